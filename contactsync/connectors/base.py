@@ -1,0 +1,234 @@
+"""The contract between the engine and a kind of remote.
+
+A connector talks (requests, paging, login), a codec translates (pure). The engine never asks what
+kind of remote it has: what a remote cannot do is a capability, and the engine adapts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from contactsync.errors import RemoteError
+from contactsync.model.contact import Contact
+
+Payload = bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a remote can do; each flag is acted on by the engine or printed by the docs.
+
+    incremental              `changes` with a cursor lists only what changed
+    changes_carry_payload    listings bring the cards themselves
+    names_href               we choose the href of a new card, so a create is idempotent (L33)
+    carries_uid              a card keeps our uid
+    conditional_update/_delete  writes honour the etag they were decided on (L32)
+    etag_on_write            the answer to a write names the new etag
+    payload_on_write         the answer to a write shows what was stored
+    fields                   contact fields that this remote can hold; empty means all
+    parallel_writes          highest number of writes under way at once in one book
+    batch_size               steps that go into one request
+    settles_after            how long a listing may be older than a confirmed write
+    """
+
+    incremental: bool = True
+    changes_carry_payload: bool = False
+    names_href: bool = True
+    carries_uid: bool = True
+    conditional_update: bool = True
+    conditional_delete: bool = True
+    etag_on_write: bool = True
+    payload_on_write: bool = False
+    fields: frozenset[str] = frozenset()
+    parallel_writes: int = 1
+    batch_size: int = 1
+    settles_after: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """One address book as the remote shows it. ``default`` is what the server names as such."""
+
+    href: str
+    name: str
+    writable: bool = True
+    default: bool = False
+    shared: bool = False
+    description: str = ""
+    color: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a remote says of one card: there with this etag, or ``gone``.
+
+    ``payload`` is None where the listing does not carry it; ``modified_at`` is the remote's own
+    time (getlastmodified), aware UTC.
+    """
+
+    href: str
+    etag: str | None = None
+    payload: Payload | None = None
+    gone: bool = False
+    modified_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of changes; ``cursor`` is where to go on after it (None: nowhere).
+
+    ``full`` says that the pages of this listing name every card of the book; ``last`` that this is
+    its end. Only a full listing whose last page arrived proves an absence (L20).
+    """
+
+    changes: tuple[Change, ...]
+    cursor: str | None
+    full: bool
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """A new card. ``key`` is the engine's name of the step, ``href_hint`` a fresh random name
+    ``[A-Za-z0-9_-]+`` of our choosing, kept in the journal so that a repeat uses the same one."""
+
+    key: int
+    href_hint: str
+    uid: str
+    payload: Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    key: int
+    href: str
+    etag: str | None
+    payload: Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    key: int
+    href: str
+    etag: str | None
+
+
+Step = Create | Update | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Confirmed. ``etag`` None: the remote did not say; ``payload`` only if the answer shows it."""
+
+    key: int
+    href: str
+    etag: str | None
+    payload: Payload | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Confirmed: the card is gone (also when it was gone already)."""
+
+    key: int
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The remote did not do it; ``error.recovery`` says what follows (REPLAN, SKIP_CARD, ...)."""
+
+    key: int
+    error: RemoteError
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Sent, and no answer: it may or may not have happened (in doubt, L33)."""
+
+    key: int
+    error: RemoteError
+
+
+Outcome = Stored | Removed | Refused | Unknown
+
+
+class Codec(Protocol):
+    """Pure translation between a remote's payload and a contact (laws L8, L9)."""
+
+    def read(self, payload: Payload) -> Contact:
+        """The card's meaning. ``groups`` are names. Raises `CodecError` for an unreadable card."""
+
+    def write(self, contact: Contact, original: Payload | None) -> Payload:
+        """The card for ``contact``: made new, or from ``original`` by changing only what differs.
+
+        ``write(read(p), p) == p`` byte for byte. An original's UID stays. A `Media` that differs
+        from the original's must carry its ``data``. Raises `CodecError`.
+        """
+
+    def project(self, contact: Contact) -> Contact:
+        """What this remote can show of ``contact``: ``read(write(contact, None))``, without I/O
+        and without needing media data. ``project(project(c)) == project(c)``."""
+
+
+class Connector(Protocol):
+    """One login at one remote. All methods raise `RemoteError` and its children only."""
+
+    capabilities: Capabilities
+    codec: Codec
+
+    def check(self) -> str:
+        """Who am I: a line for people, e.g. the principal. Raises `AuthError`."""
+
+    def collections(self) -> Sequence[Collection]:
+        """All address books of this login."""
+
+    def changes(self, collection: str, cursor: str | None) -> Iterator[Page]:
+        """What changed since ``cursor``; everything when it is None.
+
+        Raises `SyncTokenExpired` (never in the middle of believed pages), `BookGone`.
+        """
+
+    def fetch(self, collection: str, hrefs: Sequence[str]) -> Iterator[Change]:
+        """The cards of these hrefs, by direct reads; missing ones come back ``gone``.
+
+        An href comes back in the spelling it was asked for.
+        """
+
+    def write(self, collection: str, steps: Iterable[Step]) -> Iterator[Outcome]:
+        """Do the steps, up to ``parallel_writes`` at a time; one outcome a step, as soon as known.
+
+        ``steps`` is consumed lazily in the caller's thread: a step is asked for only when it is
+        sent next, so that the caller can journal it right before (L31). A failure of one step is
+        an outcome; what stops the whole account (login) is one `Refused` and then the end.
+        """
+
+    def close(self) -> None:
+        """Free connections; nothing can be called after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSettings:
+    """What a connector is made from; secrets come by ``password`` when asked for, never stored.
+
+    ``insecure_http`` allows plain http beyond loopback. Files are paths; ``proxy`` a URL.
+    """
+
+    name: str
+    connector: str
+    url: str = ""
+    username: str = ""
+    password: Callable[[], str] = field(default=lambda: "", repr=False)
+    ca_file: str = ""
+    client_cert: str = ""
+    proxy: str = ""
+    insecure_http: bool = False
+
+
+class Factory(Protocol):
+    """What an entry point of the group ``contactsync.connectors`` names."""
+
+    def __call__(self, settings: AccountSettings) -> Connector: ...

@@ -1,0 +1,1 @@
+"""What a contact is. No I/O anywhere below this package."""
