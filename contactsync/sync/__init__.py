@@ -1,0 +1,1 @@
+"""Decides. Pure: no I/O, clock, randomness, database or logging anywhere below this package."""

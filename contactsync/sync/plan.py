@@ -1,0 +1,130 @@
+"""What to do about one contact and one card: the table of the laws as a pure function.
+
+Rows are what became of the contact in the hub since the base, columns what became of the card.
+An empty list means that there is nothing to do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from contactsync.model.contact import Contact
+from contactsync.model.fields import Path
+from contactsync.sync.diff import differs
+from contactsync.sync.merge import Merged, Project, merge
+from contactsync.sync.types import (
+    NO_BASE,
+    Action,
+    Base,
+    Clash,
+    CreateRemote,
+    DeleteRemote,
+    DropLocal,
+    Hub,
+    Live,
+    Mode,
+    NoteConflict,
+    Policy,
+    Rebase,
+    SaveLocal,
+    Seen,
+    Unlink,
+    UpdateRemote,
+)
+
+WHOLE: Path = ("contact",)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds for one book: policy, mode, and the groups that were deleted in the hub (L39)."""
+
+    policy: Policy = Policy.NEWEST
+    mode: Mode = Mode.TWO_WAY
+    dead_groups: frozenset[str] = frozenset()
+
+
+def plan(base: Base, hub: Hub, remote: Live | Seen, *, project: Project, rules: Rules) -> list[Action]:
+    """The steps for one linked contact. ``base`` is `NO_BASE` for a pair that meets for the first
+    time (L28)."""
+    if isinstance(remote, Live):
+        if hub.deleted:
+            return _deleted_here(base, hub, remote, project, rules)
+        return _both_live(base, hub, remote, project, rules)
+    if remote is Seen.GONE:
+        return _gone_there(base, hub, rules)
+    if hub.deleted:
+        return _delete_there(base, hub, rules)
+    return _both_live(base, hub, Live(base.remote), project, rules)
+
+
+def _both_live(base: Base, hub: Hub, remote: Live, project: Project, rules: Rules) -> list[Action]:
+    merged = merge(base, hub, remote, project=project, policy=rules.policy, mode=rules.mode)
+    actions: list[Action] = [NoteConflict(clash) for clash in merged.clashes]
+    if differs(hub.contact, merged.local):
+        actions.append(SaveLocal(merged.local, merged.taken))
+    if differs(remote.contact, merged.remote):
+        actions.append(UpdateRemote(merged.remote, merged.base))
+    elif _moves(base, merged, remote):
+        actions.append(Rebase(replace(merged.base, remote=remote.contact) if not merged.kept else merged.base))
+    return actions
+
+
+def _moves(base: Base, merged: Merged, remote: Live) -> bool:
+    """Are the shadows behind? An open question or a held edit keeps its units where they were."""
+    return merged.base != base or (remote.contact != base.remote and not merged.kept)
+
+
+def _deleted_here(base: Base, hub: Hub, remote: Live, project: Project, rules: Rules) -> list[Action]:
+    """L23: an edit there that the deletion had not seen brings the contact back, with the edit."""
+    edits = differs(base.remote, remote.contact)
+    if base is not NO_BASE and not _real(edits, rules):
+        return _delete_there(base, hub, rules)
+    alive = replace(hub, deleted=False)
+    merged = merge(base, alive, remote, project=project, policy=rules.policy, mode=rules.mode)
+    note = NoteConflict(Clash(WHOLE, base.local, None, remote.contact, "remote"))
+    actions: list[Action] = [note, SaveLocal(merged.local, merged.taken)]
+    if differs(remote.contact, merged.remote):
+        return [*actions, UpdateRemote(merged.remote, merged.base)]
+    return [*actions, Rebase(replace(merged.base, remote=remote.contact))]
+
+
+def _delete_there(base: Base, hub: Hub, rules: Rules) -> list[Action]:
+    if rules.mode.outwards:
+        return [DeleteRemote()]
+    if rules.mode is Mode.MIRROR_PULL:
+        return [SaveLocal(hub.contact)]
+    return []
+
+
+def _gone_there(base: Base, hub: Hub, rules: Rules) -> list[Action]:
+    if hub.deleted:
+        return [Unlink()]
+    edits = differs(base.local, hub.contact)
+    if rules.mode is Mode.PUSH:
+        return [Unlink(left=True)]
+    if rules.mode is Mode.MIRROR_PUSH:
+        return [Unlink(), CreateRemote(hub.contact)]
+    if not _real(edits, rules) or rules.mode is Mode.MIRROR_PULL:
+        return [DropLocal(), Unlink()]
+    note = NoteConflict(Clash(WHOLE, base.local, hub.contact, None, "local"))
+    if rules.mode is Mode.PULL:
+        return [note, Unlink(left=True)]
+    return [note, Unlink(), CreateRemote(hub.contact)]
+
+
+def _real(edits: object, rules: Rules) -> bool:
+    """Is there an edit beyond what follows from a group that was deleted (L39)?"""
+    assert isinstance(edits, dict)
+    return any(not (path[0] == "groups" and path[1] in rules.dead_groups) for path in edits)
+
+
+def first_meeting(hub: Hub, remote: Live, *, project: Project, rules: Rules) -> list[Action]:
+    """A matched pair without a link: the union of both (L28)."""
+    return plan(NO_BASE, hub, remote, project=project, rules=rules)
+
+
+def new_card(remote: Live, uid: str) -> list[Action]:
+    """A card that belongs to no contact: the contact is what the card says."""
+    contact: Contact = replace(remote.contact, uid=uid, updated=None)
+    return [SaveLocal(contact), Rebase(Base(contact, remote.contact))]

@@ -1,0 +1,141 @@
+"""The values that the planner takes and gives."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from contactsync.model.contact import Contact
+from contactsync.model.fields import Path
+
+Side = Literal["local", "remote"]
+
+
+class Policy(enum.Enum):
+    """Who provisionally wins when both sides changed one unit differently (L16, L18)."""
+
+    NEWEST = "newest"
+    DEVICE = "device"
+    REMOTE = "remote"
+    ASK = "ask"
+
+
+class Mode(enum.Enum):
+    """Which way edits cross (L26)."""
+
+    TWO_WAY = "two-way"
+    PULL = "pull"
+    PUSH = "push"
+    MIRROR_PULL = "mirror-pull"
+    MIRROR_PUSH = "mirror-push"
+
+    @property
+    def inwards(self) -> bool:
+        return self not in (Mode.PUSH, Mode.MIRROR_PUSH)
+
+    @property
+    def outwards(self) -> bool:
+        return self not in (Mode.PULL, Mode.MIRROR_PULL)
+
+
+class Seen(enum.Enum):
+    """What was seen of a card that did not come up as changed."""
+
+    UNCHANGED = "unchanged"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The two shadows of a link: the hub's contact and the remote's view when they last agreed."""
+
+    local: Contact
+    remote: Contact
+
+
+NO_BASE = Base(Contact(), Contact())
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A card that is there: its view, and the remote's own time of its last change (L18)."""
+
+    contact: Contact
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """The contact in the hub. ``times`` maps the text of a path to the time of the unit's origin."""
+
+    contact: Contact
+    deleted: bool = False
+    times: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """Both sides changed one unit differently. ``winner`` None: a person is asked (L18)."""
+
+    path: Path
+    base: Any
+    local: Any
+    remote: Any
+    winner: Side | None
+
+
+@dataclass(frozen=True, slots=True)
+class SaveLocal:
+    """The hub's contact becomes this one; ``taken`` are the units that came from the remote."""
+
+    contact: Contact
+    taken: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DropLocal:
+    """The contact goes to the trash: the remote deleted it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRemote:
+    contact: Contact
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRemote:
+    """The card becomes ``target`` (made on the remote's present view). ``base`` is what the two
+    shadows will be once the write is confirmed: the contact that is sent, and the target (L11)."""
+
+    target: Contact
+    base: Base
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRemote:
+    """Delete the card, on the condition that it is still as it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebase:
+    """Nothing to send: the two sides agree as far as this remote can hold; move the shadows."""
+
+    base: Base
+
+
+@dataclass(frozen=True, slots=True)
+class Unlink:
+    """Let go of the card. ``left``: remember (href, uid) and neither pair nor pull it again (L26)."""
+
+    left: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NoteConflict:
+    clash: Clash
+
+
+Action = SaveLocal | DropLocal | CreateRemote | UpdateRemote | DeleteRemote | Rebase | Unlink | NoteConflict

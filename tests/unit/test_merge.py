@@ -1,0 +1,271 @@
+"""Laws L2 to L19 on single contacts: each test's name is the sentence it proves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contactsync.model.contact import Anniversary, Contact, Email, Name, Note, PartialDate, Phone, Title
+from contactsync.sync.echo import settle
+from contactsync.sync.merge import Merged, merge, merge_lines
+from contactsync.sync.types import Base, Hub, Live, Mode, Policy
+
+ADA = Contact(
+    uid="ada",
+    name=Name(full="Ada Lovelace"),
+    emails=(Email("ada@home.example", frozenset({"private"})), Email("ada@work.example", frozenset({"work"}))),
+    phones=(Phone("+44 20 7946 0000", frozenset({"private"})),),
+    titles=(Title("Countess"),),
+    notes=(Note("first\nsecond\nthird"),),
+)
+
+
+def merged(
+    local: Contact,
+    remote: Contact,
+    base: Contact = ADA,
+    policy: Policy = Policy.NEWEST,
+    mode: Mode = Mode.TWO_WAY,
+    **more: object,
+) -> Merged:
+    hub = Hub(local, times=more.get("times", {}))  # type: ignore[arg-type]
+    at = more.get("at")
+    return merge(
+        Base(base, base),
+        hub,
+        Live(remote, at),  # type: ignore[arg-type]
+        project=lambda contact: contact,
+        policy=policy,
+        mode=mode,
+    )
+
+
+@pytest.mark.law("L14")
+def test_edits_to_different_fields_both_cross() -> None:
+    local = replace(ADA, titles=(Title("Analyst"),))
+    remote = replace(ADA, phones=(Phone("+44 20 7946 0001", frozenset({"private"})),))
+    result = merged(local, remote)
+    assert result.local == result.remote == replace(local, phones=remote.phones)
+    assert not result.clashes
+
+
+@pytest.mark.law("L3")
+def test_a_new_label_here_and_a_corrected_number_there_both_survive() -> None:
+    local = replace(ADA, phones=(replace(ADA.phones[0], label="Villa"),))
+    remote = replace(ADA, phones=(replace(ADA.phones[0], number="+44 20 7946 0999"),))
+    result = merged(local, remote)
+    wanted = (Phone("+44 20 7946 0999", frozenset({"private"}), label="Villa"),)
+    assert result.local.phones == result.remote.phones == wanted
+
+
+@pytest.mark.law("L2")
+def test_another_spelling_of_a_number_is_no_edit() -> None:
+    remote = replace(ADA, phones=(Phone("+442079460000", frozenset({"private"})),))
+    result = merged(ADA, remote)
+    assert not result.taken and not result.sent
+    assert result.local == ADA
+
+
+@pytest.mark.law("L16", "L18")
+def test_the_newest_edit_of_one_unit_wins_and_the_loser_is_in_the_record() -> None:
+    local = replace(ADA, titles=(Title("Analyst"),))
+    remote = replace(ADA, titles=(Title("Programmer"),))
+    times = {"titles/title:countess": datetime(2026, 1, 1, tzinfo=UTC)}
+    result = merged(local, remote, times=times, at=datetime(2026, 1, 2, tzinfo=UTC))
+    assert result.local.titles == result.remote.titles == (Title("Programmer"),)
+    (clash,) = result.clashes
+    assert (clash.winner, clash.local, clash.remote) == ("remote", Title("Analyst"), Title("Programmer"))
+    result = merged(local, remote, times=times, at=datetime(2025, 12, 31, tzinfo=UTC))
+    assert result.local.titles == result.remote.titles == (Title("Analyst"),)
+
+
+@pytest.mark.law("L18")
+def test_without_a_time_the_device_wins() -> None:
+    result = merged(replace(ADA, titles=(Title("Analyst"),)), replace(ADA, titles=(Title("Poet"),)))
+    assert result.local.titles == (Title("Analyst"),)
+
+
+@pytest.mark.law("L18")
+def test_ask_leaves_both_sides_and_both_shadows_of_the_unit() -> None:
+    local = replace(ADA, titles=(Title("Analyst"),), kind="individual")
+    remote = replace(ADA, titles=(Title("Poet"),))
+    result = merged(local, remote, policy=Policy.ASK)
+    assert result.local.titles == (Title("Analyst"),)
+    assert result.remote.titles == (Title("Poet"),)
+    assert result.remote.kind == "individual"
+    assert result.base.local.titles == result.base.remote.titles == ADA.titles
+    assert result.base.local.kind == "individual"
+    again = merge(result.base, Hub(result.local), Live(result.remote), project=lambda c: c, policy=Policy.ASK)
+    assert not again.taken and not again.sent and again.base == result.base
+
+
+@pytest.mark.law("L17")
+def test_a_change_beats_a_removal_of_the_same_entry() -> None:
+    local = replace(ADA, emails=ADA.emails[:1])
+    remote = replace(ADA, emails=(ADA.emails[0], replace(ADA.emails[1], label="Lab")))
+    result = merged(local, remote)
+    assert result.local.emails == result.remote.emails == remote.emails
+    assert result.clashes[0].winner == "remote"
+
+
+@pytest.mark.law("L4")
+def test_an_edited_value_is_an_edit_and_not_a_deletion_and_a_new_entry() -> None:
+    local = replace(ADA, emails=(ADA.emails[0], replace(ADA.emails[1], label="Lab")))
+    remote = replace(ADA, emails=(ADA.emails[0], Email("countess@new.example", frozenset({"work"}))))
+    result = merged(local, remote)
+    assert result.local.emails == (ADA.emails[0], Email("countess@new.example", frozenset({"work"}), label="Lab"))
+
+
+@pytest.mark.law("L15")
+def test_the_same_addition_on_both_sides_is_one_entry() -> None:
+    new = Email("third@x.example", frozenset({"other"}))
+    result = merged(replace(ADA, emails=(*ADA.emails, new)), replace(ADA, emails=(new, *ADA.emails)))
+    assert result.local.emails == (*ADA.emails, new)
+    assert not result.clashes
+
+
+@pytest.mark.law("L15")
+def test_two_ways_to_one_value_do_not_leave_it_twice() -> None:
+    new = "new@x.example"
+    local = replace(ADA, emails=(replace(ADA.emails[0], address=new), ADA.emails[1]))
+    remote = replace(ADA, emails=(*ADA.emails, Email(new)))
+    result = merged(local, remote)
+    assert [e.address for e in result.local.emails] == [new, "ada@work.example"]
+
+
+@pytest.mark.law("L5")
+def test_another_order_is_no_edit_and_new_entries_go_beside_their_neighbour() -> None:
+    remote = replace(ADA, emails=(ADA.emails[1], Email("next@x.example"), ADA.emails[0]))
+    result = merged(ADA, remote)
+    assert [e.address for e in result.local.emails] == ["ada@home.example", "ada@work.example", "next@x.example"]
+    assert not merged(ADA, replace(ADA, emails=ADA.emails[::-1])).taken
+
+
+def test_notes_are_merged_by_lines() -> None:
+    assert merge_lines("a\nb\nc", "A\nb\nc", "a\nb\nC") == "A\nb\nC"
+    assert merge_lines("a\nb\nc", "a\nB\nc", "a\nX\nc") is None
+    assert merge_lines("a", "a\nb", "a") == "a\nb"
+
+
+@pytest.mark.law("L6")
+def test_a_coarser_view_changes_only_what_it_can_express() -> None:
+    fine = Phone("+44 1", features=frozenset({"cell", "text", "video"}))
+    hub = replace(ADA, phones=(fine,))
+    coarse = replace(ADA, phones=(Phone("+44 1", features=frozenset({"cell"})),))
+    changed = replace(ADA, phones=(Phone("+44 1", frozenset({"work"}), frozenset({"cell"})),))
+
+    def project(contact: Contact) -> Contact:
+        return replace(
+            contact, phones=tuple(replace(p, features=p.features & {"cell"}) for p in contact.phones)
+        )
+
+    result = merge(Base(hub, coarse), Hub(hub), Live(changed), project=project, policy=Policy.NEWEST)
+    assert result.local.phones == (replace(fine, contexts=frozenset({"work"})),)
+    assert result.remote == changed and not result.sent
+
+
+@pytest.mark.law("L10")
+def test_an_entry_pushed_out_of_a_short_list_stays_in_the_hub() -> None:
+    def project(contact: Contact) -> Contact:
+        return replace(contact, emails=contact.emails[:1])
+
+    more = replace(ADA, emails=(Email("best@x.example"), *ADA.emails))
+    base = Base(ADA, project(ADA))
+    result = merge(base, Hub(more), Live(project(ADA)), project=project, policy=Policy.NEWEST)
+    assert result.local == more
+    assert [e.address for e in result.remote.emails] == ["best@x.example"]
+    again = merge(
+        Base(result.base.local, result.remote), Hub(more), Live(result.remote), project=project, policy=Policy.NEWEST
+    )
+    assert again.local == more and not again.sent
+
+
+@pytest.mark.law("L28")
+def test_a_first_meeting_is_a_union() -> None:
+    other = Contact(name=ADA.name, emails=(Email("ADA@home.example"), Email("z@x.example")), kind="individual")
+    result = merged(ADA, other, base=Contact())
+    assert [e.address for e in result.local.emails] == ["ada@home.example", "z@x.example", "ada@work.example"]
+    assert result.local.kind == "individual"
+    assert not result.clashes
+
+
+@pytest.mark.law("L19")
+def test_a_role_is_one_unit_also_without_a_base() -> None:
+    born = Anniversary("birth", PartialDate(1815, 12, 10))
+    other = Anniversary("birth", PartialDate(1815, 12, 11))
+    result = merged(Contact(anniversaries=(born,)), Contact(anniversaries=(other,)), base=Contact())
+    assert result.local.anniversaries == (born,)
+    assert len(result.clashes) == 1
+
+
+@pytest.mark.law("L26")
+def test_pull_keeps_local_edits_at_home_and_they_stay_edits() -> None:
+    local = replace(ADA, titles=(Title("Analyst"),))
+    remote = replace(ADA, kind="individual")
+    result = merged(local, remote, mode=Mode.PULL)
+    assert result.local == replace(local, kind="individual")
+    assert result.remote == remote
+    assert result.base.local.titles == ADA.titles
+
+
+@pytest.mark.law("L13")
+def test_the_entry_that_our_own_write_displaced_was_not_deleted_by_a_person() -> None:
+    before = replace(ADA, emails=ADA.emails[:1])
+    sent = replace(ADA, emails=(Email("best@x.example"),))
+    settled = settle(before, sent, sent)
+    assert settled.landed and settled.remote.emails == sent.emails
+    edited = replace(sent, titles=(Title("Poet"),))
+    settled = settle(before, sent, edited)
+    assert settled.landed and settled.remote.titles == ADA.titles
+    assert not settle(before, sent, before).landed
+
+
+@pytest.mark.law("L12")
+def test_a_text_that_only_lost_its_end_is_the_remotes_own_loss() -> None:
+    sent = replace(ADA, notes=(Note("first\nsecond\nthird\nfourth"),))
+    seen = replace(ADA, notes=(Note("first\nsecond\nthird\nfou"),))
+    settled = settle(ADA, sent, seen)
+    assert settled.landed and settled.remote.notes == seen.notes
+    assert settled.lost
+
+
+emails = st.lists(st.sampled_from("abcdef"), max_size=4, unique=True).map(
+    lambda names: tuple(Email(f"{n}@x.example") for n in names)
+)
+contacts = st.builds(
+    lambda e, t, k: Contact(emails=e, titles=t, kind=k),
+    emails,
+    st.sampled_from([(), (Title("one"),), (Title("two"),)]),
+    st.sampled_from(["", "individual", "org"]),
+)
+
+
+@pytest.mark.law("L5", "L14")
+@settings(max_examples=300, deadline=None)
+@given(contacts, contacts, contacts)
+def test_both_sides_agree_after_a_merge_and_a_second_merge_changes_nothing(
+    base: Contact, local: Contact, remote: Contact
+) -> None:
+    result = merged(local, remote, base=base)
+    again = merge(result.base, Hub(result.local), Live(result.remote), project=lambda c: c, policy=Policy.NEWEST)
+    assert not again.taken and not again.sent and not again.clashes
+    assert {e.address for e in result.local.emails} == {e.address for e in result.remote.emails}
+    assert set(result.local.titles) == set(result.remote.titles) and result.local.kind == result.remote.kind
+
+
+@pytest.mark.law("L16")
+@settings(max_examples=300, deadline=None)
+@given(contacts, contacts, contacts)
+def test_no_value_that_a_side_set_is_lost_without_a_record(base: Contact, local: Contact, remote: Contact) -> None:
+    result = merged(local, remote, base=base)
+    recorded = [value for clash in result.clashes for value in (clash.local, clash.remote)]
+    for side, other in ((local, remote), (remote, local)):
+        for title in side.titles:
+            if title not in base.titles:
+                assert title in result.local.titles or title in recorded, (side, other)
+        if side.kind and side.kind != base.kind:
+            assert side.kind == result.local.kind or side.kind in recorded
