@@ -1,0 +1,57 @@
+# `make demo` and `make test` do their own set-up: they need Python 3.11+ with venv and a package index.
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
+
+.PHONY: help demo test check format lock prepare-servers clean
+
+help: ## Say what can be made
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
+
+demo: $(VENV)/demo.stamp ## Show the main job on a server of its own, and check the outcome
+	$(BIN)/contactsync demo
+
+test: check prepare-servers ## Everything that must be green: format, lint, types, tests, coverage
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+check: $(VENV)/dev.stamp ## Format, lint and types only
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict contactsync
+
+format: $(VENV)/dev.stamp ## Format the code and repair what can be repaired
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+prepare-servers: $(VENV)/dev.stamp ## Get ready the servers that the tests talk to
+	$(BIN)/python -m tests.servers --prepare
+
+lock: $(VENV)/dev.stamp ## Resolve requirements.lock anew, for all platforms
+	$(INSTALL) uv
+	$(BIN)/uv pip compile --quiet --universal --custom-compile-command "make lock" --no-annotate --upgrade \
+		--extra all --extra dev pyproject.toml -o requirements.lock
+
+clean: ## Remove what was made here
+	rm -rf $(VENV) build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find contactsync tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "contactsync needs Python 3.11 or newer; '$(PYTHON)' is not. Name another: make PYTHON=python3.12 ..." >&2; \
+		exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+		echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu the package python3-venv is needed." >&2; \
+		rm -rf $(VENV); exit 1; }
+
+$(VENV)/demo.stamp: pyproject.toml requirements.lock | $(BIN)/python
+	$(INSTALL) -e ".[demo]"
+	@touch $@
+
+# All that the demo needs is in it too.
+$(VENV)/dev.stamp: pyproject.toml requirements.lock | $(BIN)/python
+	$(INSTALL) -e ".[all,dev]"
+	@touch $@ $(VENV)/demo.stamp
