@@ -1,0 +1,208 @@
+"""What changed in a book, and its cards (RFC 6578, RFC 6352 section 8.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from contactsync.connectors import dav
+from contactsync.connectors.base import Change, Page
+from contactsync.connectors.carddav.discovery import is_book
+from contactsync.connectors.carddav.transport import Transport
+from contactsync.connectors.http import classify, is_html, web_page
+from contactsync.errors import (
+    AuthError,
+    BookGone,
+    NotFound,
+    ProtocolError,
+    RemoteError,
+    SyncTokenExpired,
+    TransientError,
+)
+
+_SYNC = "sync:"
+_CTAG = "ctag:"
+_BATCH = 100
+_ROW = (dav.ETAG, dav.MODIFIED, dav.RESOURCETYPE)
+_LISTING = dav.propfind(*_ROW)
+_STATE = dav.propfind(dav.RESOURCETYPE, dav.CTAG, dav.REPORTS)
+_NO_SUCH_REPORT = frozenset({400, 403, 405, 415, 422, 501})
+_BAD_TOKEN = frozenset({400, 409, 410, 412})
+
+
+class Reader:
+    """The reading half of the connector, over one transport."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def changes(self, book: str, cursor: str | None) -> Iterator[Page]:
+        """The cursor tells which way its book is listed, so nothing is asked twice (one request)."""
+        if cursor is None:
+            return self._everything(book)
+        if cursor.startswith(_SYNC):
+            return self._since(book, cursor.removeprefix(_SYNC))
+        if cursor.startswith(_CTAG):
+            return self._unless_same(book, cursor.removeprefix(_CTAG))
+        raise SyncTokenExpired("The saved place in this book's list is of an unknown kind.", href=book)
+
+    # ---- sync-collection (RFC 6578) ------------------------------------------------------------
+
+    def _everything(self, book: str) -> Iterator[Page]:
+        state = self._state(book)
+        if dav.DAV + "sync-collection" in state.tags(dav.REPORTS) or dav.REPORTS not in state.props:
+            pages = self._sync_pages(book, "", full=True)
+            try:
+                first = next(pages)
+            except (AuthError, BookGone, TransientError):
+                raise
+            except RemoteError as error:
+                if error.status not in _NO_SUCH_REPORT:
+                    raise
+            else:
+                yield first
+                yield from pages
+                return
+        yield self._listing(book, state.text(dav.CTAG) or "")
+
+    def _since(self, book: str, token: str) -> Iterator[Page]:
+        try:
+            yield from self._sync_pages(book, token, full=False)
+        except (AuthError, BookGone, TransientError, ProtocolError):
+            raise
+        except RemoteError as error:
+            if isinstance(error, SyncTokenExpired) or error.status in _BAD_TOKEN:
+                raise SyncTokenExpired(
+                    "The server does not know our place in its list any more.", status=error.status, href=book
+                ) from error
+            raise
+
+    def _sync_pages(self, book: str, token: str, *, full: bool) -> Iterator[Page]:
+        """One page for each answer; a row of status 507 says that there are more (section 3.6)."""
+        while True:
+            answer = self._about_book("REPORT", book, dav.sync_collection(token, *_ROW))
+            if answer.sync_token is None:
+                # status 400: as if it had refused the report, so that a first listing goes by etags
+                raise ProtocolError("The server's list of changes has no sync token.", status=400, href=book)
+            more = any(item.status == 507 for item in answer.items)
+            if more and answer.sync_token == token:
+                raise ProtocolError("The server's list of changes does not come to an end.", href=book)
+            token = answer.sync_token
+            yield Page(_rows(answer, book, full=full), _SYNC + token, full=full, last=not more)
+            if not more:
+                return
+
+    # ---- ctag and a listing of etags -------------------------------------------------------------
+
+    def _unless_same(self, book: str, ctag: str) -> Iterator[Page]:
+        """For sabre/dav 1.8 and its like. Without a ctag each round lists everything."""
+        now = self._state(book).text(dav.CTAG) or ""
+        if now and now == ctag:
+            yield Page((), _CTAG + now, full=False, last=True)
+        else:
+            yield self._listing(book, now)
+
+    def _listing(self, book: str, ctag: str) -> Page:
+        """The ctag was read before the listing: what changes in between is seen next time."""
+        answer = self._about_book("PROPFIND", book, _LISTING, depth=1)
+        if not any(dav.same_path(dav.resolve(item.href, book), book) for item in answer.items):
+            raise ProtocolError("The server's listing does not name the book itself.", href=book)
+        return Page(_rows(answer, book, full=True), _CTAG + ctag, full=True, last=True)
+
+    def _state(self, book: str) -> dav.Item:
+        answer = self._about_book("PROPFIND", book, _STATE)
+        item = next((i for i in answer.items if dav.same_path(dav.resolve(i.href, book), book)), None)
+        if item is None:
+            raise ProtocolError("The server answers about something else than this book.", href=book)
+        if item.gone:
+            raise _book_gone(book, item.status)
+        if not is_book(item):
+            raise ProtocolError(
+                f"{book} is not an address book.", hint="Choose one that the account lists.", href=book
+            )
+        return item
+
+    def _about_book(self, method: str, book: str, body: bytes, depth: int = 0) -> dav.Multistatus:
+        try:
+            return self._transport.multistatus(method, book, body, depth)
+        except NotFound as error:
+            raise _book_gone(book, error.status) from error
+
+    # ---- cards -----------------------------------------------------------------------------------
+
+    def fetch(self, book: str, hrefs: Sequence[str]) -> Iterator[Change]:
+        """In batches by multiget; what the answer leaves open is decided by a GET of that card."""
+        for start in range(0, len(hrefs), _BATCH):
+            wanted = hrefs[start : start + _BATCH]
+            found = self._multiget(book, wanted) if len(wanted) > 1 else {}
+            for href in wanted:
+                yield found.get(href) or self._get(href)
+
+    def _multiget(self, book: str, hrefs: Sequence[str]) -> dict[str, Change]:
+        """The whole cards of the answer. A report that fails as a whole says nothing of any card:
+        sabre/dav 1.8 answers 404 when one is missing, and a control character in one card makes
+        Xandikos' XML malformed."""
+        try:
+            answer = self._transport.multistatus("REPORT", book, dav.multiget(hrefs))
+        except (AuthError, TransientError) as error:
+            if isinstance(error, AuthError) or error.status is None:
+                raise
+            return {}
+        except RemoteError:
+            return {}
+        asked = {dav.path_key(href): href for href in hrefs}
+        found: dict[str, Change] = {}
+        for item in answer.items:
+            href = asked.get(dav.path_key(dav.resolve(item.href, book)))
+            card = _card(item)
+            if href is not None and card is not None:
+                found[href] = Change(href, item.text(dav.ETAG), card, modified_at=item.modified)
+        return found
+
+    def _get(self, href: str) -> Change:
+        answer = self._transport.request(
+            "GET", href, headers={"Accept": "text/vcard, text/x-vcard;q=0.8, */*;q=0.1"}
+        )
+        if answer.status in (404, 410):
+            return Change(href, gone=True)
+        if not answer.ok:
+            raise classify(answer.status, answer.headers, answer.body, href)
+        if is_html(answer.headers, answer.body):
+            raise web_page(answer.status, href)
+        modified = dav.http_date(answer.headers.get("Last-Modified", ""))
+        return Change(href, answer.etag, dav.card_bytes(answer.body), modified_at=modified)
+
+
+def _card(item: dav.Item) -> bytes | None:
+    value = item.props.get(dav.ADDRESS_DATA)
+    if value is None or item.status >= 300:
+        return None
+    data = dav.card_bytes(value.text.encode())
+    return data if dav.is_whole_card(data) else None
+
+
+def _rows(answer: dav.Multistatus, book: str, *, full: bool) -> tuple[Change, ...]:
+    """The cards of a listing, each once; in a full one Radicale also names those deleted long ago."""
+    found: dict[bytes, Change] = {}
+    for item in answer.items:
+        path = dav.resolve(item.href, book)
+        if (
+            dav.same_path(path, book)
+            or path.endswith("/")
+            or dav.DAV + "collection" in item.tags(dav.RESOURCETYPE)
+        ):
+            continue
+        if item.gone and full:
+            continue
+        found[dav.path_key(path)] = Change(
+            path, None if item.gone else item.text(dav.ETAG), gone=item.gone, modified_at=item.modified
+        )
+    return tuple(found.values())
+
+
+def _book_gone(book: str, status: int | None) -> BookGone:
+    return BookGone(
+        f"The address book {book} is not on the server any more.",
+        hint="If it moved, choose another book for this account.",
+        status=status,
+        href=book,
+    )

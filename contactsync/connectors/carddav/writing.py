@@ -1,0 +1,141 @@
+"""Conditional writes with an outcome each (RFC 6352 section 6.3.2, RFC 9110 section 13)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+from contactsync.connectors import dav
+from contactsync.connectors.base import (
+    Create,
+    Delete,
+    Outcome,
+    Refused,
+    Removed,
+    Step,
+    Stored,
+    Unknown,
+    Update,
+)
+from contactsync.connectors.carddav.transport import Transport
+from contactsync.connectors.http import Answer, Unreachable, backoff, classify, retry_after
+from contactsync.connectors.pacing import Done, Window, run_steps
+from contactsync.errors import (
+    AlreadyExists,
+    AuthError,
+    BookGone,
+    NotFound,
+    PayloadRejected,
+    PreconditionFailed,
+    RemoteError,
+    TransientError,
+)
+
+_TYPE = {"Content-Type": "text/vcard; charset=utf-8"}
+_NOT_DONE = frozenset({423, 429, 503})
+_TRIES = 5
+_TRIES_500 = 2
+_ETAG_ONLY = dav.propfind(dav.ETAG)
+
+
+class Writer:
+    """The writing half of the connector, over one transport."""
+
+    def __init__(
+        self, transport: Transport, parallel: int, pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._transport = transport
+        self._parallel = parallel
+        self._pause = pause
+
+    def write(self, book: str, steps: Iterable[Step]) -> Iterator[Outcome]:
+        return run_steps(steps, lambda step: self._do(book, step), Window(self._parallel))
+
+    def _do(self, book: str, step: Step) -> Done[Outcome]:
+        try:
+            answer, pushed_back = self._send(book, step)
+            return Done(self._outcome(book, step, answer), pushed_back)
+        except AuthError as error:
+            return Done(Refused(step.key, error), stop=True)
+        except RemoteError as error:
+            in_doubt = isinstance(error, TransientError) and not isinstance(error, Unreachable)
+            return Done(Unknown(step.key, error) if in_doubt else Refused(step.key, error))
+
+    def _send(self, book: str, step: Step) -> tuple[Answer, bool]:
+        """The answer, and whether the server pushed back. 423, 429 and 503 say that nothing was
+        done, and 500 is Xandikos' way to say so under parallel writes: each step is conditional,
+        so that a second try cannot do it twice."""
+        method, href, body, headers = _request(book, step)
+        pushed_back = False
+        for attempt in range(_TRIES):
+            answer = self._transport.request(method, href, body, headers)
+            tries = _TRIES if answer.status in _NOT_DONE else _TRIES_500 if answer.status == 500 else 0
+            pushed_back = pushed_back or answer.status in _NOT_DONE
+            if attempt + 1 >= tries:
+                break
+            self._pause(backoff(attempt, retry_after(answer.headers)))
+        return answer, pushed_back
+
+    def _outcome(self, book: str, step: Step, answer: Answer) -> Outcome:
+        _, href, _, _ = _request(book, step)
+        if isinstance(step, Delete):
+            if answer.ok or answer.status in (404, 410):
+                return Removed(step.key, href)
+        elif answer.ok:
+            return Stored(step.key, href, answer.etag)
+        error = classify(answer.status, answer.headers, answer.body, href)
+        if isinstance(error, TransientError) and answer.status not in _NOT_DONE:
+            return Unknown(step.key, error)
+        if type(error) is PreconditionFailed and answer.status == 412:
+            return self._explain(step, href, error)
+        if isinstance(step, Create) and answer.status in (404, 409) and type(error) is not AlreadyExists:
+            # RFC 4918 section 9.7.1: 409 when the parent is missing
+            return Refused(
+                step.key, BookGone(f"The address book {book} is not there.", status=answer.status, href=book)
+            )
+        return Refused(step.key, error)
+
+    def _explain(self, step: Step, href: str, error: PreconditionFailed) -> Outcome:
+        """What a bare 412 means: Radicale says it of a card over 10 MB as well, and some servers of
+        a conditional DELETE of what is gone."""
+        there, etag = self._etag(href)
+        if isinstance(step, Delete):
+            return Refused(step.key, error) if there else Removed(step.key, href)
+        if isinstance(step, Create) and there:
+            return Refused(step.key, AlreadyExists("There is a card of this name.", status=412, href=href))
+        if isinstance(step, Update) and not there:
+            return Refused(step.key, NotFound("That is not on the server any more.", status=412, href=href))
+        if isinstance(step, Update) and etag != step.etag:
+            return Refused(step.key, error)
+        reason = "The server refuses this card though nothing speaks against it; it may be too large."
+        return Refused(step.key, PayloadRejected(reason, status=412, href=href))
+
+    def _etag(self, href: str) -> tuple[bool, str | None]:
+        """Is the card there, and with which etag?"""
+        try:
+            answer = self._transport.multistatus("PROPFIND", href, _ETAG_ONLY)
+        except NotFound:
+            return False, None
+        item = answer.items[0] if answer.items else None
+        if item is None or item.gone:
+            # Xandikos: 207 with a row of status 404
+            return False, None
+        return True, item.text(dav.ETAG)
+
+
+def _request(book: str, step: Step) -> tuple[str, str, bytes, dict[str, str]]:
+    """Method, path, body and headers. Content-Length comes by itself: the body is whole, and
+    Radicale refuses chunks."""
+    if isinstance(step, Create):
+        return (
+            "PUT",
+            f"{book.rstrip('/')}/{step.href_hint}.vcf",
+            step.payload,
+            {**_TYPE, "If-None-Match": "*"},
+        )
+    if step.etag is None:
+        raise PreconditionFailed("The card was decided on without its etag.", href=step.href)
+    condition = {"If-Match": step.etag}
+    if isinstance(step, Update):
+        return "PUT", step.href, step.payload, {**_TYPE, **condition}
+    return "DELETE", step.href, b"", condition

@@ -1,0 +1,332 @@
+"""The one HTTP session of all connectors, and what an HTTP answer means as an error.
+
+Nothing else imports requests or urllib3 (caldav does so by itself).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import random
+import ssl
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+from urllib3 import exceptions as urllib3_errors
+from urllib3.util import Retry
+
+from contactsync import errors
+from contactsync.connectors import dav
+from contactsync.errors import RemoteError, TransientError
+
+TIMEOUT = (10.0, 60.0)
+POOL_SIZE = 10
+REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT"})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_LONGEST_WAIT = 10
+
+
+class Unreachable(TransientError):
+    """No connection came about, so the request was certainly not carried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer that has arrived in full."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    url: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def etag(self) -> str | None:
+        return self.headers.get("ETag") or None
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What went over the wire; safe to count from several threads."""
+
+    requests: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, *, requests: int = 0, sent: int = 0, received: int = 0) -> None:
+        with self._lock:
+            self.requests += requests
+            self.bytes_sent += sent
+            self.bytes_received += received
+
+
+class _Adapter(HTTPAdapter):
+    """Counts below the session, so that the second request of a Digest login is seen as well."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
+        super().__init__(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE, max_retries=retry_policy())
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        body = request.body
+        self._traffic.add(requests=1, sent=len(body) if isinstance(body, bytes | str) else 0)
+        return super().send(request, *args, **kwargs)
+
+
+def retry_policy() -> Retry:
+    """Only what changes nothing is sent again by itself, and only for a few seconds.
+
+    ``connect`` counts for every method: nothing was sent yet. 423, 429, 500 and 503 are for the
+    caller, who knows what the request meant.
+    """
+    return Retry(
+        total=3,
+        connect=2,
+        read=2,
+        status=2,
+        other=0,
+        redirect=0,
+        allowed_methods=REPEATABLE,
+        status_forcelist=(502, 504),
+        backoff_factor=0.2,
+        backoff_max=2,
+        backoff_jitter=0.2,
+        retry_after_max=_LONGEST_WAIT,
+        raise_on_status=False,
+        raise_on_redirect=False,
+    )
+
+
+class Session(requests.Session):
+    """requests with our rules: timeouts, no redirects, no ``.netrc``, counted traffic.
+
+    Redirects stay off because requests turns a redirected PROPFIND into a GET, or drops its body;
+    `redirect_target` says where one may be followed.
+    """
+
+    def __init__(self, user_agent: str = "contactsync") -> None:
+        super().__init__()
+        self.traffic = Traffic()
+        self.headers["User-Agent"] = user_agent
+        adapter = _Adapter(self.traffic)
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+
+    def request(self, method: str, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
+        """As in requests; without ``auth`` none is sent, where requests would look into ``.netrc``."""
+        kwargs["allow_redirects"] = False
+        kwargs["timeout"] = kwargs.get("timeout") or TIMEOUT
+        kwargs["auth"] = kwargs.get("auth") or _no_auth
+        return super().request(method, url, *args, **kwargs)
+
+    def ask(self, method: str, url: str, **kwargs: Any) -> Answer:
+        """One request, with the whole answer; network trouble comes as a `RemoteError`."""
+        try:
+            response = self.request(method, url, **kwargs)
+        except (requests.RequestException, urllib3_errors.HTTPError, OSError) as error:
+            raise network_error(error, url) from error
+        self.traffic.add(received=len(response.content))
+        return Answer(response.status_code, response.headers, response.content, url)
+
+
+def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def network_error(error: Exception, url: str) -> RemoteError:
+    """What a person should know of a failed connection; never the URL's query or a password."""
+    host = urlsplit(url).netloc.rpartition("@")[2]
+    chain = list(_causes(error))
+    if any(isinstance(cause, ssl.SSLError | requests.exceptions.SSLError) for cause in chain):
+        return _tls_error(chain, host)
+    if any(isinstance(cause, urllib3_errors.NameResolutionError) for cause in chain):
+        return Unreachable(f"There is no server named {host}.", hint="Check the URL and the network.")
+    if isinstance(error, requests.exceptions.ProxyError):
+        return Unreachable(f"The proxy does not lead to {host}.", hint="Check the proxy setting.")
+    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
+        return RemoteError(f"{host or 'The URL'} cannot be used as an address.", hint="Check the URL.")
+    if any(isinstance(cause, urllib3_errors.ConnectTimeoutError) for cause in chain):
+        return Unreachable(
+            f"{host} does not accept a connection.", hint="Check host and port; is the server up?"
+        )
+    if isinstance(error, requests.exceptions.Timeout):
+        return TransientError(f"{host} did not answer in time.", hint="Try again later.")
+    return TransientError(f"The connection to {host} broke off.", hint="Try again later.")
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """The error with everything that it wraps: requests hides the reason several layers deep."""
+    found: list[BaseException] = []
+    todo: list[object] = [error]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, BaseException) and one not in found:
+            found.append(one)
+            todo += [*one.args, one.__cause__, one.__context__, getattr(one, "reason", None)]
+    return found
+
+
+def _tls_error(chain: list[BaseException], host: str) -> RemoteError:
+    reason = next((c.verify_message for c in chain if isinstance(c, ssl.SSLCertVerificationError)), "")
+    if reason:
+        hint = "If the server has its own certificate authority, set ca_file to its certificate."
+        return RemoteError(f"The certificate of {host} is not valid: {reason}.", hint=hint)
+    return RemoteError(f"No TLS connection with {host} came about.", hint="Is it an https port?")
+
+
+def is_loopback(host: str | None) -> bool:
+    if not host:
+        return False
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def require_private(url: str, *, insecure_http: bool) -> None:
+    """Refuse to send a password readable over a network."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" or insecure_http or is_loopback(parts.hostname):
+        return
+    raise RemoteError(
+        f"{parts.hostname} would be asked over plain http, where everyone on the way can read along.",
+        hint="Use https://, or set insecure_http = true for this account.",
+    )
+
+
+def redirect_target(answer: Answer) -> str | None:
+    """Where a redirect leads, if our login may go there too; None when it is no redirect.
+
+    The same host, and never from https to http; the target of any other one is named in the error.
+    """
+    if answer.status not in REDIRECTS or "Location" not in answer.headers:
+        return None
+    target = urljoin(answer.url, answer.headers["Location"])
+    here, there = urlsplit(answer.url), urlsplit(target)
+    upgrade = (here.scheme, there.scheme) == ("http", "https")
+    if here.hostname == there.hostname and (
+        upgrade or (here.scheme, here.port) == (there.scheme, there.port)
+    ):
+        return target
+    shown = f"{there.scheme}://{there.netloc.rpartition('@')[2]}{there.path}"
+    raise RemoteError(
+        f"{here.netloc} redirects to {shown}, and the login is not sent to another server by itself.",
+        hint=f"If you trust it, set the account's url to {shown}",
+    )
+
+
+def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> timedelta | None:
+    """Both forms of Retry-After (RFC 9110 section 10.2.3)."""
+    text = headers.get("Retry-After", "").strip()
+    if text.isdecimal():
+        return timedelta(seconds=int(text[:9]))
+    moment = dav.http_date(text) if text else None
+    if moment is None:
+        return None
+    return max(moment - (now or datetime.now(UTC)), timedelta(0))
+
+
+def backoff(attempt: int, wanted: timedelta | None, chance: Callable[[], float] = random.random) -> float:
+    """Seconds to wait before trying again: what the server wants, else doubling, with jitter."""
+    if wanted is not None:
+        return min(wanted.total_seconds(), float(_LONGEST_WAIT))
+    return min(0.1 * 2.0**attempt, float(_LONGEST_WAIT)) * (0.5 + chance())
+
+
+_Kind = type[RemoteError]
+
+_BY_PRECONDITION: dict[str, tuple[_Kind, str]] = {
+    "valid-sync-token": (errors.SyncTokenExpired, "The server does not know our place in its list any more."),
+    "no-uid-conflict": (errors.AlreadyExists, "The server has a card with this UID already."),
+    "valid-address-data": (errors.PayloadRejected, "The server finds this card invalid."),
+    "supported-address-data": (errors.PayloadRejected, "The server does not take this kind of card."),
+    "supported-address-data-conversion": (errors.PayloadRejected, "The server cannot convert this card."),
+    "max-resource-size": (errors.PayloadRejected, "This card is too large for the server."),
+    "need-privileges": (errors.PermissionDenied, "This login may not do that."),
+    "cannot-modify-protected-property": (errors.PermissionDenied, "This login may not change that."),
+    "quota-not-exceeded": (errors.PermissionDenied, "There is no room left on the server."),
+    "sufficient-disk-space": (errors.PermissionDenied, "There is no room left on the server."),
+    "lock-token-submitted": (TransientError, "The card is locked on the server."),
+}
+
+_BY_STATUS: dict[int, tuple[_Kind, str]] = {
+    400: (errors.PayloadRejected, "The server refuses this card."),
+    401: (errors.AuthError, "The server refuses the login."),
+    403: (errors.PermissionDenied, "The server does not allow that."),
+    404: (errors.NotFound, "That is not on the server."),
+    405: (errors.PermissionDenied, "The server does not offer that here."),
+    409: (errors.PreconditionFailed, "The server sees a conflict."),
+    410: (errors.NotFound, "That is not on the server any more."),
+    412: (errors.PreconditionFailed, "The card changed on the server since it was read."),
+    413: (errors.PayloadRejected, "This card is too large for the server."),
+    415: (errors.PayloadRejected, "The server does not take this kind of card."),
+    422: (errors.PayloadRejected, "The server refuses this card."),
+    423: (TransientError, "The card is locked on the server at the moment."),
+    429: (TransientError, "The server wants fewer requests."),
+    507: (errors.PermissionDenied, "There is no room left on the server."),
+}
+
+_HINTS: dict[_Kind, str] = {
+    errors.AuthError: "Check user name and password; some servers want an app password.",
+    TransientError: "Try again later.",
+}
+
+
+def classify(status: int, headers: Mapping[str, str], body: bytes, href: str) -> RemoteError:
+    """The error that an unwanted answer means. The DAV precondition in its body says more than its
+    status: an expired token is 403 with Radicale and 412 with Xandikos (RFC 4918 section 16)."""
+    for name, hrefs in _preconditions(status, body).items():
+        if name in _BY_PRECONDITION:
+            kind, message = _BY_PRECONDITION[name]
+            named = hrefs[0] if hrefs else href
+            where = named if kind is errors.AlreadyExists else href
+            return _make(kind, message, status, where, headers)
+    if status in _BY_STATUS:
+        kind, message = _BY_STATUS[status]
+        return _make(kind, message, status, href, headers)
+    if status >= 500:
+        return _make(
+            TransientError, f"The server has a problem of its own ({status}).", status, href, headers
+        )
+    if 200 <= status < 300 and is_html(headers, body):
+        return web_page(status, href)
+    return _make(
+        errors.ProtocolError, f"The server gave an unexpected answer ({status}).", status, href, headers
+    )
+
+
+def _preconditions(status: int, body: bytes) -> dict[str, tuple[str, ...]]:
+    return dav.read_preconditions(body) if body and status in (403, 405, 409, 412, 413, 415, 423, 507) else {}
+
+
+def _make(kind: _Kind, message: str, status: int, href: str, headers: Mapping[str, str]) -> RemoteError:
+    error = kind(message, hint=_HINTS.get(kind, ""), status=status, href=href)
+    if isinstance(error, TransientError):
+        error.retry_after = retry_after(CaseInsensitiveDict(headers))
+    return error
+
+
+def web_page(status: int, href: str) -> errors.ProtocolError:
+    """For an HTML answer where WebDAV was spoken."""
+    return errors.ProtocolError(
+        "That is a web page (a login page?), not an address book server.",
+        hint="Check the URL; the server's manual names its CardDAV address.",
+        status=status,
+        href=href,
+    )
+
+
+def is_html(headers: Mapping[str, str], body: bytes) -> bool:
+    kind = CaseInsensitiveDict(headers).get("Content-Type", "")
+    start = body[:200].lstrip().lower()
+    return "html" in kind or start.startswith((b"<!doctype html", b"<html"))

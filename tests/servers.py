@@ -1,0 +1,225 @@
+"""Real CardDAV servers for the tests, each on a free loopback port with its data in a temp folder.
+
+``python -m tests.servers --prepare`` makes the environment of the old Radicale beforehand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+from xml.etree import ElementTree
+
+import requests
+
+OLD_RADICALE = "3.1.8"
+_MKBOOK = (
+    '<?xml version="1.0"?><D:mkcol xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav"><D:set><D:prop>'
+    "<D:resourcetype><D:collection/><C:addressbook/></D:resourcetype><D:displayname>{name}</D:displayname>"
+    "</D:prop></D:set></D:mkcol>"
+)
+
+
+@dataclass
+class Server:
+    """A running server, and hands of another client on it; every method is one plain request."""
+
+    name: str
+    base_url: str
+    principal: str
+    book: str
+    user: str
+    password: str
+    folder: Path
+    process: subprocess.Popen[bytes]
+    _http: requests.Session = field(default_factory=requests.Session)
+
+    def __post_init__(self) -> None:
+        self._http.trust_env = False
+        if self.user:
+            self._http.auth = (self.user.encode(), self.password.encode())
+
+    def request(self, method: str, path: str, **kwargs: object) -> requests.Response:
+        kwargs.setdefault("timeout", 30)
+        return self._http.request(method, self.base_url.rstrip("/") + path, **kwargs)  # type: ignore[arg-type]
+
+    def make_book(self, name: str) -> str:
+        """A new address book beside the first one; its path."""
+        path = f"{self.book.rstrip('/').rpartition('/')[0]}/{name}/"
+        self._ok("MKCOL", path, data=_MKBOOK.format(name=name), headers={"Content-Type": "application/xml"})
+        return path
+
+    def delete_book(self, path: str) -> None:
+        self._ok("DELETE", path)
+
+    def put(self, path: str, payload: bytes) -> str | None:
+        """Store a card, whatever is there; its etag."""
+        answer = self._ok("PUT", path, data=payload, headers={"Content-Type": "text/vcard; charset=utf-8"})
+        return answer.headers.get("ETag")
+
+    def get(self, path: str) -> bytes | None:
+        answer = self.request("GET", path)
+        if answer.status_code == 404:
+            return None
+        answer.raise_for_status()
+        return answer.content
+
+    def delete(self, path: str) -> None:
+        self._ok("DELETE", path)
+
+    def list(self, book: str | None = None) -> dict[str, str]:
+        """Path and etag of every card."""
+        answer = self._ok("PROPFIND", book or self.book, headers={"Depth": "1"})
+        rows = {}
+        for row in ElementTree.fromstring(answer.content).iter("{DAV:}response"):
+            etag = row.findtext(".//{DAV:}getetag")
+            path = row.findtext("{DAV:}href") or ""
+            if etag and not path.endswith("/"):
+                rows[urlsplit(path).path if path.startswith(("/", "http")) else path] = etag
+        return rows
+
+    def _ok(self, method: str, path: str, **kwargs: object) -> requests.Response:
+        answer = self.request(method, path, **kwargs)
+        answer.raise_for_status()
+        return answer
+
+
+@contextmanager
+def radicale(user: str = "alice", password: str = "s3cret") -> Iterator[Server]:
+    """The Radicale of this environment."""
+    with _radicale(sys.executable, "radicale", user, password) as server:
+        yield server
+
+
+@contextmanager
+def radicale31(user: str = "alice", password: str = "s3cret") -> Iterator[Server]:
+    """The Radicale that Debian 12 ships, in an environment of its own."""
+    with _radicale(str(prepare_old_radicale()), "radicale31", user, password) as server:
+        yield server
+
+
+@contextmanager
+def xandikos(user: str = "alice") -> Iterator[Server]:
+    """Xandikos without a login: it asks for one over TLS only."""
+    with _folder() as folder, _free_port() as port:
+        command = [sys.executable, "-m", "xandikos", "serve", "-d", str(folder / "data"), "--defaults"]
+        command += ["--current-user-principal", f"/{user}/", "-l", "127.0.0.1", "-p", str(port)]
+        command += ["--no-detect-systemd", "--state-dir", str(folder / "state")]
+        with _running(command, folder, f"http://127.0.0.1:{port}/{user}/") as process:
+            book = f"/{user}/contacts/addressbook/"
+            yield Server("xandikos", f"http://127.0.0.1:{port}", f"/{user}/", book, "", "", folder, process)
+
+
+@contextmanager
+def _radicale(python: str, name: str, user: str, password: str) -> Iterator[Server]:
+    with _folder() as folder, _free_port() as port:
+        (folder / "users").write_text(f"{user}:{password}\n", encoding="utf-8")
+        (folder / "config").write_text(
+            f"[server]\nhosts = 127.0.0.1:{port}\n"
+            f"[auth]\ntype = htpasswd\nhtpasswd_filename = {folder / 'users'}\nhtpasswd_encryption = plain\n"
+            # a wrong password costs a second by default
+            "delay = 0\n"
+            "[rights]\ntype = owner_only\n"
+            f"[storage]\nfilesystem_folder = {folder / 'data'}\n",
+            encoding="utf-8",
+        )
+        command = [python, "-m", "radicale", "-C", str(folder / "config")]
+        with _running(command, folder, f"http://127.0.0.1:{port}/") as process:
+            base = f"http://127.0.0.1:{port}"
+            server = Server(name, base, f"/{user}/", f"/{user}/contacts/", user, password, folder, process)
+            server.make_book("contacts")
+            yield server
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Below /dev/shm where there is one: these servers sync each card to disk."""
+    memory = Path("/dev/shm")
+    where = str(memory) if os.access(memory, os.W_OK) else None
+    folder = Path(tempfile.mkdtemp(prefix="contactsync-test-", dir=where))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _free_port() -> Iterator[int]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    yield port
+
+
+@contextmanager
+def _running(command: Sequence[str], folder: Path, url: str) -> Iterator[subprocess.Popen[bytes]]:
+    log = folder / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, cwd=folder)
+    try:
+        _wait_until(lambda: _answers(url), process, log)
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.request("OPTIONS", url, timeout=5).status_code < 500
+    except requests.ConnectionError:
+        return False
+
+
+def _wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, limit: float = 30) -> None:
+    end = time.monotonic() + limit
+    while not ready():
+        if process.poll() is not None or time.monotonic() > end:
+            raise RuntimeError(f"The server did not come up:\n{log.read_text(errors='replace')[-2000:]}")
+        time.sleep(0.05)
+
+
+def prepare_old_radicale() -> Path:
+    """The Python of an environment with the old Radicale, made at the first call."""
+    home = _environments() / f"radicale-{OLD_RADICALE}"
+    python = home / ("Scripts" if os.name == "nt" else "bin") / "python"
+    done = home / "ready"
+    if not done.exists():
+        shutil.rmtree(home, ignore_errors=True)
+        home.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+        install = [str(python), "-m", "pip", "-q", "--disable-pip-version-check", "install"]
+        # pkg_resources, which this Radicale imports, left setuptools in version 82
+        subprocess.run([*install, f"radicale=={OLD_RADICALE}", "setuptools<80"], check=True)
+        done.write_text("ok")
+    return python
+
+
+def _environments() -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "contactsync-tests"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--prepare", action="store_true", help="make what the tests need, and end")
+    if parser.parse_args().prepare:
+        print(prepare_old_radicale())
+
+
+if __name__ == "__main__":
+    main()
