@@ -1,0 +1,112 @@
+"""Accounts, their address books, cursors, and what pulls have staged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from contactsync.store import tables
+from contactsync.store.database import Database, table
+from contactsync.store.values import Book, StagedChange
+
+ACCOUNT = table(tables.Account)
+COLLECTION = table(tables.Collection)
+STAGED = table(tables.Staged)
+LINK = table(tables.Link)
+
+
+class Books:
+    """Named queries over accounts and books."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def account_id(self, name: str) -> int | None:
+        row = self._db.row(sa.select(ACCOUNT.c.id).where(ACCOUNT.c.name == name))
+        return row[0] if row else None
+
+    def ensure_account(self, name: str, connector: str) -> int:
+        found = self.account_id(name)
+        return found if found is not None else self._db.insert(ACCOUNT, name=name, connector=connector, state="new", message="")
+
+    def accounts(self) -> Sequence[Any]:
+        """Rows (name, connector, state, message, ran_at, books_read_at)."""
+        columns = (ACCOUNT.c.name, ACCOUNT.c.connector, ACCOUNT.c.state, ACCOUNT.c.message, ACCOUNT.c.ran_at, ACCOUNT.c.books_read_at)
+        return self._db.rows(sa.select(*columns).order_by(ACCOUNT.c.name))
+
+    def note_account(self, name: str, **values: Any) -> None:
+        self._db.execute(sa.update(ACCOUNT).where(ACCOUNT.c.name == name).values(**values))
+
+    def remove_account(self, name: str) -> None:
+        """Forget the account with its books and links; contacts stay."""
+        self._db.execute(sa.delete(ACCOUNT).where(ACCOUNT.c.name == name))
+
+    def of_account(self, name: str, *, selected_only: bool = True) -> list[Book]:
+        statement = sa.select(COLLECTION, ACCOUNT.c.name.label("account")).join(ACCOUNT).where(ACCOUNT.c.name == name)
+        if selected_only:
+            statement = statement.where(COLLECTION.c.selected)
+        return [_book(row) for row in self._db.rows(statement.order_by(COLLECTION.c.href))]
+
+    def get(self, collection_id: int) -> Book | None:
+        statement = sa.select(COLLECTION, ACCOUNT.c.name.label("account")).join(ACCOUNT)
+        row = self._db.row(statement.where(COLLECTION.c.id == collection_id))
+        return _book(row) if row else None
+
+    def add(self, account_id: int, href: str, **values: Any) -> int:
+        return self._db.insert(COLLECTION, account_id=account_id, href=href, **values)
+
+    def update(self, collection_id: int, **values: Any) -> None:
+        self._db.execute(sa.update(COLLECTION).where(COLLECTION.c.id == collection_id).values(**values))
+
+    def remove(self, collection_id: int) -> None:
+        self._db.execute(sa.delete(COLLECTION).where(COLLECTION.c.id == collection_id))
+
+    def stage(self, collection_id: int, changes: Iterable[StagedChange]) -> None:
+        """Remember what a page brought; a later word on the same card replaces an earlier one."""
+        rows = {c.href: c for c in changes}
+        if not rows:
+            return
+        where = sa.and_(STAGED.c.collection_id == collection_id, STAGED.c.href == sa.bindparam("one"))
+        self._db.execute(sa.delete(STAGED).where(where), [{"one": href} for href in rows])
+        self._db.execute(
+            sa.insert(STAGED),
+            [
+                {
+                    "collection_id": collection_id,
+                    "href": c.href,
+                    "etag": c.etag,
+                    "payload": c.payload,
+                    "gone": c.gone,
+                    "modified_at": c.modified_at,
+                }
+                for c in rows.values()
+            ],
+        )
+
+    def staged(self, collection_id: int) -> list[StagedChange]:
+        rows = self._db.rows(sa.select(STAGED).where(STAGED.c.collection_id == collection_id).order_by(STAGED.c.href))
+        return [StagedChange(r.collection_id, r.href, r.etag, r.payload, r.gone, r.modified_at) for r in rows]
+
+    def clear_staged(self, collection_id: int) -> None:
+        self._db.execute(sa.delete(STAGED).where(STAGED.c.collection_id == collection_id))
+
+
+def _book(row: Any) -> Book:
+    return Book(
+        id=row.id,
+        account=row.account,
+        href=row.href,
+        name=row.name,
+        writable=row.writable,
+        shared=row.shared,
+        default=row.is_default,
+        selected=row.selected,
+        cursor=row.cursor,
+        cursor_at=row.cursor_at,
+        page_cursor=row.page_cursor,
+        backed_up_at=row.backed_up_at,
+        gone_at=row.gone_at,
+    )

@@ -1,0 +1,265 @@
+"""Runs, the journal with its outbox, and conflict records (L16, L31)."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from contactsync.model import jsonform
+from contactsync.model.contact import Contact
+from contactsync.store import tables
+from contactsync.store.database import Database, table
+from contactsync.store.values import JournalRow, OutboxRow, StoredConflict, StoredRun
+
+RUN = table(tables.Run)
+JOURNAL = table(tables.Journal)
+CONFLICT = table(tables.Conflict)
+CONTACT = table(tables.Contact)
+COLLECTION = table(tables.Collection)
+ACCOUNT = table(tables.Account)
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A remote step to put into the outbox."""
+
+    action: str
+    contact_id: int
+    collection_id: int
+    link_id: int | None
+    href: str
+    etag: str | None
+    payload: bytes
+    before: Contact
+    target: Contact
+    sent_local: Contact
+
+
+class Journal:
+    """Named queries over runs, steps and conflicts."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def start_run(self, kind: str, at: datetime, account: str = "") -> int:
+        return self._db.insert(RUN, kind=kind, account=account, started_at=at, outcome="", report="{}")
+
+    def end_run(self, run_id: int, at: datetime, outcome: str, report: Mapping[str, Any]) -> None:
+        values = {"ended_at": at, "outcome": outcome, "report": json.dumps(report)}
+        self._db.execute(sa.update(RUN).where(RUN.c.id == run_id).values(**values))
+
+    def drop_run(self, run_id: int) -> None:
+        """A round that did nothing leaves no trace but its time (L36)."""
+        self._db.execute(sa.delete(RUN).where(RUN.c.id == run_id))
+
+    def runs(self, limit: int = 50) -> list[StoredRun]:
+        return [_run(row) for row in self._db.rows(sa.select(RUN).order_by(RUN.c.id.desc()).limit(limit))]
+
+    def run(self, run_id: int) -> StoredRun | None:
+        row = self._db.row(sa.select(RUN).where(RUN.c.id == run_id))
+        return _run(row) if row else None
+
+    def note(
+        self,
+        run_id: int,
+        action: str,
+        at: datetime,
+        *,
+        contact_id: int | None,
+        before: Contact | None,
+        after: Contact | None,
+        collection_id: int | None = None,
+        note: str = "",
+    ) -> int:
+        """A step in the hub, done in this very transaction."""
+        return self._db.insert(
+            JOURNAL,
+            run_id=run_id,
+            contact_id=contact_id,
+            collection_id=collection_id,
+            side="local",
+            action=action,
+            before=jsonform.dumps(before) if before is not None else "",
+            after=jsonform.dumps(after) if after is not None else "",
+            href="",
+            sent_local="",
+            state="done",
+            note=note,
+            at=at,
+        )
+
+    def queue(self, run_id: int, step: Queued, at: datetime) -> int:
+        """Put a remote step into the outbox."""
+        return self._db.insert(
+            JOURNAL,
+            run_id=run_id,
+            contact_id=step.contact_id,
+            collection_id=step.collection_id,
+            link_id=step.link_id,
+            side="remote",
+            action=step.action,
+            before=jsonform.dumps(step.before, remote=True),
+            after=jsonform.dumps(step.target, remote=True),
+            sent_local=jsonform.dumps(step.sent_local),
+            href=step.href,
+            etag=step.etag,
+            payload=zlib.compress(step.payload, 1),
+            state="queued",
+            note="",
+            at=at,
+        )
+
+    def outbox(self, collection_id: int, *states: str) -> list[OutboxRow]:
+        condition = sa.and_(
+            JOURNAL.c.collection_id == collection_id,
+            JOURNAL.c.side == "remote",
+            JOURNAL.c.state.in_(states or ("queued", "sent")),
+        )
+        return [_outbox(row) for row in self._db.rows(sa.select(JOURNAL).where(condition).order_by(JOURNAL.c.id))]
+
+    def in_doubt(self) -> int:
+        row = self._db.row(sa.select(sa.func.count()).select_from(JOURNAL).where(JOURNAL.c.state == "sent"))
+        return int(row[0]) if row else 0
+
+    def mark(self, ids: Sequence[int], state: str, *, sent_at: datetime | None = None, note: str = "") -> None:
+        values: dict[str, Any] = {"state": state, "note": note}
+        if sent_at is not None:
+            values["sent_at"] = sent_at
+        if state not in ("queued", "sent"):
+            values["payload"] = None
+        self._db.execute(sa.update(JOURNAL).where(JOURNAL.c.id.in_(ids)).values(**values))
+
+    def drop_queued(self, collection_id: int) -> None:
+        """Steps that were never sent are planned again from the bases; they leave no trace."""
+        condition = sa.and_(JOURNAL.c.collection_id == collection_id, JOURNAL.c.state == "queued")
+        self._db.execute(sa.delete(JOURNAL).where(condition))
+
+    def of_run(self, run_id: int) -> list[JournalRow]:
+        return self._rows(JOURNAL.c.run_id == run_id)
+
+    def of_contact(self, contact_id: int) -> list[JournalRow]:
+        return self._rows(JOURNAL.c.contact_id == contact_id)
+
+    def forget_contact(self, contact_id: int) -> None:
+        """L41: its history goes; open conflicts with it."""
+        self._db.execute(sa.delete(JOURNAL).where(JOURNAL.c.contact_id == contact_id))
+
+    def hand_over(self, contact_id: int, survivor_id: int) -> None:
+        for rows in (JOURNAL, CONFLICT):
+            self._db.execute(sa.update(rows).where(rows.c.contact_id == contact_id).values(contact_id=survivor_id))
+
+    def prune(self, before: datetime) -> None:
+        """Drop finished steps older than the retention; conflicts stay."""
+        finished = sa.and_(JOURNAL.c.at < before, JOURNAL.c.state.not_in(("queued", "sent")))
+        self._db.execute(sa.delete(JOURNAL).where(finished))
+
+    def note_conflict(self, values: Mapping[str, Any], *, key: tuple[int, int | None, str]) -> int:
+        """A new record, or, while one is open for this contact, book and unit, that one (L18)."""
+        contact_id, collection_id, path = key
+        where = sa.and_(
+            CONFLICT.c.contact_id == contact_id,
+            CONFLICT.c.collection_id == collection_id,
+            CONFLICT.c.path == path,
+            CONFLICT.c.status == "open",
+        )
+        row = self._db.row(sa.select(CONFLICT).where(where))
+        if row is None:
+            return self._db.insert(CONFLICT, contact_id=contact_id, collection_id=collection_id, path=path, **values)
+        changed = {name: value for name, value in values.items() if name not in ("at", "run_id") and getattr(row, name) != value}
+        if changed:
+            self._db.execute(sa.update(CONFLICT).where(CONFLICT.c.id == row.id).values(**values))
+        return int(row.id)
+
+    def close_conflict(self, conflict_id: int, *, winner: str) -> None:
+        values = {"status": "resolved", "winner": winner}
+        self._db.execute(sa.update(CONFLICT).where(CONFLICT.c.id == conflict_id).values(**values))
+
+    def open_conflicts(self) -> int:
+        row = self._db.row(sa.select(sa.func.count()).select_from(CONFLICT).where(CONFLICT.c.status == "open"))
+        return int(row[0]) if row else 0
+
+    def conflicts(self, *, conflict_id: int | None = None, contact_id: int | None = None) -> list[StoredConflict]:
+        statement = (
+            sa.select(CONFLICT, CONTACT.c.uid, CONTACT.c.display, ACCOUNT.c.name.label("account"))
+            .join(CONTACT, CONTACT.c.id == CONFLICT.c.contact_id)
+            .outerjoin(COLLECTION, COLLECTION.c.id == CONFLICT.c.collection_id)
+            .outerjoin(ACCOUNT, ACCOUNT.c.id == COLLECTION.c.account_id)
+            .order_by(CONFLICT.c.id)
+        )
+        if conflict_id is not None:
+            statement = statement.where(CONFLICT.c.id == conflict_id)
+        if contact_id is not None:
+            statement = statement.where(CONFLICT.c.contact_id == contact_id)
+        return [_conflict(row) for row in self._db.rows(statement)]
+
+    def _rows(self, condition: Any) -> list[JournalRow]:
+        return [_journal(row) for row in self._db.rows(sa.select(JOURNAL).where(condition).order_by(JOURNAL.c.id))]
+
+
+def _document(text: str) -> Contact | None:
+    return jsonform.loads(text) if text else None
+
+
+def _run(row: Any) -> StoredRun:
+    return StoredRun(row.id, row.kind, row.account, row.started_at, row.ended_at, row.outcome, json.loads(row.report))
+
+
+def _outbox(row: Any) -> OutboxRow:
+    return OutboxRow(
+        id=row.id,
+        run_id=row.run_id,
+        contact_id=row.contact_id,
+        collection_id=row.collection_id,
+        link_id=row.link_id,
+        action=row.action,
+        href=row.href,
+        etag=row.etag,
+        payload=zlib.decompress(row.payload) if row.payload else b"",
+        before=jsonform.loads(row.before),
+        target=jsonform.loads(row.after),
+        sent_local=jsonform.loads(row.sent_local),
+        state=row.state,
+        sent_at=row.sent_at,
+    )
+
+
+def _journal(row: Any) -> JournalRow:
+    return JournalRow(
+        id=row.id,
+        run_id=row.run_id,
+        contact_id=row.contact_id,
+        collection_id=row.collection_id,
+        side=row.side,
+        action=row.action,
+        before=_document(row.before),
+        after=_document(row.after),
+        state=row.state,
+        note=row.note,
+        at=row.at,
+    )
+
+
+def _conflict(row: Any) -> StoredConflict:
+    base, local, remote = (json.loads(text) if text else None for text in (row.base, row.local, row.remote))
+    return StoredConflict(
+        id=row.id,
+        contact_id=row.contact_id,
+        uid=row.uid,
+        name=row.display,
+        collection_id=row.collection_id,
+        account=row.account or "",
+        path=row.path,
+        base=base,
+        local=local,
+        remote=remote,
+        winner=row.winner,
+        status=row.status,
+        run_id=row.run_id,
+        at=row.at,
+    )

@@ -1,0 +1,85 @@
+"""Import memory (L30) and cards that were set aside (L35)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from contactsync.model import jsonform
+from contactsync.model.contact import Contact
+from contactsync.store import tables
+from contactsync.store.database import Database, table
+from contactsync.store.values import Quarantined
+
+IMPORTED = table(tables.Imported)
+QUARANTINE = table(tables.Quarantine)
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a card of a source said when it was imported, and the contact it became."""
+
+    hash: str
+    contact_id: int
+    base: Contact
+
+
+class Keepsakes:
+    """Named queries over import memory and quarantine."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def remembered(self, source: str) -> dict[str, Remembered]:
+        rows = self._db.rows(sa.select(IMPORTED).where(IMPORTED.c.source == source))
+        return {row.key: Remembered(row.hash, row.contact_id, jsonform.loads(row.doc)) for row in rows}
+
+    def remember(self, source: str, key: str, card_hash: str, contact_id: int, base: Contact) -> None:
+        where = sa.and_(IMPORTED.c.source == source, IMPORTED.c.key == key)
+        self._db.execute(sa.delete(IMPORTED).where(where))
+        row = {"source": source, "key": key, "hash": card_hash, "contact_id": contact_id}
+        self._db.execute(sa.insert(IMPORTED), [{**row, "doc": jsonform.dumps(base, remote=True)}])
+
+    def hand_over(self, contact_id: int, survivor_id: int) -> None:
+        self._db.execute(
+            sa.update(IMPORTED).where(IMPORTED.c.contact_id == contact_id).values(contact_id=survivor_id)
+        )
+
+    def set_aside(self, *, payload: bytes, name: str, reason: str, at: datetime, **where: Any) -> None:
+        """Keep a card that could not be used; ``where``: collection_id, href, contact_id, source, etag, hash."""
+        self.release(where.get("collection_id"), [where.get("href", "")], contact_id=where.get("contact_id"))
+        self._db.insert(QUARANTINE, payload=payload, name=name, reason=reason, at=at, **where)
+
+    def release(self, collection_id: int | None, hrefs: Iterable[str], *, contact_id: int | None = None) -> None:
+        """The card can be used now, or is gone."""
+        condition = sa.and_(
+            QUARANTINE.c.collection_id == collection_id,
+            QUARANTINE.c.href.in_(list(hrefs)),
+            QUARANTINE.c.contact_id == contact_id,
+        )
+        self._db.execute(sa.delete(QUARANTINE).where(condition))
+
+    def quarantined(self, collection_id: int | None = None) -> list[Quarantined]:
+        statement = sa.select(QUARANTINE).order_by(QUARANTINE.c.id)
+        if collection_id is not None:
+            statement = statement.where(QUARANTINE.c.collection_id == collection_id)
+        return [
+            Quarantined(
+                id=row.id,
+                collection_id=row.collection_id,
+                source=row.source,
+                href=row.href,
+                contact_id=row.contact_id,
+                etag=row.etag,
+                hash=row.hash,
+                payload=row.payload,
+                name=row.name,
+                reason=row.reason,
+                at=row.at,
+            )
+            for row in self._db.rows(statement)
+        ]

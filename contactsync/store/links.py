@@ -1,0 +1,201 @@
+"""Links: which card of which book is which contact, and the shadows of both sides."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from contactsync.model import jsonform
+from contactsync.model.contact import Contact
+from contactsync.store import tables
+from contactsync.store.contacts import chunks
+from contactsync.store.database import Database, table
+from contactsync.store.values import StoredLink
+from contactsync.sync.types import Base
+
+LINK = table(tables.Link)
+CONTACT = table(tables.Contact)
+COLLECTION = table(tables.Collection)
+GROUP = table(tables.Group)
+GROUP_LINK = table(tables.GroupLink)
+
+ALIVE = ("ok", "recheck", "refused")
+
+
+class Links:
+    """Named queries over links."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def get(self, link_id: int) -> StoredLink | None:
+        found = self._all(LINK.c.id == link_id)
+        return found[0] if found else None
+
+    def at(self, collection_id: int, hrefs: Iterable[str]) -> dict[str, StoredLink]:
+        """Links of these cards, in any state, by href."""
+        found: dict[str, StoredLink] = {}
+        for some in chunks(sorted(set(hrefs))):
+            condition = sa.and_(LINK.c.collection_id == collection_id, LINK.c.href.in_(some))
+            found.update({link.href: link for link in self._all(condition)})
+        return found
+
+    def of_contacts(self, ids: Iterable[int]) -> dict[int, list[StoredLink]]:
+        found: dict[int, list[StoredLink]] = {}
+        for some in chunks(sorted(set(ids))):
+            for link in self._all(LINK.c.contact_id.in_(some)):
+                found.setdefault(link.contact_id, []).append(link)
+        return found
+
+    def of_contact(self, contact_id: int) -> list[StoredLink]:
+        return self._all(LINK.c.contact_id == contact_id)
+
+    def etags(self, collection_id: int) -> dict[str, tuple[str | None, str]]:
+        """href -> (etag, state) of every link in the book; cheap, for comparing with a listing."""
+        statement = sa.select(LINK.c.href, LINK.c.etag, LINK.c.state).where(LINK.c.collection_id == collection_id)
+        return {row.href: (row.etag, row.state) for row in self._db.rows(statement)}
+
+    def in_state(self, collection_id: int, *states: str) -> list[StoredLink]:
+        return self._all(sa.and_(LINK.c.collection_id == collection_id, LINK.c.state.in_(states)))
+
+    def count(self, collection_id: int) -> int:
+        condition = sa.and_(LINK.c.collection_id == collection_id, LINK.c.state.in_(ALIVE))
+        row = self._db.row(sa.select(sa.func.count()).select_from(LINK).where(condition))
+        return int(row[0]) if row else 0
+
+    def out_of_step(self, collection_ids: Iterable[int]) -> set[int]:
+        """Contacts whose hub state is not what one of these books last agreed to."""
+        condition = sa.and_(
+            LINK.c.collection_id.in_(list(collection_ids)),
+            LINK.c.state.in_(ALIVE),
+            sa.or_(LINK.c.base_hash != CONTACT.c.hash, CONTACT.c.deleted_at.is_not(None)),
+        )
+        statement = sa.select(LINK.c.contact_id).join(CONTACT, CONTACT.c.id == LINK.c.contact_id).where(condition)
+        return {row[0] for row in self._db.rows(statement)}
+
+    def homeless(self, account_id: int) -> set[int]:
+        """Live contacts that are not held and have no link of any kind in this account (L37)."""
+        theirs = (
+            sa.select(LINK.c.contact_id)
+            .join(COLLECTION, COLLECTION.c.id == LINK.c.collection_id)
+            .where(COLLECTION.c.account_id == account_id, LINK.c.state != "deleted")
+        )
+        condition = sa.and_(CONTACT.c.deleted_at.is_(None), CONTACT.c.held == "", CONTACT.c.id.not_in(theirs))
+        return {row[0] for row in self._db.rows(sa.select(CONTACT.c.id).where(condition))}
+
+    def accounts_of(self) -> dict[int, list[str]]:
+        """Contact id -> names of the accounts that hold it."""
+        account = table(tables.Account)
+        statement = (
+            sa.select(LINK.c.contact_id, account.c.name)
+            .join(COLLECTION, COLLECTION.c.id == LINK.c.collection_id)
+            .join(account, account.c.id == COLLECTION.c.account_id)
+            .where(LINK.c.state.in_(ALIVE))
+            .distinct()
+            .order_by(account.c.name)
+        )
+        found: dict[int, list[str]] = {}
+        for contact_id, name in self._db.rows(statement):
+            found.setdefault(contact_id, []).append(name)
+        return found
+
+    def add(
+        self,
+        contact_id: int,
+        collection_id: int,
+        href: str,
+        *,
+        etag: str | None,
+        base: Base,
+        original: bytes,
+        state: str = "ok",
+        written_at: datetime | None = None,
+    ) -> int:
+        return self._db.insert(
+            LINK,
+            contact_id=contact_id,
+            collection_id=collection_id,
+            href=href,
+            etag=etag,
+            state=state,
+            echoes="",
+            lost="",
+            reason="",
+            written_at=written_at,
+            original=pack(original),
+            **_shadows(base),
+        )
+
+    def rebase(self, link_id: int, base: Base, **values: Any) -> None:
+        """Move both shadows; ``values`` are further columns (etag, state, written_at, ...)."""
+        if "original" in values:
+            values["original"] = pack(values["original"])
+        self._db.execute(sa.update(LINK).where(LINK.c.id == link_id).values(**_shadows(base), **values))
+
+    def update(self, link_id: int, **values: Any) -> None:
+        if "original" in values:
+            values["original"] = pack(values["original"])
+        self._db.execute(sa.update(LINK).where(LINK.c.id == link_id).values(**values))
+
+    def remember_echo(self, link: StoredLink, echo: str) -> None:
+        """L12: a pair (sent, seen) that turned out to be the remote's own rewriting."""
+        self.update(link.id, echoes=json.dumps([*link.echoes, echo][-8:]))
+
+    def remove(self, link_id: int) -> None:
+        self._db.execute(sa.delete(LINK).where(LINK.c.id == link_id))
+
+    def move(self, link_id: int, collection_id: int, href: str, etag: str | None) -> None:
+        """L24: the card came up in another book, or under another href."""
+        self.update(link_id, collection_id=collection_id, href=href, etag=etag)
+
+    def hand_over(self, contact_id: int, survivor_id: int) -> None:
+        self._db.execute(sa.update(LINK).where(LINK.c.contact_id == contact_id).values(contact_id=survivor_id))
+
+    def with_losses(self) -> list[tuple[int, int, str]]:
+        """(contact, collection, paths) of values that a remote did not keep by itself (L12)."""
+        statement = sa.select(LINK.c.contact_id, LINK.c.collection_id, LINK.c.lost).where(LINK.c.lost != "")
+        return [(row[0], row[1], row[2]) for row in self._db.rows(statement)]
+
+    def _all(self, condition: Any) -> list[StoredLink]:
+        return [_stored(row) for row in self._db.rows(sa.select(LINK).where(condition).order_by(LINK.c.id))]
+
+
+def pack(payload: bytes) -> bytes:
+    """Cards are stored compressed; level 1 costs microseconds."""
+    return zlib.compress(payload, 1)
+
+
+def _shadows(base: Base) -> Mapping[str, Any]:
+    local = jsonform.dumps(base.local)
+    return {
+        "base_local": local,
+        "base_hash": jsonform.text_hash(local),
+        "base_remote": jsonform.dumps(base.remote, remote=True),
+        "card_uid": base.remote.uid,
+    }
+
+
+def _stored(row: Any) -> StoredLink:
+    remote: Contact = jsonform.loads(row.base_remote)
+    return StoredLink(
+        id=row.id,
+        contact_id=row.contact_id,
+        collection_id=row.collection_id,
+        href=row.href,
+        etag=row.etag,
+        card_uid=row.card_uid,
+        base=Base(jsonform.loads(row.base_local), replace(remote, uid=row.card_uid)),
+        base_hash=row.base_hash,
+        original=zlib.decompress(row.original),
+        echoes=tuple(json.loads(row.echoes)) if row.echoes else (),
+        state=row.state,
+        reason=row.reason,
+        written_at=row.written_at,
+        deleted_at=row.deleted_at,
+    )

@@ -1,0 +1,39 @@
+"""The device database as one object: transactions, and named queries by subject."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+from contactsync.store.books import Books
+from contactsync.store.contacts import Contacts
+from contactsync.store.database import Database
+from contactsync.store.groups import Groups
+from contactsync.store.journal import Journal
+from contactsync.store.keepsakes import Keepsakes
+from contactsync.store.links import Links
+
+
+class Store:
+    """Open a device database (SQLAlchemy URL). Raises `contactsync.errors.StoreError`."""
+
+    def __init__(self, url: str) -> None:
+        self.db = Database(url)
+        self.contacts = Contacts(self.db)
+        self.books = Books(self.db)
+        self.links = Links(self.db)
+        self.journal = Journal(self.db)
+        self.groups = Groups(self.db)
+        self.keepsakes = Keepsakes(self.db)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return self.db.transaction()
+
+    def close(self) -> None:
+        self.db.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()

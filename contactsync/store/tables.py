@@ -1,0 +1,215 @@
+# No postponed annotations here: SQLModel reads them when the classes are made.
+"""The tables, and nothing else. Documents are canonical JSON text and are replaced, never edited."""
+
+from datetime import datetime
+
+from sqlalchemy import Index, LargeBinary, Text, UniqueConstraint
+from sqlmodel import Field, SQLModel, UTCDateTime
+
+REVISION = "0001"
+
+
+class Account(SQLModel, table=True):
+    """State of an account; what it is stands in the configuration."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(sa_type=Text, unique=True)
+    connector: str = Field(sa_type=Text)
+    books_read_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    ran_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    state: str = Field(default="new", sa_type=Text)
+    message: str = Field(default="", sa_type=Text)
+
+
+class Collection(SQLModel, table=True):
+    """One address book of an account; ``cursor`` moves only where its changes are recorded (L31)."""
+
+    __table_args__ = (UniqueConstraint("account_id", "href"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    account_id: int = Field(foreign_key="account.id", ondelete="CASCADE")
+    href: str = Field(sa_type=Text)
+    name: str = Field(sa_type=Text)
+    writable: bool = True
+    shared: bool = False
+    is_default: bool = False
+    selected: bool = True
+    cursor: str | None = Field(default=None, sa_type=Text)
+    cursor_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    page_cursor: str | None = Field(default=None, sa_type=Text)
+    backed_up_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    gone_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+
+
+class Contact(SQLModel, table=True):
+    """``deleted_at`` set is a tombstone: the document stays until nothing needs it (L22)."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    uid: str = Field(sa_type=Text, unique=True)
+    doc: str = Field(sa_type=Text)
+    hash: str = Field(sa_type=Text)
+    display: str = Field(sa_type=Text)
+    sort_key: str = Field(sa_type=Text, index=True)
+    search: str = Field(sa_type=Text)
+    times: str = Field(default="{}", sa_type=Text)
+    held: str = Field(default="", sa_type=Text)
+    created_at: datetime = Field(sa_type=UTCDateTime)
+    updated_at: datetime = Field(sa_type=UTCDateTime)
+    deleted_at: datetime | None = Field(default=None, sa_type=UTCDateTime, index=True)
+
+
+class Link(SQLModel, table=True):
+    """A contact and its card in one book, with both shadows and the card's bytes as read.
+
+    ``state``: ok, recheck (written, not read back), refused (waits for a change, L35), left (L26),
+    deleted (L22: kept until a listing without the card was seen).
+    """
+
+    __table_args__ = (UniqueConstraint("collection_id", "href"), Index("link_contact", "contact_id"))
+
+    id: int | None = Field(default=None, primary_key=True)
+    contact_id: int = Field(foreign_key="contact.id")
+    collection_id: int = Field(foreign_key="collection.id", ondelete="CASCADE")
+    href: str = Field(sa_type=Text)
+    etag: str | None = Field(default=None, sa_type=Text)
+    card_uid: str = Field(default="", sa_type=Text)
+    base_hash: str = Field(default="", sa_type=Text)
+    base_local: str = Field(sa_type=Text)
+    base_remote: str = Field(sa_type=Text)
+    original: bytes = Field(sa_type=LargeBinary)
+    echoes: str = Field(default="", sa_type=Text)
+    lost: str = Field(default="", sa_type=Text)
+    state: str = Field(default="ok", sa_type=Text, index=True)
+    reason: str = Field(default="", sa_type=Text)
+    written_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    deleted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+
+
+class Group(SQLModel, table=True):
+    """A label, category or list as an entity of its own (L39)."""
+
+    __tablename__ = "contact_group"
+
+    id: str = Field(sa_type=Text, primary_key=True)
+    name: str = Field(sa_type=Text)
+    updated_at: datetime = Field(sa_type=UTCDateTime)
+    deleted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+
+
+class GroupLink(SQLModel, table=True):
+    """What a book calls a group; ``base_name`` is the name both sides last agreed on."""
+
+    __tablename__ = "group_link"
+
+    group_id: str = Field(sa_type=Text, foreign_key="contact_group.id", primary_key=True, ondelete="CASCADE")
+    collection_id: int = Field(foreign_key="collection.id", primary_key=True, ondelete="CASCADE")
+    base_name: str = Field(sa_type=Text)
+    href: str = Field(default="", sa_type=Text)
+    etag: str | None = Field(default=None, sa_type=Text)
+
+
+class Alias(SQLModel, table=True):
+    """The uid of a contact that was merged into another one (L40)."""
+
+    uid: str = Field(sa_type=Text, primary_key=True)
+    contact_id: int = Field(foreign_key="contact.id", ondelete="CASCADE", index=True)
+
+
+class Imported(SQLModel, table=True):
+    """Import memory (L30): what a card of a source became, and what it said then."""
+
+    source: str = Field(sa_type=Text, primary_key=True)
+    key: str = Field(sa_type=Text, primary_key=True)
+    hash: str = Field(sa_type=Text)
+    contact_id: int = Field(foreign_key="contact.id", ondelete="CASCADE", index=True)
+    doc: str = Field(sa_type=Text)
+
+
+class Staged(SQLModel, table=True):
+    """What a pull brought and no decision has used yet."""
+
+    __table_args__ = (UniqueConstraint("collection_id", "href"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    collection_id: int = Field(foreign_key="collection.id", ondelete="CASCADE")
+    href: str = Field(sa_type=Text)
+    etag: str | None = Field(default=None, sa_type=Text)
+    payload: bytes | None = Field(default=None, sa_type=LargeBinary)
+    gone: bool = False
+    modified_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+
+
+class Run(SQLModel, table=True):
+    """One sync round, import, edit or undo."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    kind: str = Field(sa_type=Text)
+    account: str = Field(default="", sa_type=Text)
+    started_at: datetime = Field(sa_type=UTCDateTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    outcome: str = Field(default="", sa_type=Text)
+    report: str = Field(default="{}", sa_type=Text)
+
+
+class Journal(SQLModel, table=True):
+    """Every step, local and remote. The outbox is side=remote with state queued or sent (L31)."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id", index=True)
+    contact_id: int | None = Field(default=None, foreign_key="contact.id", index=True)
+    collection_id: int | None = Field(default=None, foreign_key="collection.id", ondelete="SET NULL")
+    link_id: int | None = Field(default=None, foreign_key="link.id", ondelete="SET NULL", index=True)
+    side: str = Field(sa_type=Text)
+    action: str = Field(sa_type=Text)
+    before: str = Field(default="", sa_type=Text)
+    after: str = Field(default="", sa_type=Text)
+    href: str = Field(default="", sa_type=Text)
+    etag: str | None = Field(default=None, sa_type=Text)
+    payload: bytes | None = Field(default=None, sa_type=LargeBinary)
+    sent_local: str = Field(default="", sa_type=Text)
+    state: str = Field(default="done", sa_type=Text, index=True)
+    note: str = Field(default="", sa_type=Text)
+    at: datetime = Field(sa_type=UTCDateTime)
+    sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+
+
+class Conflict(SQLModel, table=True):
+    """Two values of one unit (L16). ``status``: open, decided (by a policy), resolved (by a person)."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    contact_id: int = Field(foreign_key="contact.id", ondelete="CASCADE", index=True)
+    collection_id: int | None = Field(default=None, foreign_key="collection.id", ondelete="SET NULL")
+    path: str = Field(sa_type=Text)
+    base: str = Field(default="", sa_type=Text)
+    local: str = Field(default="", sa_type=Text)
+    remote: str = Field(default="", sa_type=Text)
+    winner: str = Field(default="", sa_type=Text)
+    status: str = Field(sa_type=Text, index=True)
+    run_id: int | None = Field(default=None, foreign_key="run.id", ondelete="SET NULL")
+    at: datetime = Field(sa_type=UTCDateTime)
+
+
+class Quarantine(SQLModel, table=True):
+    """A card that cannot be read, or a contact that a book refuses (L35), with its bytes."""
+
+    __table_args__ = (UniqueConstraint("collection_id", "href", "contact_id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    collection_id: int | None = Field(default=None, foreign_key="collection.id", ondelete="CASCADE")
+    source: str = Field(default="", sa_type=Text)
+    href: str = Field(default="", sa_type=Text)
+    contact_id: int | None = Field(default=None, foreign_key="contact.id", ondelete="CASCADE")
+    etag: str | None = Field(default=None, sa_type=Text)
+    hash: str = Field(default="", sa_type=Text)
+    payload: bytes = Field(sa_type=LargeBinary)
+    name: str = Field(default="", sa_type=Text)
+    reason: str = Field(sa_type=Text)
+    at: datetime = Field(sa_type=UTCDateTime)
+
+
+class Blob(SQLModel, table=True):
+    """Photo bytes, once; documents refer by hash."""
+
+    sha256: str = Field(sa_type=Text, primary_key=True)
+    media_type: str = Field(default="", sa_type=Text)
+    data: bytes = Field(sa_type=LargeBinary)

@@ -1,0 +1,171 @@
+"""What the store gives out: model values with the keys that name them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from contactsync.model.contact import Contact
+from contactsync.sync.types import Base
+
+
+@dataclass(frozen=True, slots=True)
+class StoredContact:
+    """A contact of the hub. ``held`` says why it is created nowhere else (L27); empty: it is not."""
+
+    id: int
+    contact: Contact
+    hash: str
+    updated_at: datetime
+    deleted_at: datetime | None = None
+    held: str = ""
+    times: Mapping[str, datetime] = field(default_factory=dict)
+
+    @property
+    def uid(self) -> str:
+        return self.contact.uid
+
+    @property
+    def deleted(self) -> bool:
+        return self.deleted_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """An address book as the store knows it."""
+
+    id: int
+    account: str
+    href: str
+    name: str
+    writable: bool
+    shared: bool
+    default: bool
+    selected: bool
+    cursor: str | None
+    cursor_at: datetime | None
+    page_cursor: str | None
+    backed_up_at: datetime | None
+    gone_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLink:
+    """A link with its shadows; ``original`` are the card's bytes as read."""
+
+    id: int
+    contact_id: int
+    collection_id: int
+    href: str
+    etag: str | None
+    card_uid: str
+    base: Base
+    base_hash: str
+    original: bytes
+    echoes: tuple[str, ...]
+    state: str
+    reason: str
+    written_at: datetime | None
+    deleted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StagedChange:
+    """One card as a pull brought it."""
+
+    collection_id: int
+    href: str
+    etag: str | None
+    payload: bytes | None
+    gone: bool
+    modified_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A remote step that is decided and not yet confirmed."""
+
+    id: int
+    run_id: int
+    contact_id: int
+    collection_id: int
+    link_id: int | None
+    action: str
+    href: str
+    etag: str | None
+    payload: bytes
+    before: Contact
+    target: Contact
+    sent_local: Contact
+    state: str
+    sent_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    """One step for people: what was done to whom, before and after (contacts, or None)."""
+
+    id: int
+    run_id: int
+    contact_id: int | None
+    collection_id: int | None
+    side: str
+    action: str
+    before: Contact | None
+    after: Contact | None
+    state: str
+    note: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredConflict:
+    id: int
+    contact_id: int
+    uid: str
+    name: str
+    collection_id: int | None
+    account: str
+    path: str
+    base: object
+    local: object
+    remote: object
+    winner: str
+    status: str
+    run_id: int | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGroup:
+    id: str
+    name: str
+    deleted_at: datetime | None
+    members: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    id: int
+    kind: str
+    account: str
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str
+    report: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    id: int
+    collection_id: int | None
+    source: str
+    href: str
+    contact_id: int | None
+    etag: str | None
+    hash: str
+    payload: bytes
+    name: str
+    reason: str
+    at: datetime
