@@ -30,11 +30,22 @@ class Books:
 
     def ensure_account(self, name: str, connector: str) -> int:
         found = self.account_id(name)
-        return found if found is not None else self._db.insert(ACCOUNT, name=name, connector=connector, state="new", message="")
+        return (
+            found
+            if found is not None
+            else self._db.insert(ACCOUNT, name=name, connector=connector, state="new", message="")
+        )
 
     def accounts(self) -> Sequence[Any]:
         """Rows (name, connector, state, message, ran_at, books_read_at)."""
-        columns = (ACCOUNT.c.name, ACCOUNT.c.connector, ACCOUNT.c.state, ACCOUNT.c.message, ACCOUNT.c.ran_at, ACCOUNT.c.books_read_at)
+        columns = (
+            ACCOUNT.c.name,
+            ACCOUNT.c.connector,
+            ACCOUNT.c.state,
+            ACCOUNT.c.message,
+            ACCOUNT.c.ran_at,
+            ACCOUNT.c.books_read_at,
+        )
         return self._db.rows(sa.select(*columns).order_by(ACCOUNT.c.name))
 
     def note_account(self, name: str, **values: Any) -> None:
@@ -45,7 +56,9 @@ class Books:
         self._db.execute(sa.delete(ACCOUNT).where(ACCOUNT.c.name == name))
 
     def of_account(self, name: str, *, selected_only: bool = True) -> list[Book]:
-        statement = sa.select(COLLECTION, ACCOUNT.c.name.label("account")).join(ACCOUNT).where(ACCOUNT.c.name == name)
+        statement = (
+            sa.select(COLLECTION, ACCOUNT.c.name.label("account")).join(ACCOUNT).where(ACCOUNT.c.name == name)
+        )
         if selected_only:
             statement = statement.where(COLLECTION.c.selected)
         return [_book(row) for row in self._db.rows(statement.order_by(COLLECTION.c.href))]
@@ -69,8 +82,7 @@ class Books:
         rows = {c.href: c for c in changes}
         if not rows:
             return
-        where = sa.and_(STAGED.c.collection_id == collection_id, STAGED.c.href == sa.bindparam("one"))
-        self._db.execute(sa.delete(STAGED).where(where), [{"one": href} for href in rows])
+        self.unstage(collection_id, rows)
         self._db.execute(
             sa.insert(STAGED),
             [
@@ -87,8 +99,15 @@ class Books:
         )
 
     def staged(self, collection_id: int) -> list[StagedChange]:
-        rows = self._db.rows(sa.select(STAGED).where(STAGED.c.collection_id == collection_id).order_by(STAGED.c.href))
+        rows = self._db.rows(
+            sa.select(STAGED).where(STAGED.c.collection_id == collection_id).order_by(STAGED.c.href)
+        )
         return [StagedChange(r.collection_id, r.href, r.etag, r.payload, r.gone, r.modified_at) for r in rows]
+
+    def unstage(self, collection_id: int, hrefs: Iterable[str]) -> None:
+        where = sa.and_(STAGED.c.collection_id == collection_id, STAGED.c.href == sa.bindparam("one"))
+        if rows := [{"one": href} for href in hrefs]:
+            self._db.execute(sa.delete(STAGED).where(where), rows)
 
     def clear_staged(self, collection_id: int) -> None:
         self._db.execute(sa.delete(STAGED).where(STAGED.c.collection_id == collection_id))

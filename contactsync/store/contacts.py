@@ -86,15 +86,28 @@ class Contacts:
     def in_group(self, group: str) -> list[StoredContact]:
         return self.live(group=group)
 
-    def add(self, contact: Contact, at: datetime, *, held: str = "", times: Mapping[str, datetime] | None = None) -> int:
+    def add(
+        self, contact: Contact, at: datetime, *, held: str = "", times: Mapping[str, datetime] | None = None
+    ) -> int:
         """Insert a new contact; its id. The uid must be free."""
         self.keep_media(contact)
         return self._db.insert(
-            CONTACT, uid=contact.uid, created_at=at, updated_at=at, held=held, **_derived(contact, times or {})
+            CONTACT,
+            uid=contact.uid,
+            created_at=at,
+            updated_at=at,
+            held=held,
+            **_derived(contact, times or {}),
         )
 
     def save(
-        self, contact_id: int, contact: Contact, at: datetime, *, times: Mapping[str, datetime], deleted_at: datetime | None = None
+        self,
+        contact_id: int,
+        contact: Contact,
+        at: datetime,
+        *,
+        times: Mapping[str, datetime],
+        deleted_at: datetime | None = None,
     ) -> None:
         """Replace the document (and, with ``deleted_at`` None, bring a tombstone back)."""
         self.keep_media(contact)
@@ -110,7 +123,9 @@ class Contacts:
 
     def bury(self, contact_id: int, at: datetime) -> None:
         """Into the trash: a tombstone with its whole content (L22)."""
-        self._db.execute(sa.update(CONTACT).where(CONTACT.c.id == contact_id).values(deleted_at=at, updated_at=at))
+        self._db.execute(
+            sa.update(CONTACT).where(CONTACT.c.id == contact_id).values(deleted_at=at, updated_at=at)
+        )
 
     def forget(self, contact_id: int) -> None:
         """Remove the row for good; everything that points at it must be gone or cascade."""
@@ -118,7 +133,9 @@ class Contacts:
 
     def add_alias(self, uid: str, contact_id: int) -> None:
         self._db.execute(sa.delete(ALIAS).where(ALIAS.c.uid == uid))
-        self._db.execute(sa.update(ALIAS).where(ALIAS.c.contact_id == contact_id).values(contact_id=contact_id))
+        self._db.execute(
+            sa.update(ALIAS).where(ALIAS.c.contact_id == contact_id).values(contact_id=contact_id)
+        )
         self._db.insert(ALIAS, uid=uid, contact_id=contact_id)
 
     def keep_media(self, contact: Contact) -> None:
@@ -159,7 +176,14 @@ class Contacts:
 def _documents() -> list[Any]:
     """Scalar subqueries over every column that may mention a photo."""
     journal, imported = table(tables.Journal), table(tables.Imported)
-    columns = (CONTACT.c.doc, LINK.c.base_local, LINK.c.base_remote, journal.c.before, journal.c.after, imported.c.doc)
+    columns = (
+        CONTACT.c.doc,
+        LINK.c.base_local,
+        LINK.c.base_remote,
+        journal.c.before,
+        journal.c.after,
+        imported.c.doc,
+    )
     return [sa.select(sa.func.group_concat(c)).scalar_subquery() for c in columns]
 
 

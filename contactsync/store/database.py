@@ -55,11 +55,17 @@ class Database:
                 finally:
                     self._connection, self._writing = None, False
 
-    def execute(self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> sa.CursorResult[Any]:
+    def execute(
+        self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | None = None
+    ) -> sa.CursorResult[Any]:
         """Write; only inside a `transaction`."""
         if not self._writing or self._connection is None:
             raise AssertionError("a write outside of a transaction")
-        return self._connection.execute(statement, rows) if rows is not None else self._connection.execute(statement)
+        return (
+            self._connection.execute(statement, rows)
+            if rows is not None
+            else self._connection.execute(statement)
+        )
 
     def insert(self, table: sa.Table, **values: Any) -> int:
         """Insert one row; its id."""
@@ -87,7 +93,10 @@ class Database:
         path = file_of(self.url)
         if path is None:
             raise StoreError("Only an SQLite database can be copied this way.")
-        with contextlib.closing(sqlite3.connect(path)) as source, contextlib.closing(sqlite3.connect(target)) as copy:
+        with (
+            contextlib.closing(sqlite3.connect(path)) as source,
+            contextlib.closing(sqlite3.connect(target)) as copy,
+        ):
             source.backup(copy)
         target.chmod(0o600)
 
@@ -96,7 +105,9 @@ class Database:
         if file_of(self.url) is None and not self.url.startswith("sqlite"):
             return []
         found = [row[0] for row in self.rows(sa.text("PRAGMA integrity_check")) if row[0] != "ok"]
-        return found + [f"broken reference in {row[0]}" for row in self.rows(sa.text("PRAGMA foreign_key_check"))]
+        return found + [
+            f"broken reference in {row[0]}" for row in self.rows(sa.text("PRAGMA foreign_key_check"))
+        ]
 
     def _end_reading(self) -> None:
         if self._connection is not None:
@@ -125,8 +136,12 @@ class Database:
         with self.transaction():
             assert self._connection is not None
             SQLModel.metadata.create_all(self._connection)
-            self.execute(sa.text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
-            self.execute(sa.text("INSERT INTO alembic_version VALUES (:revision)"), [{"revision": tables.REVISION}])
+            self.execute(
+                sa.text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+            )
+            self.execute(
+                sa.text("INSERT INTO alembic_version VALUES (:revision)"), [{"revision": tables.REVISION}]
+            )
 
 
 def table(model: type[SQLModel]) -> sa.Table:
@@ -147,7 +162,9 @@ def _engine(url: str) -> sa.Engine:
     try:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError as error:
-        raise StoreError(f"{url!r} is not a database URL.", hint="An example: sqlite:////home/me/contacts.db") from error
+        raise StoreError(
+            f"{url!r} is not a database URL.", hint="An example: sqlite:////home/me/contacts.db"
+        ) from error
     path = file_of(url)
     if path is not None:
         _private_file(path)
@@ -168,7 +185,8 @@ def _private_file(path: Path) -> None:
         path.touch(mode=0o600, exist_ok=True)
     except OSError as error:
         raise StoreError(
-            f"The database {path} cannot be made: {error.strerror}.", hint="Check the folder, or name one with --data-dir."
+            f"The database {path} cannot be made: {error.strerror}.",
+            hint="Check the folder, or name one with --data-dir.",
         ) from error
 
 
@@ -203,16 +221,28 @@ def _clear_errors(url: str) -> Iterator[None]:
         for sign, message, hint in _CAUSES:
             if sign in text:
                 raise StoreError(f"{place} {message}.", hint=hint) from error
-        if isinstance(error, sa.exc.OperationalError | sa.exc.DatabaseError) and not isinstance(error, sa.exc.IntegrityError):
-            raise StoreError(f"{place} cannot be used: {text}.", hint="contactsync doctor says more.") from error
+        if isinstance(error, sa.exc.OperationalError | sa.exc.DatabaseError) and not isinstance(
+            error, sa.exc.IntegrityError
+        ):
+            raise StoreError(
+                f"{place} cannot be used: {text}.", hint="contactsync doctor says more."
+            ) from error
         raise
 
 
 _CAUSES = (
     ("database is locked", "is in use by another program", "Close it, or try again in a minute."),
     ("disk is full", "cannot grow: the disk is full", "Make room; nothing was changed."),
-    ("not a database", "is not a database, or is damaged", "contactsync backup list shows the copies that are kept."),
+    (
+        "not a database",
+        "is not a database, or is damaged",
+        "contactsync backup list shows the copies that are kept.",
+    ),
     ("malformed", "is damaged", "contactsync backup list shows the copies that are kept."),
-    ("readonly", "cannot be written", f"Check its permissions; you are user {os.getuid() if hasattr(os, 'getuid') else '?'}."),
+    (
+        "readonly",
+        "cannot be written",
+        f"Check its permissions; you are user {os.getuid() if hasattr(os, 'getuid') else '?'}.",
+    ),
     ("unable to open", "cannot be opened", "Check the folder and its permissions."),
 )

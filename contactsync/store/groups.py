@@ -27,7 +27,9 @@ class Groups:
 
     def base_names(self, collection_id: int) -> dict[str, str]:
         """Group id -> the name that this book knows it by."""
-        statement = sa.select(GROUP_LINK.c.group_id, GROUP_LINK.c.base_name).where(GROUP_LINK.c.collection_id == collection_id)
+        statement = sa.select(GROUP_LINK.c.group_id, GROUP_LINK.c.base_name).where(
+            GROUP_LINK.c.collection_id == collection_id
+        )
         return {row[0]: row[1] for row in self._db.rows(statement)}
 
     def add(self, group_id: str, name: str, at: datetime) -> None:

@@ -121,13 +121,17 @@ class Journal:
             JOURNAL.c.side == "remote",
             JOURNAL.c.state.in_(states or ("queued", "sent")),
         )
-        return [_outbox(row) for row in self._db.rows(sa.select(JOURNAL).where(condition).order_by(JOURNAL.c.id))]
+        return [
+            _outbox(row) for row in self._db.rows(sa.select(JOURNAL).where(condition).order_by(JOURNAL.c.id))
+        ]
 
     def in_doubt(self) -> int:
         row = self._db.row(sa.select(sa.func.count()).select_from(JOURNAL).where(JOURNAL.c.state == "sent"))
         return int(row[0]) if row else 0
 
-    def mark(self, ids: Sequence[int], state: str, *, sent_at: datetime | None = None, note: str = "") -> None:
+    def mark(
+        self, ids: Sequence[int], state: str, *, sent_at: datetime | None = None, note: str = ""
+    ) -> None:
         values: dict[str, Any] = {"state": state, "note": note}
         if sent_at is not None:
             values["sent_at"] = sent_at
@@ -152,7 +156,9 @@ class Journal:
 
     def hand_over(self, contact_id: int, survivor_id: int) -> None:
         for rows in (JOURNAL, CONFLICT):
-            self._db.execute(sa.update(rows).where(rows.c.contact_id == contact_id).values(contact_id=survivor_id))
+            self._db.execute(
+                sa.update(rows).where(rows.c.contact_id == contact_id).values(contact_id=survivor_id)
+            )
 
     def prune(self, before: datetime) -> None:
         """Drop finished steps older than the retention; conflicts stay."""
@@ -170,8 +176,14 @@ class Journal:
         )
         row = self._db.row(sa.select(CONFLICT).where(where))
         if row is None:
-            return self._db.insert(CONFLICT, contact_id=contact_id, collection_id=collection_id, path=path, **values)
-        changed = {name: value for name, value in values.items() if name not in ("at", "run_id") and getattr(row, name) != value}
+            return self._db.insert(
+                CONFLICT, contact_id=contact_id, collection_id=collection_id, path=path, **values
+            )
+        changed = {
+            name: value
+            for name, value in values.items()
+            if name not in ("at", "run_id") and getattr(row, name) != value
+        }
         if changed:
             self._db.execute(sa.update(CONFLICT).where(CONFLICT.c.id == row.id).values(**values))
         return int(row.id)
@@ -181,10 +193,14 @@ class Journal:
         self._db.execute(sa.update(CONFLICT).where(CONFLICT.c.id == conflict_id).values(**values))
 
     def open_conflicts(self) -> int:
-        row = self._db.row(sa.select(sa.func.count()).select_from(CONFLICT).where(CONFLICT.c.status == "open"))
+        row = self._db.row(
+            sa.select(sa.func.count()).select_from(CONFLICT).where(CONFLICT.c.status == "open")
+        )
         return int(row[0]) if row else 0
 
-    def conflicts(self, *, conflict_id: int | None = None, contact_id: int | None = None) -> list[StoredConflict]:
+    def conflicts(
+        self, *, conflict_id: int | None = None, contact_id: int | None = None
+    ) -> list[StoredConflict]:
         statement = (
             sa.select(CONFLICT, CONTACT.c.uid, CONTACT.c.display, ACCOUNT.c.name.label("account"))
             .join(CONTACT, CONTACT.c.id == CONFLICT.c.contact_id)
@@ -199,7 +215,9 @@ class Journal:
         return [_conflict(row) for row in self._db.rows(statement)]
 
     def _rows(self, condition: Any) -> list[JournalRow]:
-        return [_journal(row) for row in self._db.rows(sa.select(JOURNAL).where(condition).order_by(JOURNAL.c.id))]
+        return [
+            _journal(row) for row in self._db.rows(sa.select(JOURNAL).where(condition).order_by(JOURNAL.c.id))
+        ]
 
 
 def _document(text: str) -> Contact | None:
@@ -207,7 +225,9 @@ def _document(text: str) -> Contact | None:
 
 
 def _run(row: Any) -> StoredRun:
-    return StoredRun(row.id, row.kind, row.account, row.started_at, row.ended_at, row.outcome, json.loads(row.report))
+    return StoredRun(
+        row.id, row.kind, row.account, row.started_at, row.ended_at, row.outcome, json.loads(row.report)
+    )
 
 
 def _outbox(row: Any) -> OutboxRow:

@@ -54,7 +54,9 @@ class Keepsakes:
         self.release(where.get("collection_id"), [where.get("href", "")], contact_id=where.get("contact_id"))
         self._db.insert(QUARANTINE, payload=payload, name=name, reason=reason, at=at, **where)
 
-    def release(self, collection_id: int | None, hrefs: Iterable[str], *, contact_id: int | None = None) -> None:
+    def release(
+        self, collection_id: int | None, hrefs: Iterable[str], *, contact_id: int | None = None
+    ) -> None:
         """The card can be used now, or is gone."""
         condition = sa.and_(
             QUARANTINE.c.collection_id == collection_id,

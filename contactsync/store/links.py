@@ -58,7 +58,9 @@ class Links:
 
     def etags(self, collection_id: int) -> dict[str, tuple[str | None, str]]:
         """href -> (etag, state) of every link in the book; cheap, for comparing with a listing."""
-        statement = sa.select(LINK.c.href, LINK.c.etag, LINK.c.state).where(LINK.c.collection_id == collection_id)
+        statement = sa.select(LINK.c.href, LINK.c.etag, LINK.c.state).where(
+            LINK.c.collection_id == collection_id
+        )
         return {row.href: (row.etag, row.state) for row in self._db.rows(statement)}
 
     def in_state(self, collection_id: int, *states: str) -> list[StoredLink]:
@@ -76,7 +78,9 @@ class Links:
             LINK.c.state.in_(ALIVE),
             sa.or_(LINK.c.base_hash != CONTACT.c.hash, CONTACT.c.deleted_at.is_not(None)),
         )
-        statement = sa.select(LINK.c.contact_id).join(CONTACT, CONTACT.c.id == LINK.c.contact_id).where(condition)
+        statement = (
+            sa.select(LINK.c.contact_id).join(CONTACT, CONTACT.c.id == LINK.c.contact_id).where(condition)
+        )
         return {row[0] for row in self._db.rows(statement)}
 
     def homeless(self, account_id: int) -> set[int]:
@@ -155,7 +159,9 @@ class Links:
         self.update(link_id, collection_id=collection_id, href=href, etag=etag)
 
     def hand_over(self, contact_id: int, survivor_id: int) -> None:
-        self._db.execute(sa.update(LINK).where(LINK.c.contact_id == contact_id).values(contact_id=survivor_id))
+        self._db.execute(
+            sa.update(LINK).where(LINK.c.contact_id == contact_id).values(contact_id=survivor_id)
+        )
 
     def with_losses(self) -> list[tuple[int, int, str]]:
         """(contact, collection, paths) of values that a remote did not keep by itself (L12)."""
