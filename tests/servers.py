@@ -77,7 +77,7 @@ class Server:
     def delete(self, path: str) -> None:
         self._ok("DELETE", path)
 
-    def list(self, book: str | None = None) -> dict[str, str]:
+    def etags(self, book: str | None = None) -> dict[str, str]:
         """Path and etag of every card."""
         answer = self._ok("PROPFIND", book or self.book, headers={"Depth": "1"})
         rows = {}
@@ -185,7 +185,9 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, limit: float = 30) -> None:
+def _wait_until(
+    ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, limit: float = 30
+) -> None:
     end = time.monotonic() + limit
     while not ready():
         if process.poll() is not None or time.monotonic() > end:

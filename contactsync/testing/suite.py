@@ -1,0 +1,377 @@
+"""The contract of `Connector` as tests: subclass it, give a `Rig`, and pytest does the rest.
+
+It holds no pytest, so that any runner that calls ``test_*`` methods will do::
+
+    class TestMine(ConnectorSuite):
+        def make(self):
+            return Rig(connector, "/a/fresh/empty/book/", other_client, name="book")
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Protocol, TypeVar
+
+from contactsync.connectors.base import (
+    Change,
+    Connector,
+    Create,
+    Delete,
+    Outcome,
+    Page,
+    Payload,
+    Refused,
+    Removed,
+    Step,
+    Stored,
+    Update,
+)
+from contactsync.errors import (
+    AuthError,
+    BookGone,
+    PreconditionFailed,
+    RemoteError,
+    SyncTokenExpired,
+)
+
+T = TypeVar("T")
+E = TypeVar("E", bound=BaseException)
+_UNICODE = "Zoë 李小龍 🦊 \u0627\u0644\u0639"
+
+
+class OtherClient(Protocol):
+    """Someone else at the same remote, by the paths that hrefs are."""
+
+    def put(self, path: str, payload: Payload) -> object: ...
+
+    def get(self, path: str) -> Payload | None: ...
+
+    def delete(self, path: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """A connector, the href of a book that is empty and ours alone, and another client."""
+
+    connector: Connector
+    book: str
+    other: OtherClient
+
+    def list(self, cursor: str | None = None) -> Listing:
+        pages = [*self.connector.changes(self.book, cursor)]
+        return Listing(tuple(pages))
+
+    def write(self, *steps: Step) -> dict[int, Outcome]:
+        outcomes = [*self.connector.write(self.book, steps)]
+        assert sorted(o.key for o in outcomes) == sorted(s.key for s in steps), "one outcome for each step"
+        return {outcome.key: outcome for outcome in outcomes}
+
+    def create(self, payload: Payload, hint: str, key: int = 1) -> Stored:
+        outcome = self.write(Create(key, hint, f"uid-{hint}", payload))[key]
+        assert isinstance(outcome, Stored), outcome
+        return outcome
+
+    def read(self, href: str) -> Change:
+        (change,) = self.connector.fetch(self.book, [href])
+        return change
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All pages of one listing."""
+
+    pages: tuple[Page, ...]
+
+    @property
+    def cursor(self) -> str | None:
+        return self.pages[-1].cursor
+
+    @property
+    def there(self) -> dict[str, str | None]:
+        return {c.href: c.etag for page in self.pages for c in page.changes if not c.gone}
+
+    @property
+    def gone(self) -> set[str]:
+        return {c.href for page in self.pages for c in page.changes if c.gone}
+
+
+class ConnectorSuite:
+    """What the engine relies on. Override ``card`` where payloads are no vCards."""
+
+    #: a cursor that the remote cannot know, of the kind that this connector makes
+    unknown_cursor = "sync:http://contactsync.invalid/no-such-token"
+
+    @abstractmethod
+    def make(self) -> Rig: ...
+
+    def card(self, name: str, hint: str, *lines: str) -> Payload:
+        """A payload for a person of this name, with the uid ``uid-{hint}``."""
+        body = ["BEGIN:VCARD", "VERSION:3.0", f"UID:uid-{hint}", f"FN:{name}", f"N:{name};;;;", *lines]
+        return "\r\n".join([*body, "END:VCARD", ""]).encode()
+
+    def put_other(self, rig: Rig, hint: str, name: str = "Other") -> str:
+        """A card by the other client; its href."""
+        href = f"{rig.book}{hint}.vcf"
+        rig.other.put(href, self.card(name, hint))
+        return href
+
+    # ---- listings --------------------------------------------------------------------------------
+
+    def test_check_names_the_login(self) -> None:
+        assert self.make().connector.check()
+
+    def test_collections_name_the_book(self) -> None:
+        rig = self.make()
+        assert rig.book in [c.href for c in rig.connector.collections() if c.writable]
+
+    def test_an_empty_book_is_a_full_listing_of_nothing(self) -> None:
+        listing = self.make().list()
+        assert not listing.there
+        assert not listing.gone
+        assert all(page.full for page in listing.pages)
+        assert [page.last for page in listing.pages] == [False] * (len(listing.pages) - 1) + [True]
+
+    def test_a_full_listing_names_every_card_and_no_deleted_one(self) -> None:
+        rig = self.make()
+        hrefs = {self.put_other(rig, f"all-{n}") for n in range(7)}
+        rig.other.delete(self.put_other(rig, "dead"))
+        listing = rig.list()
+        assert set(listing.there) == hrefs
+        assert not listing.gone
+
+    def test_an_unknown_book_is_gone(self) -> None:
+        rig = self.make()
+        missing = f"{rig.book.rstrip('/')}-missing/"
+        error = _raises(BookGone, lambda: list(rig.connector.changes(missing, None)))
+        assert error.href == missing
+
+    def test_no_change_is_an_empty_listing_with_a_usable_cursor(self) -> None:
+        rig = self.make()
+        self.put_other(rig, "still")
+        if not rig.connector.capabilities.incremental:
+            return
+        first = rig.list()
+        second = rig.list(first.cursor)
+        assert not second.there
+        assert not second.gone
+        assert not rig.list(second.cursor).there
+
+    def test_a_cursor_brings_exactly_what_changed_since(self) -> None:
+        rig = self.make()
+        if not rig.connector.capabilities.incremental:
+            return
+        kept, edited, dead = (self.put_other(rig, hint) for hint in ("kept", "edited", "dead"))
+        cursor = rig.list().cursor
+        new = self.put_other(rig, "new")
+        self.put_other(rig, "edited", "Edited")
+        rig.other.delete(dead)
+        listing = rig.list(cursor)
+        assert set(listing.there) == {new, edited}
+        assert listing.gone == {dead}
+        assert kept not in listing.there
+        assert not any(page.full for page in listing.pages)
+        assert not rig.list(listing.cursor).there
+
+    def test_our_own_writes_are_seen_after_the_cursor(self) -> None:
+        rig = self.make()
+        cursor = rig.list().cursor
+        stored = rig.create(self.card("Own", "own"), "own")
+        assert stored.href in rig.list(cursor).there
+
+    def test_an_unknown_cursor_has_expired(self) -> None:
+        rig = self.make()
+        self.put_other(rig, "any")
+        if rig.connector.capabilities.incremental:
+            _raises(SyncTokenExpired, lambda: rig.list(self.unknown_cursor))
+
+    # ---- reading ---------------------------------------------------------------------------------
+
+    def test_fetch_reads_what_is_listed(self) -> None:
+        rig = self.make()
+        for n in range(3):
+            self.put_other(rig, f"read-{n}", f"Reader {n}")
+        listed = rig.list().there
+        fetched = {c.href: c for c in rig.connector.fetch(rig.book, [*listed])}
+        assert {href: c.etag for href, c in fetched.items()} == listed
+        assert all(c.payload and b"Reader" in c.payload for c in fetched.values())
+
+    def test_a_missing_card_comes_back_gone_beside_the_others(self) -> None:
+        rig = self.make()
+        there = self.put_other(rig, "there")
+        missing = f"{rig.book}missing.vcf"
+        changes = {c.href: c for c in rig.connector.fetch(rig.book, [missing, there])}
+        assert changes[missing].gone
+        assert changes[missing].payload is None
+        assert changes[there].payload
+        assert rig.read(missing).gone
+
+    def test_fetch_of_nothing_is_nothing(self) -> None:
+        rig = self.make()
+        assert not [*rig.connector.fetch(rig.book, [])]
+
+    def test_many_cards_are_fetched_each_once(self) -> None:
+        rig = self.make()
+        steps = [
+            Create(n, f"many-{n}", f"uid-many-{n}", self.card(f"M {n}", f"many-{n}")) for n in range(130)
+        ]
+        hrefs = [o.href for o in rig.write(*steps).values() if isinstance(o, Stored)]
+        fetched = [c.href for c in rig.connector.fetch(rig.book, hrefs)]
+        assert len(hrefs) == 130
+        assert fetched == hrefs
+
+    # ---- writing ---------------------------------------------------------------------------------
+
+    def test_a_card_makes_the_round_trip(self) -> None:
+        rig = self.make()
+        stored = rig.create(self.card("Ada", "ada", "EMAIL:ada@example.org"), "ada")
+        change = rig.read(stored.href)
+        assert change.payload is not None
+        assert b"ada@example.org" in change.payload
+        assert change.etag == (stored.etag or change.etag)
+        assert rig.connector.capabilities.etag_on_write == (stored.etag is not None)
+        assert stored.href in rig.list().there
+
+    def test_the_uid_survives(self) -> None:
+        rig = self.make()
+        stored = rig.create(self.card("Uma", "Case-Of-Uid"), "Case-Of-Uid")
+        payload = rig.read(stored.href).payload or b""
+        assert (b"uid-Case-Of-Uid" in payload) == rig.connector.capabilities.carries_uid
+
+    def test_unicode_long_lines_and_unknown_properties_survive(self) -> None:
+        rig = self.make()
+        note = "Æ" * 700
+        own = "X-CONTACTSYNC-TEST:kept as it is"
+        payload = self.card(_UNICODE, "uni", f"NOTE:{note}", own)
+        text = unfolded(rig.read(rig.create(payload, "uni").href).payload or b"")
+        assert f"FN:{_UNICODE}" in text
+        assert note in text
+        assert own in text
+
+    def test_a_long_name_can_be_created(self) -> None:
+        rig = self.make()
+        hint = "n" * 100
+        stored = rig.create(self.card("Long", hint), hint)
+        assert rig.read(stored.href).payload
+
+    def test_creating_twice_makes_no_double(self) -> None:
+        rig = self.make()
+        if not rig.connector.capabilities.names_href:
+            return
+        stored = rig.create(self.card("Once", "once"), "once")
+        again = rig.write(Create(2, "once", "uid-once", self.card("Twice", "once")))[2]
+        assert isinstance(again, Refused)
+        assert isinstance(again.error, PreconditionFailed)
+        assert [*rig.list().there] == [stored.href]
+        assert b"Once" in (rig.read(stored.href).payload or b"")
+
+    def test_an_update_needs_the_etag_of_now(self) -> None:
+        rig = self.make()
+        href = self.put_other(rig, "edit")
+        old = rig.read(href).etag
+        self.put_other(rig, "edit", "Newer")
+        wrong = rig.write(Update(1, href, old, self.card("Ours", "edit")))[1]
+        assert isinstance(wrong, Refused)
+        assert isinstance(wrong.error, PreconditionFailed)
+        assert b"Newer" in (rig.other.get(href) or b"")
+        now = rig.read(href).etag
+        right = rig.write(Update(2, href, now, self.card("Ours", "edit")))[2]
+        assert isinstance(right, Stored)
+        assert right.href == href
+        assert b"Ours" in (rig.other.get(href) or b"")
+
+    def test_an_update_of_a_missing_card_is_refused(self) -> None:
+        rig = self.make()
+        outcome = rig.write(Update(1, f"{rig.book}missing.vcf", '"1"', self.card("No", "missing")))[1]
+        assert isinstance(outcome, Refused)
+        assert isinstance(outcome.error, PreconditionFailed)
+        assert not rig.list().there
+
+    def test_a_deletion_needs_the_etag_of_now(self) -> None:
+        rig = self.make()
+        href = self.put_other(rig, "gone")
+        old = rig.read(href).etag
+        self.put_other(rig, "gone", "Newer")
+        wrong = rig.write(Delete(1, href, old))[1]
+        assert isinstance(wrong, Refused)
+        assert isinstance(wrong.error, PreconditionFailed)
+        assert rig.other.get(href)
+        right = rig.write(Delete(2, href, rig.read(href).etag))[2]
+        assert right == Removed(2, href)
+        assert rig.other.get(href) is None
+        assert href not in rig.list().there
+
+    def test_deleting_a_missing_card_is_done_already(self) -> None:
+        rig = self.make()
+        href = f"{rig.book}missing.vcf"
+        assert rig.write(Delete(1, href, '"1"'))[1] == Removed(1, href)
+
+    def test_one_refused_step_stops_no_other(self) -> None:
+        rig = self.make()
+        href = self.put_other(rig, "bad")
+        steps: list[Step] = [Update(0, href, '"wrong"', self.card("Bad", "bad"))]
+        steps += [Create(n, f"ok-{n}", f"uid-ok-{n}", self.card(f"Ok {n}", f"ok-{n}")) for n in range(1, 12)]
+        outcomes = rig.write(*steps)
+        assert isinstance(outcomes[0], Refused)
+        assert all(isinstance(outcomes[n], Stored) for n in range(1, 12))
+        assert len(rig.list().there) == 12
+
+    def test_writing_nothing_is_nothing(self) -> None:
+        assert not self.make().write()
+
+    def test_a_step_is_pulled_only_when_it_is_sent_next(self) -> None:
+        rig = self.make()
+        limit = rig.connector.capabilities.parallel_writes * rig.connector.capabilities.batch_size
+        pulled, done, most = count(), 0, 0
+
+        def steps() -> Iterator[Step]:
+            nonlocal most
+            for n in range(20):
+                most = max(most, next(pulled) + 1 - done)
+                yield Create(n, f"lazy-{n}", f"uid-lazy-{n}", self.card(f"Lazy {n}", f"lazy-{n}"))
+
+        for outcome in rig.connector.write(rig.book, steps()):
+            assert isinstance(outcome, Stored)
+            done += 1
+        assert done == 20
+        assert most <= limit
+
+    def test_a_wrong_login_stops_the_writing(self) -> None:
+        """Only where a login can be wrong: override ``locked_out``."""
+        rig = self.locked_out()
+        if rig is None:
+            return
+        connector, book = rig.connector, rig.book
+        _raises(AuthError, connector.check)
+        _raises(AuthError, lambda: list(connector.changes(book, None)))
+        pulled: list[Step] = []
+        steps = (Create(n, f"no-{n}", f"uid-no-{n}", self.card("No", f"no-{n}")) for n in range(50))
+        outcomes = [*connector.write(book, _noting(steps, pulled))]
+        assert all(isinstance(o, Refused) and isinstance(o.error, AuthError) for o in outcomes)
+        assert len(outcomes) == len(pulled) <= connector.capabilities.parallel_writes
+
+    def locked_out(self) -> Rig | None:
+        """The same book with a wrong password; None where there is no such thing."""
+        return None
+
+
+def unfolded(payload: Payload) -> str:
+    """A vCard's text with its long lines joined (RFC 6350 section 3.2)."""
+    return payload.replace(b"\r\n", b"\n").replace(b"\n ", b"").replace(b"\n\t", b"").decode()
+
+
+def _noting(source: Iterable[T], into: list[T]) -> Iterator[T]:
+    for one in source:
+        into.append(one)
+        yield one
+
+
+def _raises(kind: type[E], call: Callable[[], object]) -> E:
+    try:
+        call()
+    except kind as error:
+        assert isinstance(error, RemoteError)
+        return error
+    raise AssertionError(f"{kind.__name__} was expected")

@@ -1,0 +1,264 @@
+"""The contract and a few habits of DAV servers, for every CardDAV server that the tests start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import ClassVar
+
+import pytest
+
+from contactsync.connectors.base import AccountSettings, Codec, Create, Refused, Stored, Unknown, Update
+from contactsync.connectors.carddav.connector import CardDavConnector
+from contactsync.errors import BookGone, PayloadRejected, ProtocolError, RemoteError, TransientError
+from contactsync.model.contact import Contact
+from contactsync.testing.suite import ConnectorSuite, Rig
+from tests.proxy import Proxy, Reply, proxy
+from tests.servers import Server
+
+_names = count(1)
+
+
+class NoCodec:
+    """Payloads are not looked into here."""
+
+    def read(self, payload: bytes) -> Contact:
+        raise AssertionError
+
+    def write(self, contact: Contact, original: bytes | None) -> bytes:
+        raise AssertionError
+
+    def project(self, contact: Contact) -> Contact:
+        raise AssertionError
+
+
+def login(url: str, user: str = "", password: str = "", **more: object) -> CardDavConnector:
+    codec: Codec = NoCodec()
+    settings = AccountSettings("test", "carddav", url, user, lambda: password, **more)  # type: ignore[arg-type]
+    return CardDavConnector(settings, codec)
+
+
+class DavSuite(ConnectorSuite):
+    """``server`` is set by the subclass's fixture."""
+
+    server: ClassVar[Server]
+
+    @pytest.fixture(autouse=True)
+    def _closed(self) -> Iterator[None]:
+        self.opened: list[CardDavConnector] = []
+        yield
+        for one in self.opened:
+            one.close()
+
+    def login(self, url: str = "", password: str | None = None) -> CardDavConnector:
+        server = self.server
+        secret = server.password if password is None else password
+        made = login(url or server.base_url, server.user, secret)
+        self.opened.append(made)
+        return made
+
+    def make(self, url: str = "") -> Rig:
+        book = self.server.make_book(f"book-{next(_names)}")
+        return Rig(self.login(url), book, self.server)
+
+    # ---- cost ------------------------------------------------------------------------------------
+
+    def test_a_round_without_changes_is_one_request(self) -> None:
+        rig = self.make()
+        self.put_other(rig, "one")
+        cursor = rig.list().cursor
+        fresh = self.login()
+        assert not [change for page in fresh.changes(rig.book, cursor) for change in page.changes]
+        assert fresh.traffic.requests == 1
+
+    # ---- discovery -------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("path", ["", "/", "/.well-known/carddav", "{principal}", "{book}"])
+    def test_any_address_of_the_server_leads_to_the_books(self, path: str) -> None:
+        server = self.server
+        made = self.login(server.base_url + path.format(principal=server.principal, book=server.book))
+        assert server.principal in made.check()
+        assert server.book in [c.href for c in made.collections()]
+
+    def test_nothing_there_is_said_clearly(self) -> None:
+        made = self.login(f"{self.server.base_url}{self.server.principal}nothing/here/")
+        with pytest.raises(ProtocolError, match="no CardDAV server at"):
+            made.check()
+
+    def test_what_is_no_address_book_is_not_listed_as_one(self) -> None:
+        with pytest.raises(ProtocolError, match="not an address book"):
+            list(self.login().changes(self.server.principal, None))
+
+    def test_a_book_that_vanished_is_no_deletion(self) -> None:
+        rig = self.make()
+        self.put_other(rig, "any")
+        cursor = rig.list().cursor
+        self.server.delete_book(rig.book)
+        for at in (None, cursor):
+            with pytest.raises(BookGone):
+                rig.list(at)
+        (outcome,) = rig.connector.write(rig.book, [Create(1, "new", "u", self.card("New", "new"))])
+        assert isinstance(outcome, Refused)
+        assert isinstance(outcome.error, BookGone), outcome
+
+    # ---- odd names and bodies ----------------------------------------------------------------------
+
+    @pytest.mark.parametrize(
+        "name", ["with%20space", "%C3%BCn%C3%AF", "plus+plus", "at@x", "pct%25", "UPPER"]
+    )
+    def test_foreign_names_are_read_by_the_href_that_lists_them(self, name: str) -> None:
+        rig = self.make()
+        self.put_other(rig, name, "Odd")
+        (href,) = rig.list().there
+        single = rig.read(href)
+        assert single.href == href
+        assert not single.gone
+        missing = f"{rig.book}missing.vcf"
+        both = {c.href: c for c in rig.connector.fetch(rig.book, [href, missing])}
+        assert both[href].payload == single.payload
+        assert both[href].etag == single.etag
+        updated = rig.write(Update(1, href, single.etag, self.card("Even", name)))[1]
+        assert isinstance(updated, Stored)
+
+    def test_line_ends_are_the_same_by_every_way(self) -> None:
+        rig = self.make()
+        href = f"{rig.book}lf.vcf"
+        rig.other.put(href, self.card("Line", "lf").replace(b"\r\n", b"\n"))
+        missing = f"{rig.book}missing.vcf"
+        report = {c.href: c.payload for c in rig.connector.fetch(rig.book, [href, missing])}[href]
+        assert report == rig.read(href).payload
+        assert report is not None
+        assert report.count(b"\n") == report.count(b"\r\n") > 3
+
+    def test_garbage_is_refused_as_this_one_card(self) -> None:
+        rig = self.make()
+        outcome = rig.write(Create(1, "bad", "u", b"no card at all\r\n"))[1]
+        assert isinstance(outcome, Refused)
+        assert isinstance(outcome.error, PayloadRejected)
+
+    def test_many_parallel_writes_all_arrive(self) -> None:
+        rig = self.make()
+        steps = [Create(n, f"par-{n}", f"uid-par-{n}", self.card(f"P {n}", f"par-{n}")) for n in range(60)]
+        outcomes = rig.write(*steps)
+        assert all(isinstance(outcome, Stored) for outcome in outcomes.values())
+        assert len(rig.other.etags(rig.book)) == 60  # type: ignore[attr-defined]
+
+    # ---- with a proxy that breaks things ------------------------------------------------------------
+
+    @pytest.fixture
+    def front(self) -> Iterator[Proxy]:
+        with proxy(self.server.base_url) as front:
+            yield front
+
+    def test_a_login_page_is_no_empty_book(self, front: Proxy) -> None:
+        rig = self.make(front.url)
+        self.put_other(rig, "any")
+        cursor = rig.list().cursor
+        front.login_page()
+        for call in (
+            rig.connector.check,
+            lambda: rig.list(cursor),
+            lambda: rig.list(None),
+            lambda: rig.read(f"{rig.book}any.vcf"),
+        ):
+            with pytest.raises(ProtocolError, match="web page"):
+                call()
+
+    @pytest.mark.parametrize("damage", ["cut", "shorten"])
+    @pytest.mark.parametrize("at", [0.0, 0.4, 0.95])
+    def test_a_listing_that_breaks_off_raises(self, front: Proxy, damage: str, at: float) -> None:
+        rig = self.make(front.url)
+        self.put_other(rig, "any")
+        cursor = rig.list().cursor
+        self.put_other(rig, "new")
+        getattr(front, damage)("REPORT", "PROPFIND", at=at)
+        for known in (None, cursor):
+            with pytest.raises(RemoteError):
+                rig.list(known)
+
+    @pytest.mark.parametrize("damage", ["shorten", "fail"])
+    def test_cards_are_read_one_by_one_when_the_report_is_broken(self, front: Proxy, damage: str) -> None:
+        rig = self.make(front.url)
+        hrefs = [self.put_other(rig, f"c{n}", f"Card {n}") for n in range(4)]
+        if damage == "fail":
+            front.fail(404, "REPORT")
+        else:
+            front.shorten("REPORT", at=0.7)
+        changes = [*rig.connector.fetch(rig.book, [*hrefs, f"{rig.book}missing.vcf"])]
+        assert [c.gone for c in changes] == [False] * 4 + [True]
+        assert all(c.payload and f"Card {n}".encode() in c.payload for n, c in enumerate(changes[:4]))
+
+    def test_a_card_cut_inside_a_whole_report_is_read_directly(self, front: Proxy) -> None:
+        rig = self.make(front.url)
+        hrefs = [self.put_other(rig, f"c{n}", f"Card {n}") for n in range(3)]
+        front.change(lambda r: Reply(r.status, r.headers, r.body.replace(b"END:VCARD", b"", 1)), "REPORT")
+        changes = [*rig.connector.fetch(rig.book, hrefs)]
+        assert all((c.payload or b"").rstrip().endswith(b"END:VCARD") for c in changes)
+        assert front.counts["GET"] == 1
+
+    def test_a_lost_reply_is_unknown_and_nothing_is_sent_twice(self, front: Proxy) -> None:
+        rig = self.make(front.url)
+        front.lose_reply("PUT")
+        outcome = rig.write(Create(1, "lost", "uid-lost", self.card("Lost", "lost")))[1]
+        assert isinstance(outcome, Unknown)
+        assert front.counts["PUT"] == 1
+        assert rig.other.get(f"{rig.book}lost.vcf")
+
+    def test_an_answer_of_the_gateway_is_unknown(self, front: Proxy) -> None:
+        rig = self.make(front.url)
+        front.fail(502, "PUT")
+        outcome = rig.write(Create(1, "gate", "uid-gate", self.card("Gate", "gate")))[1]
+        assert isinstance(outcome, Unknown)
+        assert front.counts["PUT"] == 1
+
+    @pytest.mark.parametrize("status", [423, 429, 503])
+    def test_not_now_is_tried_again(self, front: Proxy, status: int) -> None:
+        rig = self.make(front.url)
+        front.fail(status, "PUT", retry_after="0", times=2)
+        outcome = rig.write(Create(1, "later", "uid-later", self.card("Later", "later")))[1]
+        assert isinstance(outcome, Stored)
+        assert front.counts["PUT"] == 3
+
+    def test_never_is_refused_as_temporary(self, front: Proxy) -> None:
+        rig = self.make(front.url)
+        front.fail(429, "PUT", retry_after="0", times=100)
+        outcome = rig.write(Create(1, "never", "uid-never", self.card("Never", "never")))[1]
+        assert isinstance(outcome, Refused)
+        assert isinstance(outcome.error, TransientError)
+        assert front.counts["PUT"] < 10
+
+    def test_a_listing_survives_a_broken_connection(self, front: Proxy) -> None:
+        rig = self.make(front.url)
+        self.put_other(rig, "any")
+        front.lose_request("PROPFIND")
+        assert len(rig.list().there) == 1
+
+    def test_a_listing_without_end_is_not_followed_for_ever(self, front: Proxy) -> None:
+        rig = self.make(front.url)
+        self.put_other(rig, "any")
+        row = f"<response xmlns='DAV:'><href>{rig.book}</href><status>HTTP/1.1 507 More</status></response>"
+        front.change(lambda r: Reply(r.status, r.headers, _with(r.body, row)), "REPORT")
+        with pytest.raises(ProtocolError, match="come to an end"):
+            rig.list()
+
+    def test_a_book_without_sync_collection_is_listed_by_ctag(self, front: Proxy) -> None:
+        """As with sabre/dav 1.8."""
+        rig = self.make(front.url)
+        kept = self.put_other(rig, "kept")
+        front.fail(403, "REPORT", times=100)
+        listing = rig.list()
+        assert [*listing.there] == [kept]
+        assert (listing.cursor or "").startswith("ctag:")
+        before = front.counts.total()
+        again = rig.list(listing.cursor)
+        assert not again.there
+        assert front.counts.total() == before + 1
+        new = self.put_other(rig, "new")
+        after = rig.list(again.cursor)
+        assert set(after.there) == {kept, new}
+        assert all(page.full for page in after.pages)
+
+
+def _with(body: bytes, row: str) -> bytes:
+    head, end, tail = body.rpartition(b"</")
+    return head + row.encode() + end + tail
