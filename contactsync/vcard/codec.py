@@ -1,0 +1,63 @@
+"""The vCard codec: RFC 6350 (4.0) and RFC 2426 (3.0) read and written, vCard 2.1 read and edited."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from contactsync.model.contact import Contact, Extra
+from contactsync.vcard import values
+from contactsync.vcard.lines import Line, Style, render
+from contactsync.vcard.projecting import project
+from contactsync.vcard.reading import Card
+from contactsync.vcard.writing import put
+
+
+class VCardCodec:
+    """Translates one card; ``version`` (3.0 or 4.0) is for cards that are made new."""
+
+    def __init__(self, version: str = "3.0") -> None:
+        if version not in ("3.0", "4.0"):
+            raise ValueError(f"new cards are written as 3.0 or 4.0, not {version}")
+        self.version = version
+
+    def read(self, payload: bytes) -> Contact:
+        """The meaning of a card; ``groups`` are its CATEGORIES. Raises `CodecError`."""
+        return Card(payload).contact
+
+    def write(self, contact: Contact, original: bytes | None) -> bytes:
+        """A new card, or ``original`` with only the lines changed that say something else now."""
+        if original is None:
+            return put(contact, self._skeleton(contact), fresh=True)
+        return put(contact, original)
+
+    def project(self, contact: Contact) -> Contact:
+        """What a card can hold of ``contact``: nearly all, tidied; see `contactsync.vcard.projecting`."""
+        return project(contact)
+
+    def _skeleton(self, contact: Contact) -> bytes:
+        """What every card must have (RFC 2426 section 3.1.1 and 3.1.2: FN and N, even empty)."""
+        lines = [("BEGIN", "VCARD"), ("VERSION", self.version)]
+        uid = values.one_line(contact.uid)
+        if uid:
+            lines.append(("UID", values.escape_plain(uid, self.version)))
+        lines += [("FN", ""), ("N", ";;;;"), ("END", "VCARD")]
+        style = Style()
+        return b"".join(render("", name, (), value, style) for name, value in lines)
+
+
+def convert(payload: bytes, to_version: str) -> bytes:
+    """The card in another version, for exports; what the model does not know goes along."""
+    card = Card(payload)
+    contact = replace(card.contact, extra=tuple(_decoded(extra, card) for extra in card.contact.extra))
+    return VCardCodec(to_version).write(contact, None)
+
+
+def _decoded(extra: Extra, card: Card) -> Extra:
+    """Quoted-printable and CHARSET are unknown outside vCard 2.1 (RFC 6350 section 5)."""
+    line = Line(b"", extra.group, extra.name, extra.params, extra.value)
+    params = tuple((key, text) for key, text in extra.params if key.upper() != "CHARSET")
+    if line.transfer != "quoted-printable":
+        return replace(extra, params=params)
+    parts = [values.escape_plain(part, "3.0") for part in values.raw_parts_of(line)]
+    named = tuple((k, v) for k, v in params if k.upper() != "ENCODING" and v.lower() != "quoted-printable")
+    return replace(extra, params=named, value=";".join(parts))

@@ -1,0 +1,471 @@
+"""The wire layer: bytes <-> cards <-> content lines, without any idea of what a property means.
+
+RFC 6350 section 3, RFC 2426 section 4, vCard 2.1 section 2 and what real files do besides. Folds are
+taken apart on bytes, because writers cut inside a UTF-8 character. A line that is not edited goes back
+as its source bytes; everything here is linear in the size of the card, without recursion.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from contactsync.errors import CodecError
+
+MAX_CARD_BYTES = 25_000_000
+MAX_NESTING = 8
+MAX_LINES = 1_000_000
+
+Params = tuple[tuple[str, str], ...]
+
+_BOM = codecs.BOM_UTF8
+_MARK = re.compile(rb"(BEGIN|END)[ \t]*:[ \t]*VCARD[ \t]*(?=[\r\n]|\Z)", re.IGNORECASE)
+_BEGIN = re.compile(rb"BEGIN[ \t]*:[ \t]*VCARD[ \t\r\n]*\Z", re.IGNORECASE)
+_END = re.compile(rb"END[ \t]*:[ \t]*VCARD[ \t\r\n]*\Z", re.IGNORECASE)
+_AGENT = re.compile(rb"(?:[^\r\n:;]*\.)?AGENT(?:;[^\r\n:]*)?:[ \t\r\n]*\Z", re.IGNORECASE)
+_ENCODED = re.compile(
+    rb";[ \t]*(?:ENCODING[ \t]*=[ \t]*\"?)?(?:(QUOTED-PRINTABLE)|BASE64|(?<=[=\" \t])B)\"?[ \t]*(?=;|\Z)",
+    re.IGNORECASE,
+)
+_BASE64_LINE = re.compile(rb"[A-Za-z0-9+/=]+[ \t]*\r?\n?\Z")
+_TAIL = re.compile(rb"(?:\r?\n|\r)((?:[ \t]*(?:\r\n|\n|\r))*)\Z")
+_SAFE_PARAM = re.compile(r'[^";:\x00-\x08\x0a-\x1f\x7f]*\Z')
+_QUOTED_PARAM = re.compile(r'(?:[^";:\x00-\x08\x0a-\x1f\x7f]|"[^"\x00-\x08\x0a-\x1f\x7f]*")*\Z')
+_CARETS = {"^n": "\n", "^N": "\n", "^'": '"', "^^": "^"}
+_CARET = re.compile(r"\^[nN'^]")
+
+
+class RawCard(NamedTuple):
+    """One card of a file: its bytes, where it starts (offset, line number), what is odd about it."""
+
+    data: bytes
+    offset: int
+    line: int
+    problems: tuple[str, ...] = ()
+
+
+class Line(NamedTuple):
+    """One content line; ``source`` are its bytes with folds and line end.
+
+    ``params`` are raw (quotes and carets as written), a bare one has the name "". ``value`` is
+    unfolded text before transfer decoding. A line without colon has no name and is only kept.
+    ``charset`` is the one in which the bytes made sense.
+    """
+
+    source: bytes
+    group: str
+    name: str
+    params: Params
+    value: str
+    charset: str = "utf-8"
+
+    def param(self, name: str) -> str:
+        """The first parameter of that upper-case name, plain, or ""."""
+        for key, value in self.params:
+            if key.upper() == name:
+                return plain_param(value)
+        return ""
+
+    @property
+    def transfer(self) -> str:
+        """``quoted-printable``, ``base64`` or "": ENCODING, or the bare words of vCard 2.1."""
+        for key, value in self.params:
+            if not key or key.upper() == "ENCODING":
+                word = value.strip('"').lower()
+                if word in ("quoted-printable", "base64"):
+                    return word
+                if word == "b" and key:
+                    return "base64"
+        return ""
+
+
+def to_utf8(data: bytes) -> tuple[bytes, str]:
+    """The bytes as UTF-8 (or another ASCII superset) and the wide encoding they were in, or ""."""
+    if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        encoding = "utf-16"
+    elif data[:2] == b"B\0":
+        encoding = "utf-16-le"
+    elif data[:2] == b"\0B":
+        encoding = "utf-16-be"
+    else:
+        return data, ""
+    try:
+        return data.decode(encoding).encode(), encoding
+    except UnicodeError as error:
+        raise CodecError("The card is damaged UTF-16 text.") from error
+
+
+def from_utf8(data: bytes, encoding: str, model: bytes) -> bytes:
+    """Back into the wide encoding of ``model``, with its byte order."""
+    if not encoding:
+        return data
+    if encoding == "utf-16":
+        big = model[:2] == codecs.BOM_UTF16_BE
+        bom, encoding = (codecs.BOM_UTF16_BE, "utf-16-be") if big else (codecs.BOM_UTF16_LE, "utf-16-le")
+        return bom + data.decode().encode(encoding)
+    return data.decode().encode(encoding)
+
+
+class _Mark(NamedTuple):
+    start: int
+    end: int
+    begins: bool
+    nested: bool
+
+
+def _marks(data: bytes) -> Iterator[_Mark]:
+    """BEGIN and END lines; a BEGIN right after an empty AGENT line opens a card inside the card."""
+    for match in _MARK.finditer(data):
+        start = match.start()
+        begins = match[1][:1] in b"Bb"
+        at_line_start = start == 0 or data[start - 1] in b"\r\n" or (start == 3 and data[:3] == _BOM)
+        if at_line_start:
+            yield _Mark(start, _line_end(data, match.end()), begins, begins and _after_agent(data, start))
+
+
+def _line_end(data: bytes, at: int) -> int:
+    if data[at : at + 2] == b"\r\n":
+        return at + 2
+    return min(at + 1, len(data))
+
+
+def _after_agent(data: bytes, start: int) -> bool:
+    before = data[max(0, start - 200) : start].rstrip()
+    line = before[max(before.rfind(b"\n"), before.rfind(b"\r")) + 1 :]
+    return bool(_AGENT.match(line))
+
+
+def split_cards(data: bytes) -> Iterator[RawCard]:
+    """The cards of a file, each on its own, in order; text between cards is reported and skipped.
+
+    A card that has no END is reported with ``missing END`` and ends where the next one begins. An
+    END without BEGIN is a card of its own with ``missing BEGIN``, so that nothing vanishes.
+    """
+    data, _ = to_utf8(data)
+    counter = _LineCounter(data)
+    start, depth, free = -1, 0, 0
+    for mark in _marks(data):
+        if mark.begins and start >= 0 and not mark.nested:
+            yield counter.card(start, mark.start, ("missing END",))
+            start, depth, free = -1, 0, mark.start
+        if mark.begins:
+            if start < 0:
+                start = mark.start
+            depth += 1
+        elif start < 0:
+            yield counter.card(free, mark.end, ("missing BEGIN",))
+            free = mark.end
+        else:
+            depth -= 1
+            if depth == 0:
+                yield counter.card(start, mark.end, _text_before(data, free, start))
+                start, free = -1, mark.end
+    if start >= 0:
+        yield counter.card(start, len(data), ("missing END",))
+    elif data[free:].strip():
+        yield counter.card(free, len(data), ("missing BEGIN", "missing END"))
+
+
+def _text_before(data: bytes, free: int, start: int) -> tuple[str, ...]:
+    between = data[free:start].removeprefix(_BOM)
+    return ("text before BEGIN",) if between.strip() else ()
+
+
+class _LineCounter:
+    """Line numbers for growing offsets, counted once over the file."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._end = b"\n" if b"\n" in data else b"\r"
+        self._at = 0
+        self._line = 1
+
+    def card(self, start: int, end: int, problems: tuple[str, ...]) -> RawCard:
+        self._line += self._data.count(self._end, self._at, start)
+        self._at = start
+        return RawCard(self._data[start:end], start, self._line, problems)
+
+
+def parse_lines(card: bytes) -> list[Line]:
+    """All lines of a card in order; joined, their sources are the card. Raises `CodecError` at a cap."""
+    if len(card) > MAX_CARD_BYTES:
+        raise CodecError(f"The card has {len(card)} bytes; more than {MAX_CARD_BYTES} are not read.")
+    physical = _physical_lines(card)
+    if len(physical) > MAX_LINES:
+        raise CodecError(f"The card has {len(physical)} lines; more than {MAX_LINES} are not read.")
+    return [_line(pieces, mode) for pieces, mode in _logical(physical)]
+
+
+def _physical_lines(card: bytes) -> list[bytes]:
+    """A bare CR is a line end only in a card that has no LF at all; elsewhere it is data."""
+    if b"\n" in card:
+        return io.BytesIO(card).readlines()
+    return card.splitlines(keepends=True)
+
+
+def _logical(physical: list[bytes]) -> Iterator[tuple[list[bytes], str]]:
+    """Group physical lines; the mode (``qp``, ``base64``, ``agent`` or "") tells how they join."""
+    current: list[bytes] = []
+    mode = ""
+    depth = 0
+    for line in physical:
+        if mode == "agent" and (depth or _BEGIN.match(line)):
+            depth += bool(_BEGIN.match(line)) - bool(_END.match(line))
+            if depth > MAX_NESTING:
+                raise CodecError(f"Cards are nested more than {MAX_NESTING} deep.")
+            current.append(line)
+            mode = mode if depth else "agent-done"
+        elif current and _continues(current[-1], line, mode):
+            current.append(line)
+        else:
+            if current:
+                yield current, mode
+            current, mode = [line], _mode(line)
+    if current:
+        yield current, mode
+
+
+def _mode(line: bytes) -> str:
+    """How a logical line that starts like this goes on."""
+    if b";" in line[:400]:
+        match = _ENCODED.search(line.partition(b":")[0])
+        if match:
+            return "qp" if match[1] else "base64"
+    if line[:1] in b"AaiI" and _AGENT.match(line):
+        return "agent"
+    return ""
+
+
+def _continues(last: bytes, line: bytes, mode: str) -> bool:
+    if line[:1] in (b" ", b"\t", b"\r", b"\n"):
+        return True
+    if mode == "qp":
+        return last.rstrip(b"\r\n \t").endswith(b"=") and not _END.match(line)
+    return mode == "base64" and bool(last.strip()) and bool(_BASE64_LINE.match(line))
+
+
+def _line(pieces: list[bytes], mode: str) -> Line:
+    if len(pieces) == 1 and mode != "qp":
+        source = pieces[0]
+        return _parse(source, source.rstrip(b"\r\n"))
+    source = b"".join(pieces)
+    if mode == "qp":
+        return _parse(source, _join_soft(pieces))
+    if mode == "agent-done":
+        return _nested_line(source, pieces)
+    if mode == "base64":
+        joined = [pieces[0].rstrip(), *(piece.strip() for piece in pieces[1:])]
+    else:
+        joined = [pieces[0].rstrip(b"\r\n"), *(_unfold(piece) for piece in pieces[1:])]
+    return _parse(source, b"".join(joined))
+
+
+def _unfold(piece: bytes) -> bytes:
+    return piece[1:].rstrip(b"\r\n") if piece[:1] in b" \t" else piece.rstrip(b"\r\n")
+
+
+def _join_soft(pieces: list[bytes]) -> bytes:
+    """RFC 2045 section 6.7: after a soft break the next line is data from its first byte on."""
+    parts: list[bytes] = []
+    soft = True
+    for piece in pieces:
+        text = piece.rstrip(b"\r\n")
+        if not soft and text[:1] in (b" ", b"\t"):
+            text = text[1:]
+        soft = text.rstrip(b" \t").endswith(b"=")
+        parts.append(text.rstrip(b" \t")[:-1] if soft else text)
+    return b"".join(parts)
+
+
+def _nested_line(source: bytes, pieces: list[bytes]) -> Line:
+    """A card inside a card becomes the escaped text of an inline AGENT (RFC 2426 section 3.5.4)."""
+    head = _parse(source, pieces[0].rstrip(b"\r\n"))
+    text, charset = _decode(b"".join(pieces[1:]).strip(), head.params)
+    text = re.sub(r"([\\,;])", r"\\\1", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return head._replace(value=text.replace("\n", "\\n"), charset=charset)
+
+
+def _parse(source: bytes, raw: bytes) -> Line:
+    try:
+        text, charset = raw.decode(), "utf-8"
+    except UnicodeDecodeError:
+        declared = _parse(b"", raw.partition(b":")[0].decode("ascii", "replace").encode() + b":").params
+        text, charset = _decode(raw, declared)
+    if charset == "utf-8" and "\x1b" in text:
+        text, charset = _decode(raw, _split_head(text)[1])
+    head, params, value = _split_head(text.removeprefix("\ufeff"))
+    group, _, name = head.rpartition(".")
+    return Line(source, group.strip(), name.strip(), params, value, charset)
+
+
+def _decode(raw: bytes, params: Params) -> tuple[str, str]:
+    """UTF-8 where it fits (it hardly ever fits by chance), else as declared, else Windows-1252."""
+    declared = next((plain_param(value) for key, value in params if key.upper() == "CHARSET"), "")
+    order = [declared, "utf-8"] if b"\x1b" in raw else ["utf-8", declared]
+    for charset in [*order, "cp1252"]:
+        if charset:
+            try:
+                return raw.decode(charset), charset
+            except (LookupError, UnicodeError):
+                continue
+    return raw.decode("latin-1"), "latin-1"
+
+
+def _split_head(text: str) -> tuple[str, Params, str]:
+    """Name, parameters and value; without a colon all is value."""
+    head, colon, value = text.partition(":")
+    if not colon:
+        return "", (), text
+    if '"' not in head:
+        if ";" not in head:
+            return head, (), value
+        name, *parts = head.split(";")
+        return name, _params(parts), value
+    parts, end = _quoted_parts(text)
+    if end < 0:
+        name, *parts = head.split(";")
+        return name, _params(parts), value
+    return parts[0], _params(parts[1:]), text[end + 1 :]
+
+
+def _quoted_parts(text: str) -> tuple[list[str], int]:
+    """Parts between semicolons outside quotes, and the place of the colon (-1: quotes never close)."""
+    parts: list[str] = []
+    start = 0
+    quoted = False
+    for match in re.finditer(r'[";:]', text):
+        mark = match[0]
+        if mark == '"':
+            quoted = not quoted
+        elif not quoted:
+            parts.append(text[start : match.start()])
+            start = match.end()
+            if mark == ":":
+                return parts, match.start()
+    return parts, -1
+
+
+def _params(parts: list[str]) -> Params:
+    found = []
+    for part in parts:
+        name, equals, value = part.partition("=")
+        if equals:
+            found.append((name.strip(), value.strip()))
+        elif part.strip():
+            found.append(("", part.strip()))
+    return tuple(found)
+
+
+def plain_param(value: str) -> str:
+    """A parameter value without its quotes and RFC 6868 carets."""
+    if value[:1] == '"' and value[-1:] == '"' and len(value) > 1:
+        value = value[1:-1]
+    if "^" in value:
+        value = _CARET.sub(lambda match: _CARETS[match[0]], value)
+    return value
+
+
+def param_value(text: str) -> str:
+    """A parameter value for the wire: carets (RFC 6868) and quotes where they are needed."""
+    text = text.replace("^", "^^").replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\n", "^n").replace('"', "^'")
+    text = "".join(char for char in text if (char >= " " and char != "\x7f") or char == "\t")
+    return f'"{text}"' if re.search(r"[,;:\s]", text) or not text.isascii() else text
+
+
+def safe_param(value: str) -> str:
+    """A raw parameter value as it is where it cannot break the line, else made safe."""
+    if _SAFE_PARAM.match(value) or _QUOTED_PARAM.match(value):
+        return value
+    return param_value(plain_param(value))
+
+
+class Style(NamedTuple):
+    """How a card is laid out: its line end, fold width (0: never) and the blank that marks a fold."""
+
+    end: bytes = b"\r\n"
+    width: int = 75
+    indent: bytes = b" "
+
+
+def style_of(lines: Iterable[Line]) -> Style:
+    """The habits of a card, from its first lines of each kind."""
+    end, longest, width, indent = b"", 0, 0, b" "
+    for line in lines:
+        source = line.source
+        first, newline, rest = source.partition(b"\n")
+        end = end or _ending(source, newline)
+        if rest[:1] in (b" ", b"\t") and rest.strip():
+            width, indent = max(width, len(first.rstrip(b"\r"))), rest[:1]
+        else:
+            longest = max(longest, len(first))
+    if not width:
+        width = 75 if longest <= 80 else 0
+    return Style(end or b"\r\n", max(width, 20) if width else 0, indent)
+
+
+def _ending(source: bytes, newline: bytes) -> bytes:
+    if newline:
+        return b"\r\n" if b"\r\n" in source else b"\n"
+    return b"\r" if source.endswith(b"\r") else b""
+
+
+def tail_of(source: bytes) -> bytes:
+    """Blank lines that follow a line and belong to its source: they outlive an edit."""
+    match = _TAIL.search(source[-100:])
+    return match[1] if match else b""
+
+
+def render(group: str, name: str, params: Params, value: str, style: Style, charset: str = "utf-8") -> bytes:
+    """One content line, folded (RFC 6350 section 3.2) between characters."""
+    head = ".".join(filter(None, (group, name)))
+    for key, text in params:
+        head += f";{key}={safe_param(text)}" if key else f";{safe_param(text)}"
+    data = _encode(f"{head}:{value}", charset)
+    return fold(data, style) + style.end
+
+
+def _encode(text: str, charset: str) -> bytes:
+    """In the line's charset where it reads back the same, else UTF-8."""
+    if charset != "utf-8":
+        try:
+            data = text.encode(charset)
+            if _decode(data, ())[0] == text:
+                return data
+        except (LookupError, UnicodeError):
+            pass
+    return text.encode("utf-8", "replace")
+
+
+def fold(data: bytes, style: Style) -> bytes:
+    """Fold at the style's width, never inside a UTF-8 character."""
+    if not style.width or len(data) <= style.width:
+        return data
+    pieces: list[bytes] = []
+    start, room = 0, style.width
+    while len(data) - start > room:
+        cut = start + room
+        while cut > start + 1 and data[cut] & 0xC0 == 0x80:
+            cut -= 1
+        pieces.append(data[start:cut])
+        start, room = cut, style.width - 1
+    pieces.append(data[start:])
+    return (style.end + style.indent).join(pieces)
+
+
+def soft_wrap(head: str, encoded: str, style: Style) -> bytes:
+    """A quoted-printable line with soft breaks (RFC 2045 section 6.7) and no indent."""
+    text = f"{head}:{encoded}"
+    pieces: list[str] = []
+    start, room = 0, (style.width or 76) - 1
+    first = len(head) + 1
+    while len(text) - start > room:
+        cut = max(start + room, first + 1) if start < first else start + room
+        cut -= 1 if text[cut - 1] == "=" else 2 if text[cut - 2 : cut - 1] == "=" else 0
+        pieces.append(text[start:cut] + "=")
+        start = cut
+    pieces.append(text[start:])
+    return style.end.join(piece.encode() for piece in pieces) + style.end

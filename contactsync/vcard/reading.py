@@ -1,0 +1,314 @@
+"""A card read into a contact, with the lines that each entry came from."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from contactsync.errors import CodecError
+from contactsync.model.contact import Contact, Extra, Name, NameComponent
+from contactsync.vcard import values
+from contactsync.vcard.dialects import KIND_NAMES, NO_CONTENT, PHONETIC, ROWS, Row
+from contactsync.vcard.lines import Line, parse_lines, to_utf8
+from contactsync.vcard.shapes import SHAPES, Side, label_of, type_words
+from contactsync.vcard.values import tidy
+
+# The parts of N in their order (RFC 6350 section 6.2.2, RFC 9554 section 2.2), and the order of people.
+NAME_PARTS = ("surname", "given", "given2", "title", "credential", "surname2", "generation")
+NAME_ORDER = ("title", "given", "given2", "surname", "surname2", "generation", "credential")
+LABELLED = frozenset(
+    (
+        "emails",
+        "phones",
+        "addresses",
+        "organizations",
+        "online_services",
+        "links",
+        "anniversaries",
+        "related_to",
+    )
+)
+DERIVED = ("DERIVED", "X-DERIVED")
+_NAME_LINES = frozenset({"N", "FN", "SORT-STRING", *PHONETIC})
+_HELPERS = ("X-ABLABEL", "X-ABADR")
+_NO_ROW = Row("", "extra")
+
+
+class Slot(NamedTuple):
+    """An entry and where it stands: line number, place in a comma list (-1: the whole line)."""
+
+    entry: Any
+    line: int
+    element: int
+    row: Row
+
+
+class Card:
+    """The lines of a card and what they mean. ``slots`` are by field of the contact."""
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+        data, self.wide = to_utf8(payload)
+        self.lines = parse_lines(data)
+        self.begin, self.end = self._bounds()
+        self.version = self._version()
+        self.singles: dict[str, int] = {}
+        self.slots: dict[str, list[Slot]] = defaultdict(list)
+        self.helpers: dict[int, dict[str, int]] = {}
+        self.shared: dict[int, int] = defaultdict(int)
+        self._helper_places: list[int] = []
+        self.categories: list[tuple[int, list[str]]] = []
+        self._contact = self._read()
+
+    @property
+    def contact(self) -> Contact:
+        return self._contact
+
+    def _bounds(self) -> tuple[int, int]:
+        """Places of BEGIN and END; exactly one card is required, text around it is tolerated."""
+        begins = [i for i, line in enumerate(self.lines) if _is_mark(line, "BEGIN")]
+        ends = [i for i, line in enumerate(self.lines) if _is_mark(line, "END")]
+        if not begins:
+            raise CodecError("There is no BEGIN:VCARD.", hint="This is not a contact card.")
+        if not ends or ends[0] < begins[0]:
+            raise CodecError("There is no END:VCARD.", hint="The card may have been cut off.")
+        if len(begins) > 1 or len(ends) > 1:
+            raise CodecError("There is more than one card where one is expected.")
+        return begins[0], ends[0]
+
+    def _version(self) -> str:
+        for line in self.lines:
+            if line.name.upper() == "VERSION":
+                text = line.value.strip()
+                return "2.1" if text.startswith("2") else "4.0" if text.startswith("4") else "3.0"
+        return "3.0"
+
+    def _read(self) -> Contact:
+        groups, labels, deliveries = self._helper_lines()
+        opaque: list[int] = []
+        for index in range(self.begin + 1, self.end):
+            line = self.lines[index]
+            name = line.name.upper()
+            if not name or (name in NO_CONTENT and self._first(name, index)):
+                continue
+            row = ROWS.get(name)
+            if row is not None:
+                if index not in deliveries and not self._entry(index, row, groups, labels):
+                    opaque.append(index)
+            elif name == "CATEGORIES":
+                self.categories.append((index, self._category_names(line)))
+            elif name not in _HELPERS and not self._single(name, index):
+                opaque.append(index)
+        return self._build([*opaque, *self._orphans()])
+
+    def _first(self, name: str, index: int) -> bool:
+        self.singles.setdefault(name, index)
+        return True
+
+    def _single(self, name: str, index: int) -> bool:
+        """The first line of a property that a contact has once; readings beside N are no content yet."""
+        key = KIND_NAMES[0] if name in KIND_NAMES else name
+        if key not in _NAME_LINES and key != KIND_NAMES[0]:
+            return False
+        if key in self.singles or (key == "N" and self.lines[index].param("PHONETIC")):
+            return False
+        self.singles[key] = index
+        return True
+
+    def _category_names(self, line: Line) -> list[str]:
+        return [tidy(text) for text in values.list_of(line, self.version)]
+
+    def _helper_lines(self) -> tuple[dict[str, dict[str, int]], dict[int, int], set[int]]:
+        """Lines that say something about another one: by group, and LABEL by ADR; and paired LABELs."""
+        groups: dict[str, dict[str, int]] = defaultdict(dict)
+        addresses: list[int] = []
+        labels: list[int] = []
+        for index in range(self.begin + 1, self.end):
+            line = self.lines[index]
+            name = line.name.upper()
+            if name in _HELPERS:
+                self._helper_places.append(index)
+                if line.group:
+                    groups[line.group.lower()].setdefault(name, index)
+            elif name == "ADR":
+                addresses.append(index)
+            elif name == "LABEL":
+                labels.append(index)
+        pairs = self._paired_labels(addresses, labels) if labels else {}
+        return groups, pairs, set(pairs.values())
+
+    def _paired_labels(self, addresses: list[int], labels: list[int]) -> dict[int, int]:
+        """LABEL belongs to the ADR of its group, else to the next one of the same TYPE (RFC 2426 3.2.2)."""
+        pairs: dict[int, int] = {}
+        for label in labels:
+            for address in addresses:
+                if address not in pairs and self._belongs(self.lines[label], self.lines[address]):
+                    pairs[address] = label
+                    break
+        return pairs
+
+    @staticmethod
+    def _belongs(label: Line, address: Line) -> bool:
+        if label.group:
+            return label.group.lower() == address.group.lower()
+        ignored = {"quoted-printable", "8bit", "pref", ""}
+        return set(type_words(label)[0]) - ignored == set(type_words(address)[0]) - ignored
+
+    def _entry(self, index: int, row: Row, groups: dict[str, dict[str, int]], labels: dict[int, int]) -> bool:
+        """Read one modelled line; False where it cannot be understood."""
+        line = self.lines[index]
+        helpers = self._helpers_of(index, row, groups, labels) if line.group or index in labels else {}
+        side = self._side(line, helpers)
+        try:
+            entries = SHAPES[row.field][0](line, row, self.version, side)
+        except (ValueError, UnicodeError):
+            return False
+        several = row.field == "nicknames"
+        for element, entry in enumerate(entries):
+            if entry is not None:
+                self.slots[row.field].append(Slot(entry, index, element if several else -1, row))
+        if helpers:
+            self.helpers[index] = helpers
+            for helper in helpers.values():
+                self.shared[helper] += 1
+        return True
+
+    def _helpers_of(
+        self, index: int, row: Row, groups: dict[str, dict[str, int]], labels: dict[int, int]
+    ) -> dict[str, int]:
+        found: dict[str, int] = {}
+        in_group = groups.get(self.lines[index].group.lower(), {})
+        if row.field in LABELLED and "X-ABLABEL" in in_group:
+            found["X-ABLABEL"] = in_group["X-ABLABEL"]
+        if row.name == "ADR" and "X-ABADR" in in_group:
+            country = self.lines[in_group["X-ABADR"]].value.strip()
+            if len(country) == 2 and country.isalpha() and country.isascii():
+                found["X-ABADR"] = in_group["X-ABADR"]
+        if index in labels:
+            found["LABEL"] = labels[index]
+        return found
+
+    def _side(self, line: Line, helpers: dict[str, int]) -> Side:
+        ref = line.param("PROP-ID") if line.params else ""
+        if not helpers:
+            return Side(ref=ref or line.group)
+        texts = {name: values.text_of(self.lines[at], self.version) for name, at in helpers.items()}
+        return Side(
+            label_of(texts.get("X-ABLABEL", "")),
+            texts.get("X-ABADR", ""),
+            values.loose(texts.get("LABEL", "")),
+            ref or line.group,
+        )
+
+    def _orphans(self) -> list[int]:
+        """Helper lines that no entry uses are kept as they are."""
+        return [index for index in self._helper_places if index not in self.shared]
+
+    def _lone_readings(self) -> list[int]:
+        """Readings of a name part that is not there; they stay lines of their own."""
+        found = [name for name in PHONETIC if name in self.singles]
+        if not found:
+            return []
+        lists = self._name_lists(self.lines[self.singles["N"]]) if "N" in self.singles else {}
+        return [self.singles.pop(name) for name in found if not lists.get(PHONETIC[name])]
+
+    def _build(self, opaque: list[int]) -> Contact:
+        for index in sorted({*opaque, *self._lone_readings()}):
+            self.slots["extra"].append(Slot(extra_of(self.lines[index]), index, -1, _NO_ROW))
+        lists: dict[str, Any] = {f: tuple(slot.entry for slot in slots) for f, slots in self.slots.items()}
+        contact = Contact(
+            uid=self._uid(),
+            kind=self._single_text("KIND").lower(),
+            groups=frozenset(name for _, names in self.categories for name in names if name),
+            updated=self._updated(),
+            **lists,
+        )
+        return replace(contact, name=self._name(contact))
+
+    def _single_text(self, name: str) -> str:
+        index = self.singles.get(name)
+        return tidy(values.text_of(self.lines[index], self.version)) if index is not None else ""
+
+    def _uid(self) -> str:
+        index = self.singles.get("UID")
+        if index is None:
+            return ""
+        return values.one_line(values.unescape(self.lines[index].value, "3.0"))
+
+    def _updated(self) -> datetime | None:
+        index = self.singles.get("REV")
+        return values.parse_stamp(self.lines[index].value) if index is not None else None
+
+    def _name(self, contact: Contact) -> Name:
+        index = self.singles.get("N")
+        lists = self._name_lists(self.lines[index]) if index is not None else {}
+        phonetics = {
+            kind: self._readings(name, len(lists.get(kind, ())))
+            for name, kind in PHONETIC.items()
+            if name in self.singles
+        }
+        components = tuple(
+            NameComponent(kind, value, phonetics[kind][at] if kind in phonetics else "")
+            for kind in NAME_ORDER
+            for at, value in enumerate(lists.get(kind, ()))
+        )
+        return Name(components, self._full(components, contact), self._sort_as(index))
+
+    def _name_lists(self, line: Line) -> dict[str, list[str]]:
+        """The lists of N without the copies that RFC 9554 writers put into the older parts."""
+        lists: dict[str, list[str]] = {}
+        for kind, raw in zip(NAME_PARTS, values.raw_parts_of(line), strict=False):
+            items = [raw] if self.version == "2.1" else values.split_raw(raw, ",")
+            lists[kind] = [text for item in items if (text := tidy(values.unescape(item, self.version)))]
+        for new, old in (("surname2", "surname"), ("generation", "credential")):
+            for value in lists.get(new, ()):
+                if value in lists[old]:
+                    lists[old].reverse()
+                    lists[old].remove(value)
+                    lists[old].reverse()
+        return lists
+
+    def _readings(self, name: str, count: int) -> list[str]:
+        """One reading for each component; a single component takes the whole text."""
+        line = self.lines[self.singles[name]]
+        if count == 1:
+            return [tidy(values.text_of(line, self.version))]
+        items = [tidy(item) for item in values.list_of(line, self.version)]
+        items += [""] * count
+        return [*items[: count - 1], ", ".join(filter(None, items[count - 1 :]))]
+
+    def _full(self, components: tuple[NameComponent, ...], contact: Contact) -> str:
+        full = self._single_text("FN")
+        if "FN" not in self.singles or not full:
+            return ""
+        line = self.lines[self.singles["FN"]]
+        marked = line.params and any(line.param(name).lower() == "true" for name in DERIVED)
+        return "" if marked and full in derivable(components, contact) else full
+
+    def _sort_as(self, index: int | None) -> tuple[str, ...]:
+        text = self.lines[index].param("SORT-AS") if index is not None and self.lines[index].params else ""
+        if not text and "SORT-STRING" in self.singles:
+            line = self.lines[self.singles["SORT-STRING"]]
+            items = values.list_of(line, self.version)
+        else:
+            items = [values.unescape(item, "3.0") for item in values.split_raw(text, ",")]
+        return tuple(item for item in map(tidy, items) if item)
+
+
+def derivable(components: tuple[NameComponent, ...], contact: Contact) -> list[str]:
+    """Every display name that a writer without one makes up, best first (RFC 9554 section 4.4)."""
+    found = [" ".join(component.value for component in components)]
+    found += [entry.name for entry in contact.organizations]
+    found += [entry.address for entry in contact.emails]
+    found += [entry.number for entry in contact.phones]
+    return [text for item in [*found, "(no name)"] if (text := tidy(item))]
+
+
+def extra_of(line: Line) -> Extra:
+    return Extra(line.name, line.value, line.params, line.group)
+
+
+def _is_mark(line: Line, name: str) -> bool:
+    return line.name.upper() == name and line.value.strip().upper() == "VCARD"

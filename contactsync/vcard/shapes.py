@@ -1,0 +1,475 @@
+"""Content lines <-> entries of a contact: for each field how a line reads and how an entry is spelled.
+
+A reader returns one entry for each element of the line (None where it is empty) and raises ValueError
+for a line that is then kept as it is. A writer returns a `Draft`, from which a new line is made; the
+drafts of an entry before and after an edit tell what to change on the line that is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from contactsync.errors import CodecError
+from contactsync.model.contact import (
+    Address,
+    AddressComponent,
+    Anniversary,
+    Email,
+    Link,
+    Media,
+    Nickname,
+    Note,
+    OnlineService,
+    Organization,
+    Phone,
+    Relation,
+    Title,
+)
+from contactsync.vcard import values
+from contactsync.vcard.dialects import (
+    BUILT_IN_LABELS,
+    FEATURES,
+    FINER_RELATIONS,
+    PLAIN_RELATIONS,
+    SCHEMES,
+    Row,
+)
+from contactsync.vcard.lines import Line, plain_param
+from contactsync.vcard.values import escape, escape_plain, loose, one_line, parts_of, text_of, tidy
+
+ADDRESS_KINDS = [
+    "postOfficeBox",
+    "extended",
+    "name",
+    "locality",
+    "region",
+    "postcode",
+    "country",
+    "room",
+    "apartment",
+    "floor",
+    "number",
+    "streetName",
+    "building",
+    "block",
+    "subdistrict",
+    "district",
+    "landmark",
+    "direction",
+]
+
+_BUILT_IN = re.compile(r"_\$!<(.*)>!\$_\Z", re.DOTALL)
+_WORD = re.compile(r"[a-z0-9_/+.-]+\Z")
+_TEL_URI = re.compile(r"\+?[0-9().*#-]+(?:;[a-z0-9-]+=[^\s;,]*)*\Z", re.IGNORECASE)
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+\Z")
+_DATA_URI = re.compile(r"data:([^,;\\]*)((?:\\?;[^,;\\]*)*)\\?,", re.IGNORECASE)
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+_MEDIA_FAMILY = {"photo": "image/", "logo": "image/", "sound": "audio/"}
+_OMIT_YEAR = "X-APPLE-OMIT-YEAR"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An entry as it would be written: modelled parameters only, ``value`` escaped but not encoded.
+
+    ``words`` are TYPE values without pref; ``params`` the other modelled parameters by upper-case
+    name (plain values); ``helpers`` the lines that stand beside it in its group, by name.
+    """
+
+    value: str
+    words: tuple[str, ...] = ()
+    pref: int | None = None
+    params: dict[str, str] = field(default_factory=dict)
+    helpers: dict[str, str] = field(default_factory=dict)
+
+
+class Side(NamedTuple):
+    """What stands beside a line: label, country code and delivery label of its group, and its ref."""
+
+    label: str = ""
+    country: str = ""
+    full: str = ""
+    ref: str = ""
+
+
+Entries = list[Any]
+Reader = Callable[[Line, Row, str, Side], Entries]
+Writer = Callable[[Any, Row, str, Line | None], Draft]
+
+
+def type_words(line: Line) -> tuple[list[str], int | None]:
+    """TYPE values and bare words in lower case without pref and internet, and the preference."""
+    words: list[str] = []
+    pref: int | None = None
+    for key, value in line.params:
+        name = key.upper()
+        if name == "TYPE" or not key:
+            words += plain_param(value).lower().split(",") if "," in value else [value.strip('"').lower()]
+        elif name == "PREF":
+            text = plain_param(value)
+            pref = int(text) if text.isdecimal() and 1 <= int(text[:4]) <= 100 else pref
+    if "pref" in words:
+        pref = pref or 1
+    return [word.strip() for word in words], pref
+
+
+_NOT_CONTEXT = frozenset({"", "pref", "internet", "quoted-printable", "base64", "8bit", "7bit"})
+
+
+def _marks(line: Line) -> tuple[frozenset[str], int | None]:
+    """Contexts and preference of a line."""
+    if not line.params:
+        return frozenset(), None
+    words, pref = type_words(line)
+    named = ("private" if word == "home" else word for word in words)
+    return frozenset(word for word in named if word not in _NOT_CONTEXT), pref
+
+
+def _words(contexts: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted("home" if word == "private" else word for word in contexts))
+
+
+def clean_words(words: frozenset[str]) -> frozenset[str]:
+    """Contexts that a TYPE parameter can hold: words of RFC 6350 section 5.6."""
+    lowered = (tidy(word).lower() for word in words)
+    named = ("private" if word == "home" else word for word in lowered)
+    return frozenset(word for word in named if _WORD.match(word) and word not in _NOT_CONTEXT)
+
+
+def clean_pref(pref: int | None) -> int | None:
+    return pref if pref is not None and 1 <= pref <= 100 else None
+
+
+def label_of(text: str) -> str:
+    """The text of an X-ABLabel; Apple writes its own words as ``_$!<Home>!$_``."""
+    match = _BUILT_IN.match(text)
+    return tidy(match[1] if match else text)
+
+
+def label_value(label: str) -> str:
+    return f"_$!<{label}>!$_" if label in BUILT_IN_LABELS else label
+
+
+def _label(label: str, row: Row, version: str) -> dict[str, str]:
+    return {"X-ABLABEL": escape(label_value(label), version)} if label != row.label else {}
+
+
+def _read_nickname(line: Line, row: Row, version: str, side: Side) -> Entries:
+    contexts, pref = _marks(line)
+    names = (tidy(text) for text in values.list_of(line, version))
+    return [Nickname(name, contexts, pref, side.ref) if name else None for name in names]
+
+
+def _write_nickname(entry: Nickname, row: Row, version: str, line: Line | None) -> Draft:
+    return Draft(escape_item(entry.name, version), _words(entry.contexts), entry.pref)
+
+
+def escape_item(text: str, version: str) -> str:
+    """One element of a comma list."""
+    return text.replace(",", "\\,") if version == "2.1" else escape(text, version)
+
+
+def _read_email(line: Line, row: Row, version: str, side: Side) -> Entries:
+    contexts, pref = _marks(line)
+    address = tidy(text_of(line, version))
+    return [Email(address, contexts, side.label, pref, side.ref)] if address else []
+
+
+def _write_email(entry: Email, row: Row, version: str, line: Line | None) -> Draft:
+    helpers = _label(entry.label, row, version)
+    return Draft(escape(entry.address, version), _words(entry.contexts), entry.pref, helpers=helpers)
+
+
+def _read_phone(line: Line, row: Row, version: str, side: Side) -> Entries:
+    words, pref = _marks(line)
+    number = bare_number(text_of(line, version))
+    features = words & FEATURES
+    return [Phone(number, words - features, features, side.label, pref, side.ref)] if number else []
+
+
+def bare_number(text: str) -> str:
+    """The number of a tel: URI (RFC 3966), its parameters left on; any other text as it is."""
+    number = tidy(text)
+    while number[:4].lower() == "tel:":
+        number = number[4:].strip()
+    return number
+
+
+def _write_phone(entry: Phone, row: Row, version: str, line: Line | None) -> Draft:
+    """RFC 6350 section 6.4.1: a line that holds a tel: URI keeps doing so while the number is one."""
+    words = (*_words(entry.contexts), *sorted(entry.features))
+    helpers = _label(entry.label, row, version)
+    if line is not None and line.param("VALUE").lower() == "uri" and _TEL_URI.match(entry.number):
+        return Draft(f"tel:{entry.number}", words, entry.pref, {"VALUE": "uri"}, helpers)
+    return Draft(escape(entry.number, version), words, entry.pref, {}, helpers)
+
+
+def _read_address(line: Line, row: Row, version: str, side: Side) -> Entries:
+    contexts, pref = _marks(line)
+    if row.kind == "label":
+        full = loose(text_of(line, version))
+        return [Address((), full, "", contexts, side.label, pref, side.ref)] if full.strip() else []
+    parts = parts_of(line, version)
+    if len(parts) > len(ADDRESS_KINDS):
+        raise ValueError("more components than any version has")
+    pairs = zip(ADDRESS_KINDS, map(tidy, parts), strict=False)
+    components = tuple(AddressComponent(kind, value) for kind, value in pairs if value)
+    full = side.full or loose(line.param("LABEL"))
+    country = clean_country(side.country or line.param("CC"))
+    if not components and not full.strip():
+        return []
+    return [Address(components, full, country, contexts, side.label, pref, side.ref)]
+
+
+def clean_country(text: str) -> str:
+    """An ISO 3166-1 code in upper case, or "": Apple writes addresses there now and then."""
+    code = text.strip()
+    return code.upper() if len(code) == 2 and code.isascii() and code.isalpha() else ""
+
+
+def _write_address(entry: Address, row: Row, version: str, line: Line | None) -> Draft:
+    words, pref = _words(entry.contexts), entry.pref
+    helpers = _label(entry.label, row, version)
+    if row.kind == "label":
+        return Draft(escape(entry.full, version), words, pref, {}, helpers)
+    count = 7 if all(c.kind in ADDRESS_KINDS[:7] for c in entry.components) else len(ADDRESS_KINDS)
+    value = ";".join(escape(entry.part(kind), version) for kind in ADDRESS_KINDS[:count])
+    params: dict[str, str] = {}
+    modern = version == "4.0"
+    if entry.full and (modern or (line is not None and line.param("LABEL"))):
+        params["LABEL"] = entry.full
+    elif entry.full:
+        helpers["LABEL"] = escape(entry.full, version)
+    if entry.country_code and (modern or (line is not None and line.param("CC"))):
+        params["CC"] = entry.country_code
+    elif entry.country_code:
+        helpers["X-ABADR"] = entry.country_code.lower()
+    return Draft(value, words, pref, params, helpers)
+
+
+def _read_organization(line: Line, row: Row, version: str, side: Side) -> Entries:
+    contexts, _ = _marks(line)
+    name, *units = map(tidy, parts_of(line, version))
+    while units and not units[-1]:
+        units.pop()
+    return [Organization(name, tuple(units), contexts, side.label, side.ref)] if name or units else []
+
+
+def _write_organization(entry: Organization, row: Row, version: str, line: Line | None) -> Draft:
+    value = ";".join(escape(part, version) for part in (entry.name, *entry.units))
+    return Draft(value, _words(entry.contexts), helpers=_label(entry.label, row, version))
+
+
+def _read_title(line: Line, row: Row, version: str, side: Side) -> Entries:
+    name = tidy(text_of(line, version))
+    return [Title(name, row.kind, side.ref)] if name else []
+
+
+def _write_title(entry: Title, row: Row, version: str, line: Line | None) -> Draft:
+    return Draft(escape(entry.name, version))
+
+
+def _read_anniversary(line: Line, row: Row, version: str, side: Side) -> Entries:
+    text = tidy(text_of(line, version))
+    date = values.parse_date(text)
+    if date.year is not None and line.param(_OMIT_YEAR) == str(date.year):
+        date = replace(date, year=None)
+    if not text:
+        return []
+    if row.kind == "other" and side.label == "Anniversary":
+        return [Anniversary("wedding", values.clean_date(date), "", side.ref)]
+    return [Anniversary(row.kind, values.clean_date(date), side.label, side.ref)]
+
+
+def _write_anniversary(entry: Anniversary, row: Row, version: str, line: Line | None) -> Draft:
+    date = entry.date
+    label = "Anniversary" if row.kind == "other" and entry.kind == "wedding" else entry.label
+    helpers = _label(label, row, version)
+    if date.text:
+        params = {"VALUE": "text"} if version == "4.0" or (line and line.param("VALUE")) else {}
+        return Draft(escape(date.text, version), params=params, helpers=helpers)
+    omit = line.param(_OMIT_YEAR) if line else ("1604" if version == "3.0" else "")
+    old = line.value if line else ""
+    if date.year is None and date.month and date.day and (omit or old.startswith(("1604", "0000"))):
+        year = omit or old[:4]
+        params = {_OMIT_YEAR: omit} if omit else {}
+        return Draft(f"{year}-{date.month:02}-{date.day:02}", params=params, helpers=helpers)
+    extended = "-" in old.lstrip("-") if len(old) > 7 and line else version == "3.0"
+    return Draft((values.extended_date if extended else values.basic_date)(date), helpers=helpers)
+
+
+def _read_note(line: Line, row: Row, version: str, side: Side) -> Entries:
+    text = loose(text_of(line, version))
+    return [Note(text, side.ref)] if text.strip() else []
+
+
+def _write_note(entry: Note, row: Row, version: str, line: Line | None) -> Draft:
+    return Draft(escape(entry.text, version))
+
+
+def uri_text(line: Line, version: str) -> str:
+    """A URI: no escapes by the book, but ``http\\:`` and ``\\,`` are common."""
+    raw = values.transfer_decoded(line.value, line)
+    return one_line(values.unescape(raw, "3.0" if r"\:" in raw else version))
+
+
+def _read_link(line: Line, row: Row, version: str, side: Side) -> Entries:
+    contexts, pref = _marks(line)
+    uri = uri_text(line, version)
+    return [Link(uri, contexts, side.label or row.label, pref, side.ref)] if uri else []
+
+
+def _write_link(entry: Link, row: Row, version: str, line: Line | None) -> Draft:
+    helpers = _label(entry.label, row, version)
+    return Draft(escape_plain(entry.uri, version), _words(entry.contexts), entry.pref, helpers=helpers)
+
+
+def _read_service(line: Line, row: Row, version: str, side: Side) -> Entries:
+    contexts, pref = _marks(line)
+    text = uri_text(line, version)
+    service = row.service or (line.param("SERVICE-TYPE") or line.param("X-SERVICE-TYPE")).lower()
+    user = one_line(line.param("USERNAME") or line.param("X-USER"))
+    if row.name == "X-SOCIALPROFILE" and not service and contexts:
+        service = next((word for word in type_words(line)[0] if word not in ("home", "work", "pref")), "")
+        contexts -= {service}
+    if row.service or row.name.endswith("IMADDRESS") or line.param("VALUE").lower() == "text":
+        user, text = text, ""
+    if not text and not user:
+        return []
+    scheme = _SCHEME.match(text)
+    service = service or (SCHEMES.get(scheme[1].lower(), "") if scheme else "")
+    return [
+        OnlineService(tidy(service), text, user, row.kind, contexts, side.label, pref, side.ref),
+    ]
+
+
+def _write_service(entry: OnlineService, row: Row, version: str, line: Line | None) -> Draft:
+    helpers = _label(entry.label, row, version)
+    words, pref, params = _words(entry.contexts), entry.pref, {}
+    if row.service or row.name.endswith("IMADDRESS"):
+        return Draft(escape_plain(entry.user, version), words, pref, helpers=helpers)
+    apple = row.name == "X-SOCIALPROFILE"
+    if entry.service and apple and (line is None or not line.param("SERVICE-TYPE")):
+        words = (entry.service, *words)
+    elif entry.service:
+        modern = version == "4.0" and not (line and line.param("X-SERVICE-TYPE"))
+        modern = modern or row.kind == "socialprofile"
+        params["SERVICE-TYPE" if modern else "X-SERVICE-TYPE"] = entry.service
+    if not entry.uri:
+        return Draft(escape_plain(entry.user, version), words, pref, {**params, "VALUE": "text"}, helpers)
+    if entry.user:
+        params["X-USER" if apple else "USERNAME"] = entry.user
+    return Draft(escape_plain(entry.uri, version), words, pref, params, helpers)
+
+
+def _read_relation(line: Line, row: Row, version: str, side: Side) -> Entries:
+    words, _ = _marks(line)
+    target = tidy(text_of(line, version))
+    label = side.label
+    if row.relation:
+        words |= {row.relation}
+    elif row.name == "X-ABRELATEDNAMES" and label in PLAIN_RELATIONS:
+        words, label = words | {PLAIN_RELATIONS[label]}, ""
+    elif row.name == "X-ABRELATEDNAMES" and label in FINER_RELATIONS:
+        words |= {FINER_RELATIONS[label]}
+    return [Relation(target, words, label, side.ref)] if target else []
+
+
+def _write_relation(entry: Relation, row: Row, version: str, line: Line | None) -> Draft:
+    words, label, params = set(entry.relation), entry.label, {}
+    value = escape(entry.target, version)
+    if row.relation:
+        words.discard(row.relation)
+    elif row.name == "X-ABRELATEDNAMES" and label in FINER_RELATIONS:
+        words.discard(FINER_RELATIONS[label])
+    elif row.name == "X-ABRELATEDNAMES" and not label:
+        plain = [word for word, relation in PLAIN_RELATIONS.items() if relation in words]
+        label = plain[0] if plain else ""
+        words.discard(label.lower())
+    if row.name == "RELATED" and not _SCHEME.match(entry.target):
+        params["VALUE"] = "text"
+    elif row.name == "RELATED":
+        value = escape_plain(entry.target, version)
+    return Draft(value, _words(frozenset(words)), None, params, _label(label, row, version))
+
+
+def _read_media(line: Line, row: Row, version: str, side: Side) -> Entries:
+    value = line.value.strip()
+    media_type = _declared_type(line, row.kind)
+    if value[:5].lower() == "data:":
+        return [_read_data_uri(value, row.kind, side.ref)]
+    if line.transfer == "base64":
+        if not value:
+            return []
+        return [_media(row.kind, media_type, values.from_base64(value), side.ref)]
+    if line.transfer or line.param("VALUE").lower() not in ("", "uri", "url") or not _SCHEME.match(value):
+        if not value:
+            return []
+        raise ValueError("neither bytes nor a URI")
+    return [Media(row.kind, media_type, uri_text(line, version), "", None, side.ref)]
+
+
+def _media(kind: str, media_type: str, data: bytes, ref: str) -> Media:
+    return Media(kind, media_type, "", hashlib.sha256(data).hexdigest(), data, ref)
+
+
+def _declared_type(line: Line, kind: str) -> str:
+    """MEDIATYPE, or TYPE=JPEG as vCard 2.1 and 3.0 say it."""
+    family = _MEDIA_FAMILY[kind]
+    words = [line.param("MEDIATYPE").lower()] + type_words(line)[0]
+    for word in words:
+        if word and word not in _NOT_CONTEXT and word not in ("home", "work", "uri"):
+            return clean_media_type(word if "/" in word else family + word)
+    return ""
+
+
+def clean_media_type(text: str) -> str:
+    lowered = tidy(text).lower()
+    return lowered if _MEDIA_TYPE.match(lowered) else ""
+
+
+def _read_data_uri(value: str, kind: str, ref: str) -> Media:
+    """RFC 2397; some writers escape its separators as if it were text."""
+    match = _DATA_URI.match(value)
+    if not match or "base64" not in match[2].lower():
+        raise ValueError("a data URI that is not base64")
+    return _media(kind, clean_media_type(match[1]), values.from_base64(value[match.end() :]), ref)
+
+
+def _write_media(entry: Media, row: Row, version: str, line: Line | None) -> Draft:
+    family = _MEDIA_FAMILY[row.kind]
+    short = entry.media_type.removeprefix(family)
+    short = short.upper() if "/" not in short else short
+    modern = version == "4.0"
+    if not entry.sha256:
+        params = {} if modern else {"VALUE": "uri"}
+        if entry.media_type:
+            params["MEDIATYPE"] = entry.media_type
+        return Draft(escape_plain(entry.uri, version), params=params)
+    if entry.data is None:
+        raise CodecError(f"The bytes of a {entry.kind} are missing, so the card cannot be written.")
+    text = values.to_base64(entry.data)
+    if modern or (line is not None and line.value[:5].lower() == "data:"):
+        return Draft(f"data:{entry.media_type};base64,{text}")
+    encoding = {"ENCODING": "BASE64" if version == "2.1" else "b"}
+    return Draft(text, (short,) if short else (), None, encoding)
+
+
+SHAPES: dict[str, tuple[Reader, Writer]] = {
+    "nicknames": (_read_nickname, _write_nickname),
+    "emails": (_read_email, _write_email),
+    "phones": (_read_phone, _write_phone),
+    "addresses": (_read_address, _write_address),
+    "organizations": (_read_organization, _write_organization),
+    "titles": (_read_title, _write_title),
+    "online_services": (_read_service, _write_service),
+    "links": (_read_link, _write_link),
+    "anniversaries": (_read_anniversary, _write_anniversary),
+    "related_to": (_read_relation, _write_relation),
+    "notes": (_read_note, _write_note),
+    "media": (_read_media, _write_media),
+}
