@@ -7,9 +7,9 @@ One writer at a time (``BEGIN IMMEDIATE``), WAL, and no transaction open during 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,70 +18,74 @@ from sqlmodel import SQLModel
 
 from contactsync.errors import StoreError
 from contactsync.store import tables
+from contactsync.store.files import copy_database, file_of, make_private, place_of
 
 BUSY_SECONDS = 30
 
 
 class Database:
-    """A device database at ``url`` (SQLAlchemy URL). Raises `StoreError` where it cannot be used."""
+    """A device database at ``url`` (SQLAlchemy URL). Raises `StoreError` where it cannot be used.
+
+    One thread at a time: the open transaction belongs to whoever uses the object.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self._engine = _engine(url)
-        self._connection: sa.Connection | None = None
-        self._writing = False
-        with _clear_errors(url):
-            self._check_schema()
+        self._writer: sa.Connection | None = None
+        try:
+            with _clear_errors(url):
+                self._check_schema()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
         self._engine.dispose()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that happens inside is done together or not at all. Joins one that is open."""
-        if self._writing:
-            yield
+        """All that happens inside is done together or not at all.
+
+        Within an open one it is a part of it, which can fail and be undone by itself.
+        """
+        if self._writer is not None:
+            with self._writer.begin_nested():
+                yield
             return
-        self._end_reading()
         with _clear_errors(self.url), self._engine.connect() as connection:
             connection.execution_options(write=True)
             with connection.begin():
-                self._connection, self._writing = connection, True
+                self._writer = connection
                 try:
                     yield
                 finally:
-                    self._connection, self._writing = None, False
+                    self._writer = None
 
     def execute(
-        self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | None = None
+        self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None = None
     ) -> sa.CursorResult[Any]:
         """Write; only inside a `transaction`."""
-        if not self._writing or self._connection is None:
+        if self._writer is None:
             raise AssertionError("a write outside of a transaction")
-        return (
-            self._connection.execute(statement, rows)
-            if rows is not None
-            else self._connection.execute(statement)
-        )
+        return self._writer.execute(statement, rows)
 
     def insert(self, table: sa.Table, **values: Any) -> int:
         """Insert one row; its id."""
-        key = self.execute(sa.insert(table).values(**values)).inserted_primary_key
+        key = self.execute(_insert(table), values).inserted_primary_key
         return int(key[0]) if key is not None and isinstance(key[0], int) else 0
+
+    def put(self, table: sa.Table, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Insert any number of rows of the same columns in one go, where no new id is wanted."""
+        if some := list(rows):
+            self.execute(_insert(table), some)
 
     def rows(self, statement: sa.Executable) -> Sequence[Any]:
         """Read all rows of a query, inside the open transaction or as of now."""
-        if self._connection is not None and self._writing:
-            return self._connection.execute(statement).all()
-        with _clear_errors(self.url):
-            if self._connection is None:
-                self._connection = self._engine.connect()
-            found = self._connection.execute(statement).all()
-            self._connection.rollback()
-            return found
+        if self._writer is not None:
+            return self._writer.execute(statement).all()
+        with _clear_errors(self.url), self._engine.connect() as connection:
+            return connection.execute(statement).all()
 
     def row(self, statement: sa.Executable) -> Any | None:
         """The first row, or None."""
@@ -89,111 +93,90 @@ class Database:
         return found[0] if found else None
 
     def backup(self, target: Path) -> None:
-        """A consistent copy of an SQLite database file."""
+        """A consistent copy of an SQLite database file, with mode 0600."""
         path = file_of(self.url)
         if path is None:
             raise StoreError("Only an SQLite database can be copied this way.")
-        with (
-            contextlib.closing(sqlite3.connect(path)) as source,
-            contextlib.closing(sqlite3.connect(target)) as copy,
-        ):
-            source.backup(copy)
-        target.chmod(0o600)
+        copy_database(path, target)
 
     def check(self) -> list[str]:
         """Problems that the database finds in itself; empty when it is sound."""
-        if file_of(self.url) is None and not self.url.startswith("sqlite"):
+        if self._engine.dialect.name != "sqlite":
             return []
         found = [row[0] for row in self.rows(sa.text("PRAGMA integrity_check")) if row[0] != "ok"]
-        return found + [
-            f"broken reference in {row[0]}" for row in self.rows(sa.text("PRAGMA foreign_key_check"))
-        ]
-
-    def _end_reading(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        broken = self.rows(sa.text("PRAGMA foreign_key_check"))
+        return found + [f"broken reference in {row[0]}" for row in broken]
 
     def _check_schema(self) -> None:
         """Create a new database, or bring an older one up to date; alembic loads only for that."""
-        inspector = sa.inspect(self._engine)
-        if not inspector.has_table("alembic_version"):
-            if inspector.get_table_names():
-                raise StoreError(
-                    f"{_place(self.url)} is a database of another program.",
-                    hint="Choose another one with --database or --data-dir.",
-                )
-            self._create()
-            return
-        row = self.row(sa.text("SELECT version_num FROM alembic_version"))
-        if row is None or row[0] != tables.REVISION:
-            self._end_reading()
-            from contactsync.store import migrations  # alembic costs half a second
+        revision = self._revision()
+        if revision is None:
+            with self.transaction():
+                self._create()
+        elif revision != tables.REVISION:
+            from contactsync.store import migrations  # alembic costs a quarter of a second
 
-            migrations.upgrade(self._engine, row[0] if row else "", _place(self.url))
+            migrations.upgrade(self._engine, revision, place_of(self.url))
+
+    def _revision(self) -> str | None:
+        """What the database says of itself: None is a new one, an empty text one without a revision."""
+        inspector = sa.inspect(self._engine)
+        if inspector.has_table("alembic_version"):
+            row = self.row(sa.text("SELECT version_num FROM alembic_version"))
+            return row[0] if row else ""
+        if inspector.get_table_names():
+            raise StoreError(
+                f"{place_of(self.url)} belongs to another program.",
+                hint="Choose another one with --database or --data-dir.",
+            )
+        return None
 
     def _create(self) -> None:
-        with self.transaction():
-            assert self._connection is not None
-            SQLModel.metadata.create_all(self._connection)
-            self.execute(
-                sa.text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
-            )
-            self.execute(
-                sa.text("INSERT INTO alembic_version VALUES (:revision)"), [{"revision": tables.REVISION}]
-            )
+        assert self._writer is not None
+        if sa.inspect(self._writer).has_table("alembic_version"):
+            return  # another run was faster between the look and the lock
+        tables.METADATA.create_all(self._writer)
+        self.execute(sa.text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+        self.execute(sa.text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": tables.REVISION})
 
 
 def table(model: type[SQLModel]) -> sa.Table:
     """The Core table of a model."""
-    found = SQLModel.metadata.tables[str(model.__tablename__)]
-    return found
+    return tables.METADATA.tables[str(model.__tablename__)]
 
 
-def file_of(url: str) -> Path | None:
-    """The file of an SQLite URL; None for memory and for other databases."""
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-        return None
-    return Path(parsed.database)
+@functools.cache
+def _insert(table: sa.Table) -> sa.Insert:
+    """One statement per table, so that it is built and compiled once and not for every row."""
+    return sa.insert(table)
 
 
 def _engine(url: str) -> sa.Engine:
     try:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError as error:
+        # The text may hold a password: it is not repeated.
         raise StoreError(
-            f"{url!r} is not a database URL.", hint="An example: sqlite:////home/me/contacts.db"
+            "This is not a database URL.", hint="An example: sqlite:////home/me/contacts.db"
         ) from error
-    path = file_of(url)
+    path = file_of(parsed)
     if path is not None:
-        _private_file(path)
+        make_private(path)
     try:
         engine = sa.create_engine(parsed)
     except (sa.exc.ArgumentError, ImportError) as error:
-        raise StoreError(f"The database {parsed.get_backend_name()!r} cannot be used: {error}.") from error
-    if parsed.get_backend_name() == "sqlite":
+        name = parsed.get_backend_name()
+        raise StoreError(f"The database {name!r} cannot be used: {error}.") from error
+    if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _set_up_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _private_file(path: Path) -> None:
-    """Contacts are nobody else's business: the file is made with mode 0600 before SQLite sees it."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"The database {path} cannot be made: {error.strerror}.",
-            hint="Check the folder, or name one with --data-dir.",
-        ) from error
-
-
 def _set_up_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # BEGIN is ours: see _begin_sqlite
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    cursor.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA foreign_keys = ON")
@@ -205,44 +188,29 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
-def _place(url: str) -> str:
-    path = file_of(url)
-    return f"The database {path}" if path else "The database"
-
-
 @contextlib.contextmanager
 def _clear_errors(url: str) -> Iterator[None]:
     """What the driver says, in words that tell what to do."""
     try:
         yield
-    except sa.exc.DBAPIError as error:
+    except sa.exc.IntegrityError:
+        raise  # a mistake of ours, not a state of the database
+    except sa.exc.DatabaseError as error:
         text = str(error.orig)
-        place = _place(url)
         for sign, message, hint in _CAUSES:
             if sign in text:
-                raise StoreError(f"{place} {message}.", hint=hint) from error
-        if isinstance(error, sa.exc.OperationalError | sa.exc.DatabaseError) and not isinstance(
-            error, sa.exc.IntegrityError
-        ):
-            raise StoreError(
-                f"{place} cannot be used: {text}.", hint="contactsync doctor says more."
-            ) from error
-        raise
+                raise StoreError(f"{place_of(url)} {message}.", hint=hint) from error
+        raise StoreError(f"{place_of(url)} cannot be used: {text}.", hint=_DOCTOR) from error
 
 
+_DOCTOR = "contactsync doctor says more."
+_COPIES = "contactsync backup list shows the copies that are kept."
+_WRITABLE = f"Check its permissions; you are user {os.getuid()}." if hasattr(os, "getuid") else ""
 _CAUSES = (
     ("database is locked", "is in use by another program", "Close it, or try again in a minute."),
     ("disk is full", "cannot grow: the disk is full", "Make room; nothing was changed."),
-    (
-        "not a database",
-        "is not a database, or is damaged",
-        "contactsync backup list shows the copies that are kept.",
-    ),
-    ("malformed", "is damaged", "contactsync backup list shows the copies that are kept."),
-    (
-        "readonly",
-        "cannot be written",
-        f"Check its permissions; you are user {os.getuid() if hasattr(os, 'getuid') else '?'}.",
-    ),
+    ("not a database", "is not a database, or is damaged", _COPIES),
+    ("malformed", "is damaged", _COPIES),
+    ("readonly", "cannot be written", _WRITABLE or "Check its permissions."),
     ("unable to open", "cannot be opened", "Check the folder and its permissions."),
 )

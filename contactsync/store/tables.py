@@ -1,15 +1,35 @@
 # No postponed annotations here: SQLModel reads them when the classes are made.
-"""The tables, and nothing else. Documents are canonical JSON text and are replaced, never edited."""
+"""The tables, and nothing else. Documents are canonical JSON text and are replaced, never edited.
+
+Whoever changes a table raises ``REVISION`` and drafts the step to it (`contactsync.store.migrations`).
+Small columns stand before documents and bytes: SQLite walks through a row from its beginning, and what
+does not fit into a page is a chain of further pages.
+"""
 
 from datetime import datetime
 
-from sqlalchemy import Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import Index, LargeBinary, MetaData, Text, UniqueConstraint
+from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel, UTCDateTime
 
 REVISION = "0001"
 
+# Constraints with names, so that a later revision can drop or change one on any database.
+METADATA = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
 
-class Account(SQLModel, table=True):
+
+class Row(SQLModel, registry=registry(metadata=METADATA)):
+    """Our own registry: a program that uses contactsync as a library may have a table "contact" too."""
+
+
+class Account(Row, table=True):
     """State of an account; what it is stands in the configuration."""
 
     id: int | None = Field(default=None, primary_key=True)
@@ -21,7 +41,7 @@ class Account(SQLModel, table=True):
     message: str = Field(default="", sa_type=Text)
 
 
-class Collection(SQLModel, table=True):
+class Collection(Row, table=True):
     """One address book of an account; ``cursor`` moves only where its changes are recorded (L31)."""
 
     __table_args__ = (UniqueConstraint("account_id", "href"),)
@@ -41,51 +61,58 @@ class Collection(SQLModel, table=True):
     gone_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
 
 
-class Contact(SQLModel, table=True):
+class Contact(Row, table=True):
     """``deleted_at`` set is a tombstone: the document stays until nothing needs it (L22)."""
+
+    # Lists of live contacts in order, and who is homeless, without a look at the documents.
+    __table_args__ = (Index("ix_contact_live", "deleted_at", "sort_key", "uid", "held"),)
 
     id: int | None = Field(default=None, primary_key=True)
     uid: str = Field(sa_type=Text, unique=True)
-    doc: str = Field(sa_type=Text)
     hash: str = Field(sa_type=Text)
-    display: str = Field(sa_type=Text)
-    sort_key: str = Field(sa_type=Text, index=True)
-    search: str = Field(sa_type=Text)
-    times: str = Field(default="{}", sa_type=Text)
     held: str = Field(default="", sa_type=Text)
     created_at: datetime = Field(sa_type=UTCDateTime)
     updated_at: datetime = Field(sa_type=UTCDateTime)
-    deleted_at: datetime | None = Field(default=None, sa_type=UTCDateTime, index=True)
+    deleted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    display: str = Field(sa_type=Text)
+    sort_key: str = Field(sa_type=Text)
+    search: str = Field(sa_type=Text)
+    doc: str = Field(sa_type=Text)
+    times: str = Field(default="{}", sa_type=Text)
 
 
-class Link(SQLModel, table=True):
+class Link(Row, table=True):
     """A contact and its card in one book, with both shadows and the card's bytes as read.
 
     ``state``: ok, recheck (written, not read back), refused (waits for a change, L35), left (L26),
     deleted (L22: kept until a listing without the card was seen).
     """
 
-    __table_args__ = (UniqueConstraint("collection_id", "href"), Index("link_contact", "contact_id"))
+    __table_args__ = (
+        UniqueConstraint("collection_id", "href"),
+        # What a round asks of every link of a book, answered by the index alone.
+        Index("ix_link_step", "collection_id", "state", "base_hash", "contact_id"),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
-    contact_id: int = Field(foreign_key="contact.id")
+    contact_id: int = Field(foreign_key="contact.id", index=True)
     collection_id: int = Field(foreign_key="collection.id", ondelete="CASCADE")
     href: str = Field(sa_type=Text)
     etag: str | None = Field(default=None, sa_type=Text)
+    state: str = Field(default="ok", sa_type=Text)
     card_uid: str = Field(default="", sa_type=Text)
     base_hash: str = Field(default="", sa_type=Text)
+    written_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    deleted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    reason: str = Field(default="", sa_type=Text)
+    lost: str = Field(default="", sa_type=Text)
+    echoes: str = Field(default="", sa_type=Text)
     base_local: str = Field(sa_type=Text)
     base_remote: str = Field(sa_type=Text)
     original: bytes = Field(sa_type=LargeBinary)
-    echoes: str = Field(default="", sa_type=Text)
-    lost: str = Field(default="", sa_type=Text)
-    state: str = Field(default="ok", sa_type=Text, index=True)
-    reason: str = Field(default="", sa_type=Text)
-    written_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
-    deleted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
 
 
-class Group(SQLModel, table=True):
+class Group(Row, table=True):
     """A label, category or list as an entity of its own (L39)."""
 
     __tablename__ = "contact_group"
@@ -96,26 +123,26 @@ class Group(SQLModel, table=True):
     deleted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
 
 
-class GroupLink(SQLModel, table=True):
+class GroupLink(Row, table=True):
     """What a book calls a group; ``base_name`` is the name both sides last agreed on."""
 
     __tablename__ = "group_link"
 
     group_id: str = Field(sa_type=Text, foreign_key="contact_group.id", primary_key=True, ondelete="CASCADE")
-    collection_id: int = Field(foreign_key="collection.id", primary_key=True, ondelete="CASCADE")
+    collection_id: int = Field(foreign_key="collection.id", primary_key=True, ondelete="CASCADE", index=True)
     base_name: str = Field(sa_type=Text)
     href: str = Field(default="", sa_type=Text)
     etag: str | None = Field(default=None, sa_type=Text)
 
 
-class Alias(SQLModel, table=True):
+class Alias(Row, table=True):
     """The uid of a contact that was merged into another one (L40)."""
 
     uid: str = Field(sa_type=Text, primary_key=True)
     contact_id: int = Field(foreign_key="contact.id", ondelete="CASCADE", index=True)
 
 
-class Imported(SQLModel, table=True):
+class Imported(Row, table=True):
     """Import memory (L30): what a card of a source became, and what it said then."""
 
     source: str = Field(sa_type=Text, primary_key=True)
@@ -125,7 +152,7 @@ class Imported(SQLModel, table=True):
     doc: str = Field(sa_type=Text)
 
 
-class Staged(SQLModel, table=True):
+class Staged(Row, table=True):
     """What a pull brought and no decision has used yet."""
 
     __table_args__ = (UniqueConstraint("collection_id", "href"),)
@@ -139,7 +166,7 @@ class Staged(SQLModel, table=True):
     modified_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
 
 
-class Run(SQLModel, table=True):
+class Run(Row, table=True):
     """One sync round, import, edit or undo."""
 
     id: int | None = Field(default=None, primary_key=True)
@@ -151,8 +178,11 @@ class Run(SQLModel, table=True):
     report: str = Field(default="{}", sa_type=Text)
 
 
-class Journal(SQLModel, table=True):
+class Journal(Row, table=True):
     """Every step, local and remote. The outbox is side=remote with state queued or sent (L31)."""
+
+    # The outbox of a book is a handful of rows among a year of history.
+    __table_args__ = (Index("ix_journal_outbox", "collection_id", "state"),)
 
     id: int | None = Field(default=None, primary_key=True)
     run_id: int = Field(foreign_key="run.id", index=True)
@@ -161,19 +191,19 @@ class Journal(SQLModel, table=True):
     link_id: int | None = Field(default=None, foreign_key="link.id", ondelete="SET NULL", index=True)
     side: str = Field(sa_type=Text)
     action: str = Field(sa_type=Text)
-    before: str = Field(default="", sa_type=Text)
-    after: str = Field(default="", sa_type=Text)
+    state: str = Field(default="done", sa_type=Text)
+    at: datetime = Field(sa_type=UTCDateTime, index=True)
+    sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     href: str = Field(default="", sa_type=Text)
     etag: str | None = Field(default=None, sa_type=Text)
-    payload: bytes | None = Field(default=None, sa_type=LargeBinary)
-    sent_local: str = Field(default="", sa_type=Text)
-    state: str = Field(default="done", sa_type=Text, index=True)
     note: str = Field(default="", sa_type=Text)
-    at: datetime = Field(sa_type=UTCDateTime)
-    sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    before: str = Field(default="", sa_type=Text)
+    after: str = Field(default="", sa_type=Text)
+    sent_local: str = Field(default="", sa_type=Text)
+    payload: bytes | None = Field(default=None, sa_type=LargeBinary)
 
 
-class Conflict(SQLModel, table=True):
+class Conflict(Row, table=True):
     """Two values of one unit (L16). ``status``: open, decided (by a policy), resolved (by a person)."""
 
     id: int | None = Field(default=None, primary_key=True)
@@ -185,11 +215,11 @@ class Conflict(SQLModel, table=True):
     remote: str = Field(default="", sa_type=Text)
     winner: str = Field(default="", sa_type=Text)
     status: str = Field(sa_type=Text, index=True)
-    run_id: int | None = Field(default=None, foreign_key="run.id", ondelete="SET NULL")
+    run_id: int | None = Field(default=None, foreign_key="run.id", ondelete="SET NULL", index=True)
     at: datetime = Field(sa_type=UTCDateTime)
 
 
-class Quarantine(SQLModel, table=True):
+class Quarantine(Row, table=True):
     """A card that cannot be read, or a contact that a book refuses (L35), with its bytes."""
 
     __table_args__ = (UniqueConstraint("collection_id", "href", "contact_id"),)
@@ -198,7 +228,7 @@ class Quarantine(SQLModel, table=True):
     collection_id: int | None = Field(default=None, foreign_key="collection.id", ondelete="CASCADE")
     source: str = Field(default="", sa_type=Text)
     href: str = Field(default="", sa_type=Text)
-    contact_id: int | None = Field(default=None, foreign_key="contact.id", ondelete="CASCADE")
+    contact_id: int | None = Field(default=None, foreign_key="contact.id", ondelete="CASCADE", index=True)
     etag: str | None = Field(default=None, sa_type=Text)
     hash: str = Field(default="", sa_type=Text)
     payload: bytes = Field(sa_type=LargeBinary)
@@ -207,7 +237,7 @@ class Quarantine(SQLModel, table=True):
     at: datetime = Field(sa_type=UTCDateTime)
 
 
-class Blob(SQLModel, table=True):
+class Blob(Row, table=True):
     """Photo bytes, once; documents refer by hash."""
 
     sha256: str = Field(sa_type=Text, primary_key=True)
