@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
 
 from contactsync.store import tables
 from contactsync.store.database import Database, table
-from contactsync.store.values import Book, StagedChange
+from contactsync.store.values import AccountState, Book, StagedChange
 
 ACCOUNT = table(tables.Account)
 COLLECTION = table(tables.Collection)
 STAGED = table(tables.Staged)
-LINK = table(tables.Link)
+JOURNAL = table(tables.Journal)
 
 
 class Books:
@@ -30,29 +29,19 @@ class Books:
 
     def ensure_account(self, name: str, connector: str) -> int:
         found = self.account_id(name)
-        return (
-            found
-            if found is not None
-            else self._db.insert(ACCOUNT, name=name, connector=connector, state="new", message="")
-        )
+        return found if found is not None else self._db.insert(ACCOUNT, name=name, connector=connector)
 
-    def accounts(self) -> Sequence[Any]:
-        """Rows (name, connector, state, message, ran_at, books_read_at)."""
-        columns = (
-            ACCOUNT.c.name,
-            ACCOUNT.c.connector,
-            ACCOUNT.c.state,
-            ACCOUNT.c.message,
-            ACCOUNT.c.ran_at,
-            ACCOUNT.c.books_read_at,
-        )
-        return self._db.rows(sa.select(*columns).order_by(ACCOUNT.c.name))
+    def accounts(self) -> list[AccountState]:
+        columns = [ACCOUNT.c[name] for name in AccountState._fields]
+        return [AccountState(*row) for row in self._db.rows(sa.select(*columns).order_by(ACCOUNT.c.name))]
 
     def note_account(self, name: str, **values: Any) -> None:
         self._db.execute(sa.update(ACCOUNT).where(ACCOUNT.c.name == name).values(**values))
 
     def remove_account(self, name: str) -> None:
         """Forget the account with its books and links; contacts stay."""
+        for book in self.of_account(name, selected_only=False):
+            self.remove(book.id)
         self._db.execute(sa.delete(ACCOUNT).where(ACCOUNT.c.name == name))
 
     def of_account(self, name: str, *, selected_only: bool = True) -> list[Book]:
@@ -75,6 +64,10 @@ class Books:
         self._db.execute(sa.update(COLLECTION).where(COLLECTION.c.id == collection_id).values(**values))
 
     def remove(self, collection_id: int) -> None:
+        """Forget the book with its links; steps that wait for it are nobody's any more."""
+        waiting = sa.and_(JOURNAL.c.collection_id == collection_id, JOURNAL.c.state.in_(("queued", "sent")))
+        dropped = {"state": "dropped", "note": "the address book was removed here", "payload": None}
+        self._db.execute(sa.update(JOURNAL).where(waiting).values(**dropped))
         self._db.execute(sa.delete(COLLECTION).where(COLLECTION.c.id == collection_id))
 
     def stage(self, collection_id: int, changes: Iterable[StagedChange]) -> None:
@@ -83,8 +76,8 @@ class Books:
         if not rows:
             return
         self.unstage(collection_id, rows)
-        self._db.execute(
-            sa.insert(STAGED),
+        self._db.put(
+            STAGED,
             [
                 {
                     "collection_id": collection_id,

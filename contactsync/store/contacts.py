@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +23,8 @@ CONTACT = table(tables.Contact)
 ALIAS = table(tables.Alias)
 BLOB = table(tables.Blob)
 LINK = table(tables.Link)
+
+SHA256 = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 class Contacts:
@@ -62,9 +65,8 @@ class Contacts:
         for some in chunks(wanted):
             found.update({c.uid: c for c in self._all(CONTACT.c.uid.in_(some))})
             aliases = self._db.rows(sa.select(ALIAS.c.uid, ALIAS.c.contact_id).where(ALIAS.c.uid.in_(some)))
-            for uid, contact_id in aliases:
-                if (survivor := self.get(contact_id)) is not None:
-                    found[uid] = survivor
+            survivors = self.many(contact_id for _, contact_id in aliases)
+            found.update({uid: survivors[contact_id] for uid, contact_id in aliases})
         return found
 
     def live(self, query: str = "", group: str = "") -> list[StoredContact]:
@@ -132,11 +134,14 @@ class Contacts:
         self._db.execute(sa.delete(CONTACT).where(CONTACT.c.id == contact_id))
 
     def add_alias(self, uid: str, contact_id: int) -> None:
+        """This uid now means that contact, whatever it meant before."""
         self._db.execute(sa.delete(ALIAS).where(ALIAS.c.uid == uid))
-        self._db.execute(
-            sa.update(ALIAS).where(ALIAS.c.contact_id == contact_id).values(contact_id=contact_id)
-        )
-        self._db.insert(ALIAS, uid=uid, contact_id=contact_id)
+        self._db.put(ALIAS, [{"uid": uid, "contact_id": contact_id}])
+
+    def move_aliases(self, contact_id: int, survivor_id: int) -> None:
+        """A contact that is merged away takes its own aliases along (L40)."""
+        moved = sa.update(ALIAS).where(ALIAS.c.contact_id == contact_id)
+        self._db.execute(moved.values(contact_id=survivor_id))
 
     def keep_media(self, contact: Contact) -> None:
         """Store the photo bytes that the contact carries, each once."""
@@ -144,7 +149,8 @@ class Contacts:
             if media.data is None or not media.sha256:
                 continue
             if self._db.row(sa.select(BLOB.c.sha256).where(BLOB.c.sha256 == media.sha256)) is None:
-                self._db.insert(BLOB, sha256=media.sha256, media_type=media.media_type, data=media.data)
+                row = {"sha256": media.sha256, "media_type": media.media_type, "data": media.data}
+                self._db.put(BLOB, [row])
 
     def with_media(self, contact: Contact) -> Contact:
         """The contact with its photo bytes, for a codec or an export."""
@@ -160,10 +166,14 @@ class Contacts:
 
     def sweep_media(self) -> None:
         """Drop photo bytes that no document mentions any more."""
-        for (sha256,) in self._db.rows(sa.select(BLOB.c.sha256)):
-            mentioned = sa.or_(*(c.contains(sha256) for c in _documents()))
-            if self._db.row(sa.select(sa.literal(1)).where(mentioned).limit(1)) is None:
-                self._db.execute(sa.delete(BLOB).where(BLOB.c.sha256 == sha256))
+        unused = {row[0] for row in self._db.rows(sa.select(BLOB.c.sha256))}
+        for column in _documents():
+            if not unused:
+                return
+            for (text,) in self._db.rows(sa.select(column).where(column.contains('"sha256"'))):
+                unused.difference_update(SHA256.findall(text))
+        for some in chunks(sorted(unused)):
+            self._db.execute(sa.delete(BLOB).where(BLOB.c.sha256.in_(some)))
 
     def _one(self, condition: Any) -> StoredContact | None:
         row = self._db.row(sa.select(CONTACT).where(condition))
@@ -173,18 +183,16 @@ class Contacts:
         return [_stored(row) for row in self._db.rows(sa.select(CONTACT).where(condition).order_by(*order))]
 
 
-def _documents() -> list[Any]:
-    """Scalar subqueries over every column that may mention a photo."""
-    journal, imported = table(tables.Journal), table(tables.Imported)
-    columns = (
+def _documents() -> tuple[sa.Column[str], ...]:
+    """Every column that may mention a photo: also what an undo or a decision would bring back."""
+    journal, conflict, imported = table(tables.Journal), table(tables.Conflict), table(tables.Imported)
+    return (
         CONTACT.c.doc,
-        LINK.c.base_local,
-        LINK.c.base_remote,
-        journal.c.before,
-        journal.c.after,
+        *(LINK.c.base_local, LINK.c.base_remote),
+        *(journal.c.before, journal.c.after, journal.c.sent_local),
+        *(conflict.c.base, conflict.c.local, conflict.c.remote),
         imported.c.doc,
     )
-    return [sa.select(sa.func.group_concat(c)).scalar_subquery() for c in columns]
 
 
 def chunks(values: Sequence[Any], size: int = 500) -> Iterable[Sequence[Any]]:
@@ -194,7 +202,7 @@ def chunks(values: Sequence[Any], size: int = 500) -> Iterable[Sequence[Any]]:
 
 def search_form(text: str) -> str:
     """Folded, without accents, for the search column."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return "".join(c for c in plain if not unicodedata.combining(c))
 
 

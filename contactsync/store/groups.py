@@ -33,7 +33,7 @@ class Groups:
         return {row[0]: row[1] for row in self._db.rows(statement)}
 
     def add(self, group_id: str, name: str, at: datetime) -> None:
-        self._db.execute(sa.insert(GROUP).values(id=group_id, name=name, updated_at=at))
+        self._db.put(GROUP, [{"id": group_id, "name": name, "updated_at": at}])
 
     def update(self, group_id: str, at: datetime, *, name: str, deleted_at: datetime | None = None) -> None:
         """Rename, delete (``deleted_at``) or bring back a group."""
@@ -45,7 +45,7 @@ class Groups:
         where = sa.and_(GROUP_LINK.c.group_id == group_id, GROUP_LINK.c.collection_id == collection_id)
         if self._db.row(sa.select(GROUP_LINK.c.group_id).where(where)) is None:
             row = {"group_id": group_id, "collection_id": collection_id, "base_name": base_name, "href": ""}
-            self._db.execute(sa.insert(GROUP_LINK), [row])
+            self._db.put(GROUP_LINK, [row])
         else:
             self._db.execute(sa.update(GROUP_LINK).where(where).values(base_name=base_name))
 

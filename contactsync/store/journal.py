@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from contactsync.model import jsonform
 from contactsync.model.contact import Contact
 from contactsync.store import tables
+from contactsync.store.contacts import chunks
 from contactsync.store.database import Database, table
 from contactsync.store.values import JournalRow, OutboxRow, StoredConflict, StoredRun
 
@@ -137,7 +138,8 @@ class Journal:
             values["sent_at"] = sent_at
         if state not in ("queued", "sent"):
             values["payload"] = None
-        self._db.execute(sa.update(JOURNAL).where(JOURNAL.c.id.in_(ids)).values(**values))
+        for some in chunks(ids):
+            self._db.execute(sa.update(JOURNAL).where(JOURNAL.c.id.in_(some)).values(**values))
 
     def drop_queued(self, collection_id: int) -> None:
         """Steps that were never sent are planned again from the bases; they leave no trace."""
@@ -152,7 +154,8 @@ class Journal:
 
     def forget_contact(self, contact_id: int) -> None:
         """L41: its history goes; open conflicts with it."""
-        self._db.execute(sa.delete(JOURNAL).where(JOURNAL.c.contact_id == contact_id))
+        for rows in (JOURNAL, CONFLICT):
+            self._db.execute(sa.delete(rows).where(rows.c.contact_id == contact_id))
 
     def hand_over(self, contact_id: int, survivor_id: int) -> None:
         for rows in (JOURNAL, CONFLICT):
@@ -161,9 +164,11 @@ class Journal:
             )
 
     def prune(self, before: datetime) -> None:
-        """Drop finished steps older than the retention; conflicts stay."""
+        """Drop finished steps older than the retention, and runs left without any; conflicts stay."""
         finished = sa.and_(JOURNAL.c.at < before, JOURNAL.c.state.not_in(("queued", "sent")))
         self._db.execute(sa.delete(JOURNAL).where(finished))
+        steps = sa.select(JOURNAL.c.id).where(JOURNAL.c.run_id == RUN.c.id)
+        self._db.execute(sa.delete(RUN).where(RUN.c.started_at < before, ~steps.exists()))
 
     def note_conflict(self, values: Mapping[str, Any], *, key: tuple[int, int | None, str]) -> int:
         """A new record, or, while one is open for this contact, book and unit, that one (L18)."""

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from contactsync.model import jsonform
 from contactsync.model.contact import Contact
 from contactsync.store import tables
+from contactsync.store.contacts import chunks
 from contactsync.store.database import Database, table
 from contactsync.store.values import Quarantined
 
@@ -42,7 +43,7 @@ class Keepsakes:
         where = sa.and_(IMPORTED.c.source == source, IMPORTED.c.key == key)
         self._db.execute(sa.delete(IMPORTED).where(where))
         row = {"source": source, "key": key, "hash": card_hash, "contact_id": contact_id}
-        self._db.execute(sa.insert(IMPORTED), [{**row, "doc": jsonform.dumps(base, remote=True)}])
+        self._db.put(IMPORTED, [{**row, "doc": jsonform.dumps(base, remote=True)}])
 
     def hand_over(self, contact_id: int, survivor_id: int) -> None:
         self._db.execute(
@@ -50,20 +51,28 @@ class Keepsakes:
         )
 
     def set_aside(self, *, payload: bytes, name: str, reason: str, at: datetime, **where: Any) -> None:
-        """Keep a card that could not be used; ``where``: collection_id, href, contact_id, source, etag, hash."""
-        self.release(where.get("collection_id"), [where.get("href", "")], contact_id=where.get("contact_id"))
+        """Keep a card that could not be used, once.
+
+        ``where``: collection_id, href, contact_id, source, etag, hash.
+        """
+        same = {"collection_id": None, "source": "", "href": "", "contact_id": None}
+        if not where.get("href") and where.get("contact_id") is None:
+            same["hash"] = ""  # a card of a file has no other name
+        condition = [QUARANTINE.c[name] == where.get(name, empty) for name, empty in same.items()]
+        self._db.execute(sa.delete(QUARANTINE).where(*condition))
         self._db.insert(QUARANTINE, payload=payload, name=name, reason=reason, at=at, **where)
 
     def release(
         self, collection_id: int | None, hrefs: Iterable[str], *, contact_id: int | None = None
     ) -> None:
         """The card can be used now, or is gone."""
-        condition = sa.and_(
-            QUARANTINE.c.collection_id == collection_id,
-            QUARANTINE.c.href.in_(list(hrefs)),
-            QUARANTINE.c.contact_id == contact_id,
-        )
-        self._db.execute(sa.delete(QUARANTINE).where(condition))
+        for some in chunks(sorted(set(hrefs))):
+            condition = sa.and_(
+                QUARANTINE.c.collection_id == collection_id,
+                QUARANTINE.c.href.in_(some),
+                QUARANTINE.c.contact_id == contact_id,
+            )
+            self._db.execute(sa.delete(QUARANTINE).where(condition))
 
     def quarantined(self, collection_id: int | None = None) -> list[Quarantined]:
         statement = sa.select(QUARANTINE).order_by(QUARANTINE.c.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from contactsync.model.contact import Contact
 from contactsync.sync.types import Base
@@ -29,6 +30,17 @@ class StoredContact:
     @property
     def deleted(self) -> bool:
         return self.deleted_at is not None
+
+
+class AccountState(NamedTuple):
+    """How an account fared when it was last synced; what it is stands in the configuration."""
+
+    name: str
+    connector: str
+    state: str
+    message: str
+    ran_at: datetime | None
+    books_read_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
