@@ -45,14 +45,14 @@ def of_module(tree: ast.Module) -> list[str]:
     ]
 
 
-def tests_in(node: ast.Module | ast.ClassDef, inherited: list[str]) -> Iterator[tuple[str, list[str]]]:
+def named_tests(node: ast.Module | ast.ClassDef, inherited: list[str]) -> Iterator[tuple[str, list[str]]]:
     """Each test below ``node`` with the laws that it names, those of its class and module included."""
     for child in node.body:
         if not isinstance(child, Definition):
             continue
         numbers = inherited + [number for mark in child.decorator_list for number in marked(mark)]
         if isinstance(child, ast.ClassDef):
-            yield from tests_in(child, numbers)
+            yield from named_tests(child, numbers)
         elif child.name.startswith("test_"):
             yield child.name, numbers
 
@@ -62,7 +62,7 @@ def table(sources: Mapping[str, str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for name, source in sources.items():
         tree = ast.parse(source, name)
-        for test, numbers in tests_in(tree, of_module(tree)):
+        for test, numbers in named_tests(tree, of_module(tree)):
             for number in dict.fromkeys(numbers):
                 found[number].append(f"{name}::{test}")
     return found
