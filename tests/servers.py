@@ -97,7 +97,8 @@ class Server:
 @contextmanager
 def radicale(user: str = "alice", password: str = "s3cret") -> Iterator[Server]:
     """The Radicale of this environment."""
-    with _radicale(sys.executable, "radicale", user, password) as server:
+    # cards over this size get a 412 (10 MB unless set)
+    with _radicale(sys.executable, "radicale", user, password, "max_resource_size = 1000000") as server:
         yield server
 
 
@@ -121,11 +122,11 @@ def xandikos(user: str = "alice") -> Iterator[Server]:
 
 
 @contextmanager
-def _radicale(python: str, name: str, user: str, password: str) -> Iterator[Server]:
+def _radicale(python: str, name: str, user: str, password: str, more: str = "") -> Iterator[Server]:
     with _folder() as folder, _free_port() as port:
         (folder / "users").write_text(f"{user}:{password}\n", encoding="utf-8")
         (folder / "config").write_text(
-            f"[server]\nhosts = 127.0.0.1:{port}\n"
+            f"[server]\nhosts = 127.0.0.1:{port}\n{more}\n"
             f"[auth]\ntype = htpasswd\nhtpasswd_filename = {folder / 'users'}\nhtpasswd_encryption = plain\n"
             # a wrong password costs a second by default
             "delay = 0\n"

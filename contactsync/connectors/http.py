@@ -23,6 +23,7 @@ from urllib3.util import Retry
 
 from contactsync import errors
 from contactsync.connectors import dav
+from contactsync.connectors.base import Traffic
 from contactsync.errors import RemoteError, TransientError
 
 TIMEOUT = (10.0, 60.0)
@@ -54,33 +55,32 @@ class Answer:
         return self.headers.get("ETag") or None
 
 
-@dataclass(slots=True)
-class Traffic:
-    """What went over the wire; safe to count from several threads."""
-
-    requests: int = 0
-    bytes_sent: int = 0
-    bytes_received: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    def add(self, *, requests: int = 0, sent: int = 0, received: int = 0) -> None:
-        with self._lock:
-            self.requests += requests
-            self.bytes_sent += sent
-            self.bytes_received += received
-
-
 class _Adapter(HTTPAdapter):
     """Counts below the session, so that the second request of a Digest login is seen as well."""
 
-    def __init__(self, traffic: Traffic) -> None:
-        self._traffic = traffic
+    def __init__(self) -> None:
+        self.total = Traffic()
+        self._lock = threading.Lock()
         super().__init__(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE, max_retries=retry_policy())
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        body = request.body
-        self._traffic.add(requests=1, sent=len(body) if isinstance(body, bytes | str) else 0)
-        return super().send(request, *args, **kwargs)
+        body = request.body if isinstance(request.body, bytes | str) else b""
+        line = len(request.method or "") + len(request.path_url) + len("  HTTP/1.1\r\n\r\n")
+        self.count(requests=1, sent=line + _length(request.headers) + len(body))
+        response = super().send(request, *args, **kwargs)
+        self.count(received=len("HTTP/1.1 200 OK\r\n\r\n") + _length(response.headers))
+        return response
+
+    def count(self, *, requests: int = 0, sent: int = 0, received: int = 0) -> None:
+        with self._lock:
+            so_far = self.total
+            self.total = Traffic(
+                so_far.requests + requests, so_far.bytes_sent + sent, so_far.bytes_received + received
+            )
+
+
+def _length(headers: Mapping[str, str | bytes]) -> int:
+    return sum(len(name) + len(value) + len(": \r\n") for name, value in headers.items())
 
 
 def retry_policy() -> Retry:
@@ -116,11 +116,14 @@ class Session(requests.Session):
 
     def __init__(self, user_agent: str = "contactsync") -> None:
         super().__init__()
-        self.traffic = Traffic()
         self.headers["User-Agent"] = user_agent
-        adapter = _Adapter(self.traffic)
-        self.mount("https://", adapter)
-        self.mount("http://", adapter)
+        self._adapter = _Adapter()
+        self.mount("https://", self._adapter)
+        self.mount("http://", self._adapter)
+
+    def traffic(self) -> Traffic:
+        """Requests, and bytes of headers and bodies, so far."""
+        return self._adapter.total
 
     def request(self, method: str, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         """As in requests; without ``auth`` none is sent, where requests would look into ``.netrc``."""
@@ -135,7 +138,8 @@ class Session(requests.Session):
             response = self.request(method, url, **kwargs)
         except (requests.RequestException, urllib3_errors.HTTPError, OSError) as error:
             raise network_error(error, url) from error
-        self.traffic.add(received=len(response.content))
+        # compressed, it was fewer bytes than the content has; chunked, urllib3 does not tell
+        self._adapter.count(received=response.raw.tell() or len(response.content))
         return Answer(response.status_code, response.headers, response.content, url)
 
 
@@ -247,6 +251,7 @@ _Kind = type[RemoteError]
 
 _BY_PRECONDITION: dict[str, tuple[_Kind, str]] = {
     "valid-sync-token": (errors.SyncTokenExpired, "The server does not know our place in its list any more."),
+    "supported-report": (errors.ProtocolError, "The server does not offer this kind of listing."),
     "no-uid-conflict": (errors.AlreadyExists, "The server has a card with this UID already."),
     "valid-address-data": (errors.PayloadRejected, "The server finds this card invalid."),
     "supported-address-data": (errors.PayloadRejected, "The server does not take this kind of card."),
@@ -273,6 +278,7 @@ _BY_STATUS: dict[int, tuple[_Kind, str]] = {
     422: (errors.PayloadRejected, "The server refuses this card."),
     423: (TransientError, "The card is locked on the server at the moment."),
     429: (TransientError, "The server wants fewer requests."),
+    501: (errors.ProtocolError, "The server does not know how to do that."),
     507: (errors.PermissionDenied, "There is no room left on the server."),
 }
 

@@ -30,6 +30,7 @@ from contactsync.connectors.base import (
     Removed,
     Step,
     Stored,
+    Traffic,
     Unknown,
     Update,
 )
@@ -267,6 +268,7 @@ class MemoryConnector:
         self.server = server
         self.codec = codec
         self.capabilities = capabilities or _capabilities(server.habits)
+        self._requests = 0
 
     def check(self) -> str:
         return "memory"
@@ -275,10 +277,12 @@ class MemoryConnector:
         return [Collection(href, book.name, book.writable) for href, book in self.server.books.items()]
 
     def changes(self, collection: str, cursor: str | None) -> Iterator[Page]:
+        self._requests += 1
         return self.server.pages(collection, cursor)
 
     def fetch(self, collection: str, hrefs: Sequence[str]) -> Iterator[Change]:
         """Direct reads: without the lag of listings."""
+        self._requests += 1
         for href in hrefs:
             yield self.server.change(href, self.server.book(collection).cards.get(href), payload=True)
 
@@ -287,6 +291,7 @@ class MemoryConnector:
             yield self._do(collection, step)
 
     def _do(self, collection: str, step: Step) -> Outcome:
+        self._requests += 1
         try:
             outcome = self.server.carry_out(collection, step)
         except RemoteError as error:
@@ -295,6 +300,10 @@ class MemoryConnector:
             self.server.habits.lose_replies -= 1
             return Unknown(step.key, TransientError("The answer did not arrive."))
         return outcome
+
+    def traffic(self) -> Traffic:
+        """One request for each listing, batch of reads and write; no bytes."""
+        return Traffic(self._requests)
 
     def close(self) -> None:
         """Nothing to free; the server lives on."""

@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
-from contactsync.connectors.base import Change, Collection, Connector, Outcome, Page, Refused, Step, Unknown
+from contactsync.connectors.base import (
+    Change,
+    Collection,
+    Connector,
+    Outcome,
+    Page,
+    Refused,
+    Step,
+    Traffic,
+    Unknown,
+)
 from contactsync.errors import RemoteError, TransientError
 
 T = TypeVar("T")
@@ -77,6 +87,9 @@ class FaultyConnector:
         """One step after the other, so that a fault hits the one it was planned for."""
         self.calls["write"] += 1
         return self._until_break("write", self._written(collection, steps))
+
+    def traffic(self) -> Traffic:
+        return self.inner.traffic()
 
     def close(self) -> None:
         self.calls["close"] += 1

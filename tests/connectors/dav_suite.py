@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import ClassVar
 
 import pytest
 
-from contactsync.connectors.base import AccountSettings, Codec, Create, Refused, Stored, Unknown, Update
+from contactsync.connectors.base import AccountSettings, Create, Refused, Stored, Unknown, Update
 from contactsync.connectors.carddav.connector import CardDavConnector
 from contactsync.errors import BookGone, PayloadRejected, ProtocolError, RemoteError, TransientError
-from contactsync.model.contact import Contact
 from contactsync.testing.suite import ConnectorSuite, Rig
+from contactsync.vcard.codec import VCardCodec
 from tests.proxy import Proxy, Reply, proxy
 from tests.servers import Server
 
 _names = count(1)
 
 
-class NoCodec:
-    """Payloads are not looked into here."""
-
-    def read(self, payload: bytes) -> Contact:
-        raise AssertionError
-
-    def write(self, contact: Contact, original: bytes | None) -> bytes:
-        raise AssertionError
-
-    def project(self, contact: Contact) -> Contact:
-        raise AssertionError
-
-
-def login(url: str, user: str = "", password: str = "", **more: object) -> CardDavConnector:
-    codec: Codec = NoCodec()
-    settings = AccountSettings("test", "carddav", url, user, lambda: password, **more)  # type: ignore[arg-type]
-    return CardDavConnector(settings, codec)
+def login(url: str, user: str = "", password: str | Callable[[], str] = "") -> CardDavConnector:
+    ask = password if callable(password) else lambda: password
+    return CardDavConnector(AccountSettings("test", "carddav", url, user, ask), VCardCodec("3.0"))
 
 
 class DavSuite(ConnectorSuite):
@@ -69,7 +55,7 @@ class DavSuite(ConnectorSuite):
         cursor = rig.list().cursor
         fresh = self.login()
         assert not [change for page in fresh.changes(rig.book, cursor) for change in page.changes]
-        assert fresh.traffic.requests == 1
+        assert fresh.traffic().requests == 1
 
     # ---- discovery -------------------------------------------------------------------------------
 

@@ -6,30 +6,16 @@ from typing import ClassVar
 
 import pytest
 
-from contactsync.connectors.base import Capabilities, Codec, Create, Unknown, Update
+from contactsync.connectors.base import Capabilities, Create, Unknown, Update
 from contactsync.connectors.memory import Habits, MemoryConnector, MemoryServer
 from contactsync.errors import AlreadyExists, BookGone, PermissionDenied, SyncTokenExpired
-from contactsync.model.contact import Contact
 from contactsync.testing.faults import Crash, Fault, FaultyConnector
 from contactsync.testing.suite import ConnectorSuite, Rig
-
-
-class NoCodec:
-    """Payloads are not looked into here."""
-
-    def read(self, payload: bytes) -> Contact:
-        raise AssertionError
-
-    def write(self, contact: Contact, original: bytes | None) -> bytes:
-        raise AssertionError
-
-    def project(self, contact: Contact) -> Contact:
-        raise AssertionError
+from contactsync.vcard.codec import VCardCodec
 
 
 def connector(habits: Habits | None = None) -> MemoryConnector:
-    codec: Codec = NoCodec()
-    return MemoryConnector(MemoryServer(habits), codec)
+    return MemoryConnector(MemoryServer(habits), VCardCodec())
 
 
 class TestMemory(ConnectorSuite):

@@ -14,12 +14,12 @@ from contactsync.connectors.base import (
     Outcome,
     Page,
     Step,
+    Traffic,
 )
 from contactsync.connectors.carddav.discovery import Login, find_login, list_books
 from contactsync.connectors.carddav.reading import Reader
 from contactsync.connectors.carddav.transport import Transport
 from contactsync.connectors.carddav.writing import Writer
-from contactsync.connectors.http import Traffic
 
 CAPABILITIES = Capabilities(parallel_writes=8)
 
@@ -35,11 +35,6 @@ class CardDavConnector:
         self._reader = Reader(self._transport)
         self._writer = Writer(self._transport, CAPABILITIES.parallel_writes)
         self._login: Login | None = None
-
-    @property
-    def traffic(self) -> Traffic:
-        """Requests and bytes so far."""
-        return self._transport.traffic
 
     def check(self) -> str:
         """Asks the server each time; the line names login and server."""
@@ -60,6 +55,9 @@ class CardDavConnector:
 
     def write(self, collection: str, steps: Iterable[Step]) -> Iterator[Outcome]:
         return self._writer.write(collection, steps)
+
+    def traffic(self) -> Traffic:
+        return self._transport.traffic()
 
     def close(self) -> None:
         self._transport.close()

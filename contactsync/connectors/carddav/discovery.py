@@ -50,7 +50,9 @@ def _well_known(transport: Transport, first: RemoteError) -> Login:
     """RFC 6764 section 5; what the root said is the better message when this fails as well."""
     try:
         return _login_at(transport, _WELL_KNOWN)
-    except (NotFound, ProtocolError) as error:
+    except RemoteError as error:
+        if isinstance(error, AuthError | TransientError) or error.status is None:
+            raise
         raise _not_carddav(transport, first) from error
 
 

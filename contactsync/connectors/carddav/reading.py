@@ -65,12 +65,14 @@ class Reader:
         yield self._listing(book, state.text(dav.CTAG) or "")
 
     def _since(self, book: str, token: str) -> Iterator[Page]:
+        """A token is as good as expired where the server does not list by tokens any more."""
         try:
             yield from self._sync_pages(book, token, full=False)
-        except (AuthError, BookGone, TransientError, ProtocolError):
+        except (AuthError, BookGone, TransientError):
             raise
         except RemoteError as error:
-            if isinstance(error, SyncTokenExpired) or error.status in _BAD_TOKEN:
+            no_such_report = isinstance(error, ProtocolError) and error.status in _NO_SUCH_REPORT
+            if isinstance(error, SyncTokenExpired) or no_such_report or error.status in _BAD_TOKEN:
                 raise SyncTokenExpired(
                     "The server does not know our place in its list any more.", status=error.status, href=book
                 ) from error

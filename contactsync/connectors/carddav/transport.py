@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from contactsync.connectors import dav
-from contactsync.connectors.base import AccountSettings
+from contactsync.connectors.base import AccountSettings, Traffic
 from contactsync.connectors.http import (
     TIMEOUT,
     Answer,
     Session,
-    Traffic,
     classify,
     is_html,
     is_loopback,
@@ -49,9 +48,8 @@ class Transport:
         self._client: DAVClient | None = None
         self._lock = threading.Lock()
 
-    @property
     def traffic(self) -> Traffic:
-        return self._session.traffic
+        return self._session.traffic()
 
     def close(self) -> None:
         self._session.close()
