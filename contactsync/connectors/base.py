@@ -174,6 +174,15 @@ class Codec(Protocol):
         and without needing media data. ``project(project(c)) == project(c)``."""
 
 
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Counters since the connector was made; bytes are of bodies and headers as sent and received."""
+
+    requests: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+
+
 class Connector(Protocol):
     """One login at one remote. All methods raise `RemoteError` and its children only."""
 
@@ -205,6 +214,9 @@ class Connector(Protocol):
         sent next, so that the caller can journal it right before (L31). A failure of one step is
         an outcome; what stops the whole account (login) is one `Refused` and then the end.
         """
+
+    def traffic(self) -> Traffic:
+        """What was asked and moved so far."""
 
     def close(self) -> None:
         """Free connections; nothing can be called after it."""

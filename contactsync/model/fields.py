@@ -19,21 +19,16 @@ from urllib.parse import quote, unquote, urlsplit
 
 from contactsync.model.contact import (
     Address,
-    Anniversary,
     Contact,
     Email,
     Extra,
     Link,
     Media,
     Name,
-    Nickname,
-    Note,
     OnlineService,
     Organization,
     PartialDate,
     Phone,
-    Relation,
-    Title,
 )
 
 Path = tuple[str, ...]
@@ -133,7 +128,9 @@ def link_class(link: Link) -> str:
     if not parts.netloc:
         return uri
     tail = parts.path.removesuffix("/") + ("?" + parts.query if parts.query else "")
-    return f"{parts.scheme.lower()}://{parts.netloc.lower()}{tail}" + ("#" + parts.fragment if parts.fragment else "")
+    return f"{parts.scheme.lower()}://{parts.netloc.lower()}{tail}" + (
+        "#" + parts.fragment if parts.fragment else ""
+    )
 
 
 def service_class(service: OnlineService) -> str:
@@ -203,9 +200,23 @@ LABELLED = {"sets": ("contexts",), "scalars": ("label", "pref")}
 FIELDS: tuple[Field, ...] = (
     Field("kind", Kind.SCALAR, "kind", fold),
     Field("name", Kind.SCALAR, "name", name_class, text=name_text),
-    keyed("nicknames", "nickname", lambda e: fold(e.name), sets=("contexts",), scalars=("pref",), text=lambda e: e.name),
+    keyed(
+        "nicknames",
+        "nickname",
+        lambda e: fold(e.name),
+        sets=("contexts",),
+        scalars=("pref",),
+        text=lambda e: e.name,
+    ),
     keyed("emails", "e-mail", email_class, **LABELLED, text=lambda e: e.address),
-    keyed("phones", "phone", phone_class, sets=("contexts", "features"), scalars=("label", "pref"), text=lambda e: e.number),
+    keyed(
+        "phones",
+        "phone",
+        phone_class,
+        sets=("contexts", "features"),
+        scalars=("label", "pref"),
+        text=lambda e: e.number,
+    ),
     keyed("addresses", "address", address_class, **LABELLED, text=address_text),
     keyed(
         "organizations",
@@ -215,7 +226,13 @@ FIELDS: tuple[Field, ...] = (
         scalars=("label",),
         text=organization_text,
     ),
-    keyed("titles", "title", lambda e: f"{e.kind}:{fold(e.name)}", bucket=lambda e: e.kind, text=lambda e: e.name),
+    keyed(
+        "titles",
+        "title",
+        lambda e: f"{e.kind}:{fold(e.name)}",
+        bucket=lambda e: e.kind,
+        text=lambda e: e.name,
+    ),
     keyed("online_services", "online service", service_class, **LABELLED, text=online_text),
     keyed("links", "link", link_class, **LABELLED, text=lambda e: e.uri),
     keyed(
@@ -234,7 +251,14 @@ FIELDS: tuple[Field, ...] = (
         scalars=("label",),
         text=lambda e: e.target,
     ),
-    keyed("notes", "note", lambda e: note_form(e.text), identity=lambda e: "note", text=lambda e: e.text, by_lines=True),
+    keyed(
+        "notes",
+        "note",
+        lambda e: note_form(e.text),
+        identity=lambda e: "note",
+        text=lambda e: e.text,
+        by_lines=True,
+    ),
     keyed("media", "photo", media_class, identity=lambda e: e.kind, bucket=lambda e: e.kind, text=media_text),
     Field("groups", Kind.SET, "group", str),
     keyed(
@@ -320,7 +344,9 @@ def build(units: Units, uid: str = "") -> Contact:
         else:
             paths = ((row.path, key) for key in units.order.get(row.path, ()))
             content[row.path] = tuple(
-                entry_of(row, units.values[path], attributes.get(path, {})) for path in paths if path in units.values
+                entry_of(row, units.values[path], attributes.get(path, {}))
+                for path in paths
+                if path in units.values
             )
     return Contact(**content)
 
@@ -356,7 +382,10 @@ def unit_text(path: Path, value: Any) -> str:
 
 def path_text(path: Path) -> str:
     """``emails/ada@x.example/label``; a slash inside a part is written ``%2F``."""
-    return "/".join(quote(part, safe="@:+ ,;()=&?#'!$*~-._|\u00a0") if "/" in part or "%" in part else part for part in path)
+    return "/".join(
+        quote(part, safe="@:+ ,;()=&?#'!$*~-._|\u00a0") if "/" in part or "%" in part else part
+        for part in path
+    )
 
 
 def parse_path(text: str) -> Path:

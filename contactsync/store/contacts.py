@@ -133,6 +133,10 @@ class Contacts:
         """Remove the row for good; everything that points at it must be gone or cascade."""
         self._db.execute(sa.delete(CONTACT).where(CONTACT.c.id == contact_id))
 
+    def rename_uid(self, contact_id: int, uid: str) -> None:
+        """Free the uid of a contact that was merged away, so that it can be an alias (L40)."""
+        self._db.execute(sa.update(CONTACT).where(CONTACT.c.id == contact_id).values(uid=uid))
+
     def add_alias(self, uid: str, contact_id: int) -> None:
         """This uid now means that contact, whatever it meant before."""
         self._db.execute(sa.delete(ALIAS).where(ALIAS.c.uid == uid))

@@ -164,11 +164,14 @@ class Journal:
             )
 
     def prune(self, before: datetime) -> None:
-        """Drop finished steps older than the retention, and runs left without any; conflicts stay."""
+        """Drop finished steps older than the retention, and runs left without any.
+
+        Conflicts stay, and so do the runs that they name: L16 has no time limit.
+        """
         finished = sa.and_(JOURNAL.c.at < before, JOURNAL.c.state.not_in(("queued", "sent")))
         self._db.execute(sa.delete(JOURNAL).where(finished))
-        steps = sa.select(JOURNAL.c.id).where(JOURNAL.c.run_id == RUN.c.id)
-        self._db.execute(sa.delete(RUN).where(RUN.c.started_at < before, ~steps.exists()))
+        idle = [~sa.exists().where(rows.c.run_id == RUN.c.id) for rows in (JOURNAL, CONFLICT)]
+        self._db.execute(sa.delete(RUN).where(RUN.c.started_at < before, *idle))
 
     def note_conflict(self, values: Mapping[str, Any], *, key: tuple[int, int | None, str]) -> int:
         """A new record, or, while one is open for this contact, book and unit, that one (L18)."""

@@ -109,6 +109,21 @@ class Links:
             found.setdefault(contact_id, []).append(name)
         return found
 
+    def local_shadows(self, collection_id: int) -> list[Contact]:
+        """What the hub's contacts of a book were when the book last agreed with them."""
+        where = sa.and_(LINK.c.collection_id == collection_id, LINK.c.state.in_(ALIVE))
+        return [jsonform.loads(text) for (text,) in self._db.rows(sa.select(LINK.c.base_local).where(where))]
+
+    def group_members(self, collection_id: int) -> list[str]:
+        """The group ids on the cards of a book as last read, one for each membership."""
+        where = sa.and_(
+            LINK.c.collection_id == collection_id,
+            LINK.c.state.in_(ALIVE),
+            LINK.c.base_remote.contains('"groups":['),
+        )
+        documents = self._db.rows(sa.select(LINK.c.base_remote).where(where))
+        return [group for (text,) in documents for group in json.loads(text).get("groups", ())]
+
     def add(
         self,
         contact_id: int,
@@ -157,6 +172,10 @@ class Links:
     def move(self, link_id: int, collection_id: int, href: str, etag: str | None) -> None:
         """L24: the card came up in another book, or under another href."""
         self.update(link_id, collection_id=collection_id, href=href, etag=etag)
+
+    def hand_to(self, link_id: int, contact_id: int) -> None:
+        """The card belongs to another contact from now on (L40)."""
+        self.update(link_id, contact_id=contact_id)
 
     def hand_over(self, contact_id: int, survivor_id: int) -> None:
         self._db.execute(

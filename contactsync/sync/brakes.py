@@ -38,7 +38,9 @@ class Harm:
     book: str
     of: int
     deleted: dict[str, list[str]] = field(default_factory=lambda: {"device": [], "remote": []})
-    emptied: dict[str, Counter[str]] = field(default_factory=lambda: {"device": Counter(), "remote": Counter()})
+    emptied: dict[str, Counter[str]] = field(
+        default_factory=lambda: {"device": Counter(), "remote": Counter()}
+    )
     copies: list[str] = field(default_factory=list)
 
 
@@ -61,7 +63,9 @@ def check_deletions(book: str, side: str, names: Sequence[str], of: int, limits:
         raise _stop(book, "mass-delete", side, "delete", len(names), of, names)
 
 
-def _stop(book: str, kind: str, side: str, verb: str, would: int, of: int, names: Iterable[str]) -> SafetyStop:
+def _stop(
+    book: str, kind: str, side: str, verb: str, would: int, of: int, names: Iterable[str]
+) -> SafetyStop:
     examples = tuple(sorted(names)[:3])
     few = f", among them {', '.join(examples)}" if examples else ""
     where = "on this device" if side == "device" else "at the remote"

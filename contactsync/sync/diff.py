@@ -60,9 +60,7 @@ def _align(row: Field, reference: Units, entries: Sequence[Any], also: Units | N
         _pair(known, entries, found, row.bucket, only_sole=True)
         _pair_alike(row, known, entries, found)
     if also is not None:
-        others = {
-            key: also.values[row.path, key] for key in also.order.get(row.path, ()) if key not in known
-        }
+        others = {key: also.values[row.path, key] for key in also.order.get(row.path, ()) if key not in known}
         _pair(others, entries, found, row.value_class)
         _pair_roles(row, others, entries, found)
     return _name_rest(row, known, entries, found)
@@ -96,7 +94,12 @@ def _pair_alike(row: Field, known: Mapping[str, Any], entries: Sequence[Any], fo
     free = [key for key in known if key not in set(found.values())]
     rest = [index for index in range(len(entries)) if index not in found]
     scores = [
-        (-fuzz.ratio(row.text(known[key]), row.text(entries[index])), row.value_class(entries[index]), key, index)
+        (
+            -fuzz.ratio(row.text(known[key]), row.text(entries[index])),
+            row.value_class(entries[index]),
+            key,
+            index,
+        )
         for key in free
         for index in rest
     ]
@@ -115,7 +118,9 @@ def _pair_roles(row: Field, others: Mapping[str, Any], entries: Sequence[Any], f
             found[index] = name
 
 
-def _name_rest(row: Field, known: Mapping[str, Any], entries: Sequence[Any], found: dict[int, str]) -> tuple[str, ...]:
+def _name_rest(
+    row: Field, known: Mapping[str, Any], entries: Sequence[Any], found: dict[int, str]
+) -> tuple[str, ...]:
     """Fresh keys for what is new; never one that already names another entry."""
     used = {*known, *found.values()}
     names: list[str] = []

@@ -36,7 +36,11 @@ def settle(before: Contact, sent: Contact, seen: Contact) -> Settled:
     lost = tuple(p for p in _paths(target, now) if _only_loses(p, target.values.get(p), now.values.get(p)))
     values: dict[Path, Any] = {}
     for path in _paths(now, target):
-        value = now.values.get(path) if _no_edit(path, old, target, now) or path in lost else target.values.get(path)
+        value = (
+            now.values.get(path)
+            if _no_edit(path, old, target, now) or path in lost
+            else target.values.get(path)
+        )
         if value is not None:
             values[path] = value
     return Settled(True, build(Units(values, _joint_order(now, target)), seen.uid), lost)
@@ -81,6 +85,9 @@ def _only_loses(path: Path, sent: Any, seen: Any) -> bool:
 def _joint_order(now: Units, target: Units) -> dict[str, tuple[str, ...]]:
     fields = {**now.order, **target.order}
     return {
-        name: (*now.order.get(name, ()), *(k for k in target.order.get(name, ()) if k not in now.order.get(name, ())))
+        name: (
+            *now.order.get(name, ()),
+            *(k for k in target.order.get(name, ()) if k not in now.order.get(name, ())),
+        )
         for name in fields
     }

@@ -21,7 +21,8 @@ Project = Callable[[Contact], Contact]
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """``local`` and ``remote`` are the two new states; ``base`` the shadows once both are there.
+    """``local`` and ``remote`` are the two new states; ``base`` the shadows once both are there, and
+    ``interim`` the shadows while the outward edits are not confirmed yet (they remain edits).
 
     ``taken`` are the units that crossed inwards, ``sent`` those that cross outwards, ``kept`` the
     edits that a mode or an open question holds back on their own side.
@@ -30,6 +31,7 @@ class Merged:
     local: Contact
     remote: Contact
     base: Base
+    interim: Base
     clashes: tuple[Clash, ...] = ()
     taken: tuple[Path, ...] = ()
     sent: tuple[Path, ...] = ()
@@ -62,13 +64,17 @@ def merge(
     new_local = without_repeats(apply(local, crossing.inwards, far), local, far)
     new_far = without_repeats(apply(far, crossing.outwards, local), local, far)
     uid = hub.contact.uid
-    contact, target = build(new_local, uid), build(new_far, uid)
+
+    def far_state(units: Units) -> Contact:
+        return replace(build(units, remote.contact.uid), updated=remote.contact.updated)
+
     return Merged(
-        contact,
-        replace(target, updated=remote.contact.updated),
+        build(new_local, uid),
+        far_state(new_far),
+        Base(build(_restore(new_local, shadow, held), uid), far_state(_restore(new_far, far_shadow, held))),
         Base(
-            build(_restore(new_local, shadow, held), uid),
-            replace(build(_restore(new_far, far_shadow, held), uid), updated=remote.contact.updated),
+            build(_restore(new_local, shadow, (*held, *crossing.outwards)), uid),
+            far_state(_restore(far, far_shadow, held)),
         ),
         tuple(crossing.clashes),
         tuple(crossing.inwards),

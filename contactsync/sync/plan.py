@@ -64,9 +64,11 @@ def _both_live(base: Base, hub: Hub, remote: Live, project: Project, rules: Rule
     if differs(hub.contact, merged.local):
         actions.append(SaveLocal(merged.local, merged.taken))
     if differs(remote.contact, merged.remote):
-        actions.append(UpdateRemote(merged.remote, merged.base))
+        actions.append(UpdateRemote(merged.remote, merged.base, merged.interim))
     elif _moves(base, merged, remote):
-        actions.append(Rebase(replace(merged.base, remote=remote.contact) if not merged.kept else merged.base))
+        actions.append(
+            Rebase(replace(merged.base, remote=remote.contact) if not merged.kept else merged.base)
+        )
     return actions
 
 
@@ -85,7 +87,7 @@ def _deleted_here(base: Base, hub: Hub, remote: Live, project: Project, rules: R
     note = NoteConflict(Clash(WHOLE, base.local, None, remote.contact, "remote"))
     actions: list[Action] = [note, SaveLocal(merged.local, merged.taken)]
     if differs(remote.contact, merged.remote):
-        return [*actions, UpdateRemote(merged.remote, merged.base)]
+        return [*actions, UpdateRemote(merged.remote, merged.base, merged.interim)]
     return [*actions, Rebase(replace(merged.base, remote=remote.contact))]
 
 

@@ -107,11 +107,15 @@ class CreateRemote:
 
 @dataclass(frozen=True, slots=True)
 class UpdateRemote:
-    """The card becomes ``target`` (made on the remote's present view). ``base`` is what the two
-    shadows will be once the write is confirmed: the contact that is sent, and the target (L11)."""
+    """The card becomes ``target`` (made on the remote's present view).
+
+    ``base`` is what the two shadows will be once the write is confirmed: the contact that is sent,
+    and the target (L11); until then they are ``interim``, from which the write is planned again.
+    """
 
     target: Contact
     base: Base
+    interim: Base
 
 
 @dataclass(frozen=True, slots=True)

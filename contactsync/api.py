@@ -1,0 +1,394 @@
+"""What other programs embed, and what the command line itself uses.
+
+``Engine`` opens a device database and the accounts of a configuration; contacts, groups, conflicts
+and runs are plain frozen values. All errors are `contactsync.errors.ContactSyncError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from contactsync.config import AccountConfig, Config, database_url
+from contactsync.connectors.base import AccountSettings, Connector
+from contactsync.engine.context import Round, new_id, no_step, utc_now
+from contactsync.engine.hub import HubEdits, Undone, describe
+from contactsync.engine.lock import sync_lock
+from contactsync.engine.report import AccountReport, RunReport
+from contactsync.engine.run import refresh_books, run_account
+from contactsync.errors import UsageError
+from contactsync.model.contact import Contact
+from contactsync.store.store import Store
+from contactsync.store.values import Book, JournalRow, StoredConflict, StoredContact, StoredGroup, StoredRun
+from contactsync.sync.brakes import Limits
+
+Progress = Callable[[str, int, int], None]
+
+
+def no_progress(what: str, done: int, of: int) -> None:
+    """Nobody is watching."""
+
+
+@dataclass(slots=True)
+class Hooks:
+    """What a program that embeds the engine can put in: time, names, secrets, and where to look.
+
+    ``password`` gives the secret of an account; ``connect`` makes a connector (the entry points by
+    default); ``step`` is called at every boundary where the process may die; ``progress`` takes
+    (what, done, of).
+    """
+
+    now: Callable[[], datetime] = utc_now
+    new_id: Callable[[], str] = new_id
+    password: Callable[[AccountConfig], str] | None = None
+    connect: Callable[[AccountSettings], Connector] | None = None
+    step: Callable[[str], None] = no_step
+    progress: Progress = no_progress
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """One value of a contact and the accounts that show it; ``home`` lists books that cannot."""
+
+    path: str
+    text: str
+    accounts: tuple[str, ...]
+    missing: tuple[str, ...] = field(default=())
+
+
+class Engine:
+    """The device and its accounts. Use it as a context manager.
+
+    ``data_dir`` holds the database, backups, vault and lock; ``database`` is an SQLAlchemy URL that
+    overrides the file in it.
+    """
+
+    def __init__(
+        self, config: Config, data_dir: Path, *, database: str = "", hooks: Hooks | None = None
+    ) -> None:
+        self.config = config
+        self.data_dir = data_dir
+        self.hooks = hooks or Hooks()
+        self.store = Store(database or database_url(data_dir))
+        self.hub = HubEdits(self.store, self.hooks.now, self.hooks.new_id)
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.store.close()
+
+    # --- rounds ---------------------------------------------------------------------------------
+
+    def sync(
+        self,
+        names: Sequence[str] = (),
+        *,
+        dry_run: bool = False,
+        limits: Limits | None = None,
+        wait_seconds: float = 60.0,
+    ) -> RunReport:
+        """One full round over these accounts (default: all that are not paused).
+
+        What goes wrong with one account is in its report and never stops another one. Raises
+        `LockedError` when another round is under way for longer than ``wait_seconds``.
+        """
+        accounts = self._wanted(names)
+        report = RunReport()
+        with self._lock(wait_seconds):
+            with self.store.transaction():
+                report.run = self.store.journal.start_run(
+                    "sync", self.hooks.now(), " ".join(a.name for a in accounts)
+                )
+            for account in accounts:
+                report.accounts.append(self._round(account, report.run, dry_run, limits))
+            report.open_conflicts = self.store.journal.open_conflicts()
+            self._end(report, dry_run)
+        return report
+
+    def _wanted(self, names: Sequence[str]) -> list[AccountConfig]:
+        if names:
+            return [self.config.account(name) for name in names]
+        return [account for account in self.config.accounts if not account.paused]
+
+    def _lock(self, wait_seconds: float) -> AbstractContextManager[None]:
+        return sync_lock(self.data_dir, wait_seconds) if self.data_dir.is_dir() else nullcontext()
+
+    def _round(self, account: AccountConfig, run: int, dry_run: bool, limits: Limits | None) -> AccountReport:
+        report = AccountReport(account.name, account.connector)
+        try:
+            round_ = self.open_round(account, run, report, dry_run=dry_run, limits=limits)
+        except Exception as error:
+            if not hasattr(error, "recovery"):
+                raise
+            report.fail(error)
+            return report
+        try:
+            run_account(round_)
+        finally:
+            round_.connector.close()
+        return report
+
+    def open_round(
+        self,
+        account: AccountConfig,
+        run: int,
+        report: AccountReport,
+        *,
+        dry_run: bool = False,
+        limits: Limits | None = None,
+    ) -> Round:
+        """Everything that one round of one account works with."""
+        with self.store.transaction():
+            account_id = self.store.books.ensure_account(account.name, account.connector)
+        settings = self.config.settings
+        return Round(
+            store=self.store,
+            connector=self.connect(account),
+            account=account,
+            account_id=account_id,
+            run_id=run,
+            report=report,
+            backups=self.data_dir / "backups",
+            limits=limits or Limits(settings.max_delete_count, settings.max_delete_share),
+            now=self.hooks.now,
+            new_id=self.hooks.new_id,
+            step=self.hooks.step,
+            progress=self.hooks.progress,
+            dry_run=dry_run,
+            trash=timedelta(days=settings.trash_days),
+        )
+
+    def connect(self, account: AccountConfig) -> Connector:
+        """The connector of an account; nothing is sent yet."""
+        if self.hooks.connect is not None:
+            return self.hooks.connect(self.settings_of(account))
+        from contactsync.connectors import registry
+
+        return registry.create(self.settings_of(account))
+
+    def settings_of(self, account: AccountConfig) -> AccountSettings:
+        return AccountSettings(
+            name=account.name,
+            connector=account.connector,
+            url=account.url,
+            username=account.username,
+            password=lambda: self._password(account),
+            ca_file=account.ca_file,
+            client_cert=account.client_cert,
+            proxy=account.proxy,
+            insecure_http=account.insecure_http,
+        )
+
+    def _password(self, account: AccountConfig) -> str:
+        if self.hooks.password is not None:
+            return self.hooks.password(account)
+        from contactsync.credentials import Secrets
+
+        return Secrets(self.data_dir).get(account)
+
+    def _end(self, report: RunReport, dry_run: bool) -> None:
+        with self.store.transaction():
+            if dry_run or not any(account.worked or account.state != "ok" for account in report.accounts):
+                self.store.journal.drop_run(report.run)
+            else:
+                outcome = "ok" if report.ok else "failed"
+                self.store.journal.end_run(report.run, self.hooks.now(), outcome, report.to_json())
+
+    # --- accounts -------------------------------------------------------------------------------
+
+    def books(self, name: str, *, refresh: bool = True) -> list[Book]:
+        """The address books of an account, read anew from the remote unless ``refresh`` is off."""
+        account = self.config.account(name)
+        if refresh:
+            round_ = self.open_round(account, 0, AccountReport(account.name, account.connector))
+            try:
+                refresh_books(round_, force=True)
+            finally:
+                round_.connector.close()
+        return self.store.books.of_account(name, selected_only=False)
+
+    def first_sync(self, name: str) -> tuple[int, int]:
+        """(contacts that the first round would send, cards that it would fetch)."""
+        account = self.config.account(name)
+        with self.store.transaction():
+            run = self.store.journal.start_run("preview", self.hooks.now(), name)
+        try:
+            report = self._round(account, run, True, Limits(enabled=False))
+        finally:
+            with self.store.transaction():
+                self.store.journal.drop_run(run)
+        if report.state != "ok":
+            raise UsageError(report.message)
+        created = [line for line in report.plan if line.action == "create"]
+        return sum(line.side == "remote" for line in created), sum(
+            b.pulled.created + b.pulled.updated for b in report.books
+        )
+
+    def reset(self, name: str) -> None:
+        """Forget cursors and bases of an account; nothing is deleted, the next round links again."""
+        self.config.account(name)
+        with self.store.transaction():
+            for book in self.store.books.of_account(name, selected_only=False):
+                self.store.books.remove(book.id)
+            self.store.books.note_account(name, books_read_at=None, state="new")
+
+    def forget_account(self, name: str, *, delete_contacts: bool = False) -> int:
+        """Forget an account. Contacts stay on the device, unless ``delete_contacts``: then those
+        that no other account holds go to the trash. Never deletes at the remote. Returns how many."""
+        held = self.store.links.accounts_of()
+        only_here = [i for i, accounts in held.items() if accounts == [name]]
+        deleted = 0
+        with self.store.transaction():
+            self.store.books.remove_account(name)
+            if delete_contacts:
+                at = self.hooks.now()
+                run = self.store.journal.start_run("remove-account", at, name)
+                for stored in self.store.contacts.many(only_here).values():
+                    if not stored.deleted:
+                        self.hub.drop(run, at, stored, note=f"account {name} removed")
+                        deleted += 1
+                self.store.journal.end_run(run, at, "ok", {"contacts": deleted})
+        return deleted
+
+    # --- contacts -------------------------------------------------------------------------------
+
+    def contacts(self, query: str = "", group: str = "") -> list[StoredContact]:
+        """Live contacts in the order of their names; ``group`` is a group's name."""
+        return self.store.contacts.live(query, self.hub.group(group).id if group else "")
+
+    def contact(self, name: str) -> StoredContact:
+        return self.hub.find(name)
+
+    def accounts_of(self) -> dict[int, list[str]]:
+        """Contact id -> names of the accounts that hold it."""
+        return self.store.links.accounts_of()
+
+    def export_form(self, contact: Contact) -> Contact:
+        """The contact with group names and photo bytes, ready for a codec."""
+        return self.store.contacts.with_media(self.hub.with_names(contact))
+
+    def put(self, contacts: Sequence[Contact]) -> list[str]:
+        """Create or replace by UID; ``groups`` are names. Returns the UIDs."""
+        return self.hub.put(contacts)
+
+    def delete(self, names: Sequence[str]) -> list[StoredContact]:
+        return self.hub.delete(names)
+
+    def restore(self, names: Sequence[str]) -> list[StoredContact]:
+        return self.hub.restore(names)
+
+    def trash(self) -> list[StoredContact]:
+        return self.store.contacts.deleted()
+
+    def purge(self, names: Sequence[str]) -> list[StoredContact]:
+        return self.hub.purge(names)
+
+    def merge(self, survivor: str, other: str) -> StoredContact:
+        return self.hub.merge(survivor, other)
+
+    def history(self, name: str) -> list[JournalRow]:
+        """All steps of one contact, live or deleted, oldest first."""
+        found = self.store.contacts.find(name)
+        if not found:
+            raise UsageError(f"No contact {name!r}.", hint="contactsync contact list shows all.")
+        return [row for stored in found[:1] for row in self.store.journal.of_contact(stored.id)]
+
+    def where(self, name: str) -> list[Where]:
+        """Which account shows which value of a contact, and what stays at home."""
+        stored = self.contact(name)
+        links = [
+            link
+            for link in self.store.links.of_contact(stored.id)
+            if link.state in ("ok", "recheck", "refused")
+        ]
+        shown: dict[str, list[str]] = {}
+        accounts = []
+        for link in links:
+            book = self.store.books.get(link.collection_id)
+            account = book.account if book else "?"
+            accounts.append(account)
+            for path, (_, text) in describe(None, self.hub.with_names(link.base.remote)).items():
+                shown.setdefault(f"{path}={text}", []).append(account)
+        found = []
+        for path, (_, text) in describe(None, self.hub.with_names(stored.contact)).items():
+            there = tuple(shown.get(f"{path}={text}", ()))
+            found.append(Where(path, text, there, tuple(a for a in accounts if a not in there)))
+        return found
+
+    # --- groups, runs, conflicts ----------------------------------------------------------------
+
+    def groups(self) -> list[StoredGroup]:
+        return self.hub.groups()
+
+    def rename_group(self, old: str, new: str) -> StoredGroup:
+        return self.hub.rename_group(old, new)
+
+    def delete_group(self, name: str) -> StoredGroup:
+        return self.hub.delete_group(name)
+
+    def runs(self, limit: int = 50) -> list[StoredRun]:
+        return self.store.journal.runs(limit)
+
+    def run(self, run_id: int) -> tuple[StoredRun, list[JournalRow]]:
+        run = self.store.journal.run(run_id)
+        if run is None:
+            raise UsageError(f"No run {run_id}.", hint="contactsync run list")
+        return run, self.store.journal.of_run(run_id)
+
+    def undo(self, run_id: int) -> Undone:
+        return self.hub.undo(run_id)
+
+    def conflicts(self, *, only_open: bool = False) -> list[StoredConflict]:
+        """Open ones, and those that a policy or a person decided, with the losing value."""
+        return [c for c in self.store.journal.conflicts() if not only_open or c.status == "open"]
+
+    def conflict(self, conflict_id: int) -> StoredConflict:
+        found = self.store.journal.conflicts(conflict_id=conflict_id)
+        if not found:
+            raise UsageError(f"No conflict {conflict_id}.", hint="contactsync conflict list")
+        return found[0]
+
+    def resolve(self, conflict_id: int, take: str) -> bool:
+        return self.hub.resolve(conflict_id, take)
+
+    def status(self) -> dict[str, Any]:
+        """One screen: accounts with their last state, and what is pending, in doubt, set aside."""
+        rows = {row.name: row for row in self.store.books.accounts()}
+        accounts = []
+        for account in self.config.accounts:
+            row = rows.get(account.name)
+            books = self.store.books.of_account(account.name)
+            pending = self.store.links.out_of_step(book.id for book in books)
+            account_id = self.store.books.account_id(account.name)
+            homeless = self.store.links.homeless(account_id) if account_id is not None else set()
+            accounts.append(
+                {
+                    "name": account.name,
+                    "type": account.connector,
+                    "state": "paused" if account.paused else row.state if row else "new",
+                    "message": row.message if row else "",
+                    "last_run": row.ran_at.isoformat() if row and row.ran_at else None,
+                    "books": [book.name for book in books],
+                    "pending": len(pending | homeless),
+                }
+            )
+        return {
+            "contacts": self.store.contacts.count(),
+            "accounts": accounts,
+            "conflicts": self.store.journal.open_conflicts(),
+            "in_doubt": self.store.journal.in_doubt(),
+            "held": sum(bool(c.held) for c in self.store.contacts.live()),
+            "set_aside": len(self.store.keepsakes.quarantined()),
+            "lost_at_remotes": len(self.store.links.with_losses()),
+        }

@@ -1,0 +1,1 @@
+"""Does: one thin layer of effects round the pure planner, tested by killing it."""

@@ -1,0 +1,403 @@
+"""Carries out a decision in one transaction: the hub, links, conflicts, the outbox, the cursors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from contactsync.engine.cards import BadCard, BookState
+from contactsync.engine.context import Round
+from contactsync.engine.decide import Decision, Outcome, Spoke
+from contactsync.engine.report import CardError, PlannedChange
+from contactsync.errors import CodecError
+from contactsync.model.contact import Contact
+from contactsync.model.fields import path_text, unit_text
+from contactsync.model.jsonform import to_json
+from contactsync.store.journal import Queued
+from contactsync.sync.diff import differs
+from contactsync.sync.plan import WHOLE
+from contactsync.sync.types import (
+    Base,
+    Clash,
+    CreateRemote,
+    DeleteRemote,
+    DropLocal,
+    NoteConflict,
+    Rebase,
+    SaveLocal,
+    Unlink,
+    UpdateRemote,
+)
+from contactsync.vcard.interop import glimpse
+
+
+def apply(round_: Round, decision: Decision) -> None:
+    """Write the whole decision; call inside the transaction that it was made in (L31)."""
+    _Applier(round_, decision).run()
+
+
+class _Applier:
+    def __init__(self, round_: Round, decision: Decision) -> None:
+        self._round = round_
+        self._store = round_.store
+        self._decision = decision
+        self._at = round_.now()
+
+    def run(self) -> None:
+        for state in self._decision.states:
+            self._store.journal.drop_queued(state.book.id)
+            self._groups(state)
+        self._settle_doubts()
+        for outcome in self._decision.outcomes:
+            self._outcome(outcome)
+        self._round.step("decided")
+        for state in self._decision.states:
+            self._finish_book(state)
+        for book_id, stop in self._decision.stopped.items():
+            book = self._store.books.get(book_id)
+            if book is not None:
+                self._round.book_report(book).guard = stop
+
+    def _groups(self, state: BookState) -> None:
+        for group_id, name in state.renames.items():
+            self._store.groups.update(group_id, self._at, name=name)
+            self._store.groups.link(group_id, state.book.id, name)
+        for group_id, name in state.names.new.items():
+            self._store.groups.add(group_id, name, self._at)
+        for group_id, name in state.names.seen.items():
+            if group_id not in state.names.base:
+                self._store.groups.link(group_id, state.book.id, name)
+
+    def _settle_doubts(self) -> None:
+        recovered = self._decision.recovered
+        if recovered.done:
+            self._store.journal.mark(recovered.done, "done", note="found done after an unknown answer")
+        if recovered.dropped:
+            self._store.journal.mark(
+                recovered.dropped, "dropped", note="planned again after an unknown answer"
+            )
+        for contact_id, collection_id, path, sent, seen in recovered.rewritten:
+            edit = differs(sent, seen).get(path)
+            if edit is not None:
+                clash = Clash(path, None, edit.old, edit.new, "remote")
+                self._conflict(contact_id, collection_id, clash)
+
+    def _outcome(self, outcome: Outcome) -> None:
+        contact_id = self._hub(outcome)
+        for spoke in outcome.spokes:
+            if contact_id is not None:
+                self._spoke(outcome, contact_id, spoke)
+
+    def _hub(self, outcome: Outcome) -> int | None:
+        """The hub's side of one contact; its id (None: nothing of it is to be kept)."""
+        stored, hub = outcome.stored, outcome.hub
+        if stored is None:
+            return self._new_contact(outcome)
+        report = self._report(outcome)
+        if outcome.dropped and hub.deleted:
+            self._store.contacts.bury(stored.id, self._at)
+            self._note(outcome, stored.id, "delete", stored.contact, None)
+            report.pulled.deleted += 1
+        elif outcome.saved and (hub.contact != stored.contact or stored.deleted):
+            self._store.contacts.save(stored.id, hub.contact, self._at, times=hub.times)
+            self._note(
+                outcome, stored.id, "revive" if stored.deleted else "update", stored.contact, hub.contact
+            )
+            self._revive_groups(outcome)
+            report.pulled.updated += 1
+        return stored.id
+
+    def _new_contact(self, outcome: Outcome) -> int | None:
+        if not any(spoke.actions for spoke in outcome.spokes):
+            return None
+        contact = outcome.hub.contact
+        contact_id = self._store.contacts.add(contact, self._at, held=outcome.held)
+        self._note(outcome, contact_id, "create", None, contact)
+        self._revive_groups(outcome)
+        report = self._report(outcome)
+        report.pulled.created += 1
+        report.duplicates_for_review += bool(outcome.held)
+        return contact_id
+
+    def _revive_groups(self, outcome: Outcome) -> None:
+        """A membership that was added to a deleted group brings the group back (L23, L39)."""
+        names = outcome.spokes[0].state.names
+        before = outcome.stored.contact.groups if outcome.stored else frozenset()
+        for group_id in (outcome.hub.contact.groups - before) & names.dead:
+            self._store.groups.update(group_id, self._at, name=names.name_of(group_id))
+
+    def _report(self, outcome: Outcome) -> Any:
+        return self._round.book_report(outcome.spokes[0].state.book)
+
+    def _note(
+        self, outcome: Outcome, contact_id: int, action: str, before: Contact | None, after: Contact | None
+    ) -> None:
+        book = outcome.spokes[0].state.book
+        self._store.journal.note(
+            self._round.run_id,
+            action,
+            self._at,
+            contact_id=contact_id,
+            before=before,
+            after=after,
+            collection_id=book.id,
+            note=f"from {self._round.account.name}",
+        )
+        self._plan_line(book.name, outcome, "device", action, before, after)
+
+    def _spoke(self, outcome: Outcome, contact_id: int, spoke: Spoke) -> None:
+        if spoke.moved and spoke.link and spoke.card:
+            self._store.links.move(spoke.link.id, spoke.state.book.id, spoke.card.href, spoke.card.etag)
+        link_id = spoke.link.id if spoke.link else None
+        settled = False
+        for action in spoke.actions:
+            match action:
+                case SaveLocal() | DropLocal():
+                    pass
+                case NoteConflict(clash):
+                    self._conflict(contact_id, spoke.state.book.id, clash)
+                    self._round.book_report(spoke.state.book).conflicts += 1
+                case Rebase(base):
+                    self._rebase(contact_id, spoke, link_id, base)
+                    settled = True
+                case UpdateRemote():
+                    self._update(outcome, contact_id, spoke, link_id, action)
+                    settled = True
+                case CreateRemote(contact):
+                    self._create(outcome, contact_id, spoke, contact)
+                case DeleteRemote():
+                    self._delete(outcome, contact_id, spoke, link_id)
+                    settled = True
+                case Unlink(left):
+                    self._unlink(link_id, left)
+                    settled = True
+        if not settled and link_id is not None and spoke.link is not None:
+            self._same_again(outcome, contact_id, spoke, link_id)
+
+    def _same_again(self, outcome: Outcome, contact_id: int, spoke: Spoke, link_id: int) -> None:
+        """The card was read and means what it meant, or only a group's name is pending."""
+        if spoke.card is not None:
+            self._rebase(contact_id, spoke, link_id, spoke.base)
+        pending = spoke.state.names.pending()
+        if not outcome.hub.deleted and any(g in pending for g in outcome.hub.contact.groups):
+            target = spoke.card.view if spoke.card else spoke.base.remote
+            self._update(outcome, contact_id, spoke, link_id, UpdateRemote(target, spoke.base, spoke.base))
+
+    def _rebase(self, contact_id: int, spoke: Spoke, link_id: int | None, base: Base) -> int:
+        """Move both shadows; with a card in hand, its bytes and etag too."""
+        if spoke.card is None:
+            assert link_id is not None
+            if spoke.link is None or spoke.link.base != base:
+                self._store.links.rebase(link_id, base, state="ok", reason="")
+            return link_id
+        card = spoke.card
+        self._store.keepsakes.release(spoke.state.book.id, [card.href])
+        if link_id is not None:
+            self._store.links.rebase(
+                link_id, base, etag=card.etag, original=card.payload, state="ok", reason="", href=card.href
+            )
+            return link_id
+        old = spoke.state.links.get(card.href)
+        if old is not None:
+            self._store.links.remove(old.id)
+        return self._store.links.add(
+            contact_id, spoke.state.book.id, card.href, etag=card.etag, base=base, original=card.payload
+        )
+
+    def _update(
+        self, outcome: Outcome, contact_id: int, spoke: Spoke, link_id: int | None, action: UpdateRemote
+    ) -> None:
+        before = spoke.card.view if spoke.card else spoke.base.remote
+        original = spoke.card.payload if spoke.card else spoke.link.original if spoke.link else b""
+        target = self._with_rev(action.target, before, outcome)
+        payload = self._written(outcome, contact_id, spoke, target, original)
+        if payload is None:
+            return
+        if payload == original:
+            self._rebase(contact_id, spoke, link_id, replace(action.base, remote=before))
+            return
+        if spoke.card is not None or link_id is None:
+            link_id = self._rebase(contact_id, spoke, link_id, action.interim)
+        href = spoke.card.href if spoke.card else spoke.link.href if spoke.link else ""
+        etag = spoke.card.etag if spoke.card else spoke.link.etag if spoke.link else None
+        self._queue(
+            Queued(
+                "update",
+                contact_id,
+                spoke.state.book.id,
+                link_id,
+                href,
+                etag,
+                payload,
+                before,
+                target,
+                action.base.local,
+            )
+        )
+        self._plan_line(spoke.state.book.name, outcome, "remote", "update", before, target)
+
+    def _with_rev(self, target: Contact, before: Contact, outcome: Outcome) -> Contact:
+        """A card that carries REV gets the time of the edit, so that the newest can be told (L18)."""
+        if before.updated is None:
+            return target
+        newest = max(outcome.hub.times.values(), default=self._at)
+        return replace(target, updated=max(newest, before.updated).replace(microsecond=0))
+
+    def _written(
+        self, outcome: Outcome, contact_id: int, spoke: Spoke, target: Contact, original: bytes | None
+    ) -> bytes | None:
+        """The payload, or None and a refusal on record: one contact never stops the others (L35)."""
+        full = self._store.contacts.with_media(spoke.state.names.to_names(target))
+        try:
+            return self._round.connector.codec.write(full, original)
+        except CodecError as error:
+            self._set_aside(spoke.state, outcome, contact_id, error.message)
+            return None
+
+    def _create(self, outcome: Outcome, contact_id: int, spoke: Spoke, contact: Contact) -> None:
+        stamp = max(outcome.hub.times.values(), default=self._at).replace(microsecond=0)
+        payload = self._written(outcome, contact_id, spoke, replace(contact, updated=stamp), None)
+        if payload is None:
+            return
+        names = self._decision.recovered.names
+        href = names.get(contact_id) or self._round.new_id()
+        target = replace(self._round.connector.codec.project(contact), uid=contact.uid, updated=stamp)
+        self._queue(
+            Queued(
+                "create",
+                contact_id,
+                spoke.state.book.id,
+                None,
+                href,
+                None,
+                payload,
+                Contact(),
+                target,
+                contact,
+            )
+        )
+        self._plan_line(spoke.state.book.name, outcome, "remote", "create", None, contact)
+
+    def _delete(self, outcome: Outcome, contact_id: int, spoke: Spoke, link_id: int | None) -> None:
+        assert spoke.link is not None
+        if spoke.card is not None:
+            self._rebase(contact_id, spoke, link_id, replace(spoke.base, remote=spoke.card.view))
+        etag = spoke.card.etag if spoke.card else spoke.link.etag
+        shadow = spoke.base.remote
+        self._queue(
+            Queued(
+                "delete",
+                contact_id,
+                spoke.state.book.id,
+                link_id,
+                spoke.link.href,
+                etag,
+                b"",
+                shadow,
+                Contact(),
+                Contact(),
+            )
+        )
+        self._plan_line(spoke.state.book.name, outcome, "remote", "delete", shadow, None)
+
+    def _unlink(self, link_id: int | None, left: bool) -> None:
+        if link_id is None:
+            return
+        if left:
+            self._store.links.update(link_id, state="left")
+        else:
+            self._store.links.remove(link_id)
+
+    def _queue(self, step: Queued) -> None:
+        self._store.journal.queue(self._round.run_id, step, self._at)
+
+    def _conflict(self, contact_id: int, collection_id: int, clash: Clash) -> None:
+        values: Mapping[str, Any] = {
+            "base": json.dumps(to_json(clash.base), ensure_ascii=False),
+            "local": json.dumps(to_json(clash.local), ensure_ascii=False),
+            "remote": json.dumps(to_json(clash.remote), ensure_ascii=False),
+            "winner": {"local": "device", "remote": "remote", None: ""}[clash.winner],
+            "status": "open" if clash.winner is None else "decided",
+            "run_id": self._round.run_id,
+            "at": self._at,
+        }
+        path = path_text(clash.path) if clash.path != WHOLE else "contact"
+        self._store.journal.note_conflict(values, key=(contact_id, collection_id, path))
+
+    def _set_aside(self, state: BookState, outcome: Outcome, contact_id: int, reason: str) -> None:
+        contact = outcome.hub.contact
+        self._store.keepsakes.set_aside(
+            payload=b"",
+            name=contact.display,
+            reason=reason,
+            at=self._at,
+            collection_id=state.book.id,
+            href="",
+            contact_id=contact_id,
+            hash=outcome.stored.hash if outcome.stored else "",
+            source="",
+        )
+        error = CardError(contact.uid, "", contact.display, reason)
+        self._round.book_report(state.book).errors.append(error)
+
+    def _finish_book(self, state: BookState) -> None:
+        for bad in state.bad:
+            self._bad_card(state, bad)
+        self._store.keepsakes.release(state.book.id, state.gone)
+        for href in state.pulled.settled:
+            link = state.links.get(href) or self._store.links.at(state.book.id, [href]).get(href)
+            if link is not None and link.state == "deleted" and href not in state.cards:
+                self._store.links.remove(link.id)
+        self._finish_renames(state)
+        self._store.books.clear_staged(state.book.id)
+        if state.pulled.cursor != state.book.cursor:
+            self._store.books.update(
+                state.book.id, cursor=state.pulled.cursor, cursor_at=state.pulled.began_at
+            )
+
+    def _finish_renames(self, state: BookState) -> None:
+        """Once no card waits for a group's new name, both sides agree on it."""
+        waiting = self._store.journal.outbox(state.book.id)
+        for group_id, name in state.names.pending().items():
+            if not any(group_id in row.target.groups for row in waiting):
+                self._store.groups.link(group_id, state.book.id, name)
+
+    def _bad_card(self, state: BookState, bad: BadCard) -> None:
+        payload = bad.change.payload or b""
+        name = glimpse(payload)
+        self._store.keepsakes.set_aside(
+            payload=payload,
+            name=name,
+            reason=bad.reason,
+            at=self._at,
+            collection_id=state.book.id,
+            href=bad.change.href,
+            contact_id=None,
+            etag=bad.change.etag,
+            source="",
+            hash="",
+        )
+        error = CardError("", bad.change.href, name, bad.reason)
+        self._round.book_report(state.book).errors.append(error)
+
+    def _plan_line(
+        self,
+        book: str,
+        outcome: Outcome,
+        side: str,
+        action: str,
+        before: Contact | None,
+        after: Contact | None,
+    ) -> None:
+        if not self._round.dry_run:
+            return
+        names = outcome.spokes[0].state.names
+        old, new = (names.to_names(c) if c is not None else Contact() for c in (before, after))
+        edits = differs(old, new)
+        changes = tuple((path_text(p), unit_text(p, e.old), unit_text(p, e.new)) for p, e in edits.items())
+        contact = outcome.hub.contact
+        self._round.report.plan.append(
+            PlannedChange(book, contact.uid, contact.display, side, action, changes)
+        )

@@ -1,0 +1,72 @@
+"""Our own backup first (L38): a book's cards as read, before we ever write there."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from contactsync.engine.context import Round
+from contactsync.errors import StoreError
+from contactsync.store.values import Book
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A file with the cards of one book."""
+
+    path: Path
+    account: str
+    book: str
+    made_at: datetime
+    cards: int
+
+
+def back_up(round_: Round, book: Book, payloads: list[bytes]) -> None:
+    """Save the cards of a book once, as they are; nothing to do where that was done already."""
+    if book.backed_up_at is not None or round_.dry_run:
+        return
+    at = round_.now()
+    name = f"{safe_name(book.account)}--{safe_name(book.name)}--{at:%Y%m%dT%H%M%SZ}.vcf"
+    if payloads:
+        write_private(
+            round_.backups / name, b"".join(p if p.endswith(b"\n") else p + b"\r\n" for p in payloads)
+        )
+    with round_.store.transaction():
+        round_.store.books.update(book.id, backed_up_at=at)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a whole file or none, readable by its owner only. Raises `StoreError`."""
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StoreError(
+            f"{path} cannot be written: {error.strerror}.", hint="Make room or check the folder."
+        ) from error
+
+
+def safe_name(text: str) -> str:
+    """A part of a file name that is safe on every platform."""
+    return re.sub(r"[^\w.-]+", "_", text).strip("._")[:60] or "book"
+
+
+def backups(folder: Path) -> list[Backup]:
+    """The backups in this folder, oldest first."""
+    found = []
+    for path in sorted(folder.glob("*--*--*.vcf")):
+        account, book, stamp = path.stem.rsplit("--", 2)
+        made_at = datetime.strptime(stamp + "+0000", "%Y%m%dT%H%M%SZ%z")
+        cards = path.read_bytes().upper().count(b"BEGIN:VCARD")
+        found.append(Backup(path, account, book, made_at, cards))
+    return sorted(found, key=lambda b: b.made_at)

@@ -1,0 +1,130 @@
+"""The cards of one book as staged by a pull, read and with group names resolved."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from contactsync.engine.context import Round
+from contactsync.engine.groupnames import GroupNames, believed_renames
+from contactsync.engine.pull import Pulled
+from contactsync.errors import CodecError
+from contactsync.model.contact import Contact
+from contactsync.store.values import Book, StagedChange, StoredLink
+from contactsync.sync.plan import Rules
+from contactsync.sync.types import Live
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A card that is there: its bytes and its meaning, with group ids."""
+
+    href: str
+    etag: str | None
+    payload: bytes
+    view: Contact
+    modified_at: datetime | None
+
+    def live(self, base: Contact | None = None) -> Live:
+        """The view with the remote's time: REV if it moved with the edit, else its own (L18)."""
+        rev = self.view.updated
+        moved = rev is not None and (base is None or rev != base.updated)
+        return Live(self.view, rev if moved else self.modified_at)
+
+
+@dataclass(frozen=True, slots=True)
+class BadCard:
+    """A card that cannot be read (L35)."""
+
+    change: StagedChange
+    reason: str
+
+
+@dataclass(slots=True)
+class BookState:
+    """One book in this round: what was pulled, by href, and the links of those cards.
+
+    ``refused`` are (contact, hash of its document) that the book did not take (L35).
+    """
+
+    book: Book
+    pulled: Pulled
+    rules: Rules
+    names: GroupNames
+    account_books: frozenset[int]
+    cards: dict[str, Card] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    bad: list[BadCard] = field(default_factory=list)
+    links: Mapping[str, StoredLink] = field(default_factory=dict)
+    renames: dict[str, str] = field(default_factory=dict)
+    gone_links: frozenset[int] = frozenset()
+    refused: frozenset[tuple[int, str]] = frozenset()
+
+    def strangers(self) -> Iterable[Card]:
+        """Cards that no link knows (a link of our own deletion knows nothing any more, L22)."""
+        for href, card in self.cards.items():
+            link = self.links.get(href)
+            if (link is None or link.state == "deleted") and card.view.kind != "group":
+                yield card
+
+    def is_gone(self, link: StoredLink) -> bool:
+        return link.id in self.gone_links
+
+
+def read_book(round_: Round, pulled: Pulled, account_books: frozenset[int]) -> BookState:
+    """Read the staged cards of one book; unreadable ones are set aside, not raised."""
+    store, book = round_.store, pulled.book
+    names = GroupNames(store.groups.all(), store.groups.base_names(book.id), round_.new_id)
+    staged = store.books.staged(book.id)
+    links = store.links.at(book.id, (change.href for change in staged))
+    state = BookState(book, pulled, round_.rules(book, names.dead), names, account_books, links=links)
+    views: dict[str, Contact] = {}
+    for change in staged:
+        if change.gone:
+            state.gone.add(change.href)
+        elif change.payload is not None:
+            try:
+                views[change.href] = round_.connector.codec.read(change.payload)
+            except CodecError as error:
+                state.bad.append(BadCard(change, error.message))
+    _believe_renames(round_, state, views)
+    by_href = {change.href: change for change in staged}
+    for href, view in views.items():
+        change = by_href[href]
+        resolved = names.to_ids(view)
+        state.cards[href] = Card(href, change.etag, change.payload or b"", resolved, change.modified_at)
+    state.refused = frozenset(
+        (q.contact_id, q.hash) for q in store.keepsakes.quarantined(book.id) if q.contact_id is not None
+    )
+    state.gone_links = frozenset(
+        link.id
+        for href, link in links.items()
+        if href in state.gone and link.state in ("ok", "recheck", "refused")
+    )
+    return state
+
+
+def _believe_renames(round_: Round, state: BookState, views: Mapping[str, Contact]) -> None:
+    """Recognise a rename before names become ids, so that it is one edit of the group (P8)."""
+    base = state.names.base
+    changes = [
+        (frozenset(base.get(g, state.names.name_of(g)) for g in link.base.remote.groups), views[href].groups)
+        for href, link in state.links.items()
+        if href in views and link.state != "deleted"
+    ]
+    if not any(before - now and now - before for before, now in changes):
+        return
+    counts = Counter(
+        base.get(g, state.names.name_of(g)) for g in round_.store.links.group_members(state.book.id)
+    )
+    for old, new in believed_renames(changes, counts).items():
+        group_id = state.names.id_of(old)
+        if state.names.knows(new):
+            continue
+        state.renames[group_id] = new
+    if state.renames:
+        groups = [replace(g, name=state.renames.get(g.id, g.name)) for g in state.names.groups]
+        names = {**base, **state.renames}
+        state.names = GroupNames(groups, names, round_.new_id)

@@ -1,0 +1,67 @@
+"""What one round of one account works with: nothing in the engine reaches for a clock, a random
+number or a setting in any other way."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from contactsync.config import AccountConfig
+from contactsync.connectors.base import Connector
+from contactsync.engine.report import AccountReport, BookReport
+from contactsync.store.store import Store
+from contactsync.store.values import Book
+from contactsync.sync.brakes import Limits
+from contactsync.sync.plan import Rules
+from contactsync.sync.types import Mode, Policy
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    return uuid.uuid4().hex
+
+
+def no_step(name: str) -> None:
+    """The production value of `Round.step`: nothing happens at a named boundary."""
+
+
+@dataclass(slots=True)
+class Round:
+    """One round of one account.
+
+    ``step`` is called with a name at every boundary where the process may die (section 9 of the
+    laws): tests kill it there. ``progress`` takes (what, done, of).
+    """
+
+    store: Store
+    connector: Connector
+    account: AccountConfig
+    account_id: int
+    run_id: int
+    report: AccountReport
+    backups: Path
+    limits: Limits = Limits()
+    now: Callable[[], datetime] = utc_now
+    new_id: Callable[[], str] = new_id
+    step: Callable[[str], None] = no_step
+    progress: Callable[[str, int, int], None] = lambda what, done, of: None
+    dry_run: bool = False
+    trash: timedelta = timedelta(days=30)
+    names_in_doubt: dict[int, str] = field(default_factory=dict)
+
+    def rules(self, book: Book, dead_groups: frozenset[str] = frozenset()) -> Rules:
+        """Policy and mode of one book; a book without write privilege is pull (L26)."""
+        special = self.account.for_book(book.name, book.href)
+        mode = Mode(special.mode or self.account.mode)
+        if not book.writable and mode.outwards:
+            mode = Mode.PULL
+        return Rules(Policy(special.conflicts or self.account.conflicts), mode, dead_groups)
+
+    def book_report(self, book: Book) -> BookReport:
+        return self.report.book(book.name, book.href)

@@ -1,0 +1,305 @@
+"""The second stage: what to do, for every contact that something happened to, in one transaction.
+
+Planning is pure (`contactsync.sync.plan`); this module gathers what it needs, folds the books of
+an account into one outcome per contact, asks the brakes, and hands the outcome to `apply`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from contactsync.engine.cards import BookState, Card, read_book
+from contactsync.engine.context import Round
+from contactsync.engine.meet import Meeting, meet
+from contactsync.engine.pull import Pulled
+from contactsync.engine.recover import Recovered, recover
+from contactsync.errors import SafetyStop
+from contactsync.model.contact import Contact
+from contactsync.model.fields import FIELD, Path, path_text
+from contactsync.store.values import Book, StoredContact, StoredLink
+from contactsync.sync import brakes
+from contactsync.sync.plan import first_meeting, new_card, plan
+from contactsync.sync.types import (
+    NO_BASE,
+    Action,
+    Base,
+    CreateRemote,
+    DeleteRemote,
+    DropLocal,
+    Hub,
+    NoteConflict,
+    SaveLocal,
+    Seen,
+    Unlink,
+    UpdateRemote,
+)
+
+
+@dataclass(slots=True)
+class Spoke:
+    """One card of a contact (or the place where it will be created) and what to do about it."""
+
+    state: BookState
+    link: StoredLink | None
+    card: Card | None
+    base: Base = NO_BASE
+    gone: bool = False
+    moved: bool = False
+    actions: list[Action] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """One contact in this round: as it was, as it will be, and its spokes."""
+
+    stored: StoredContact | None
+    hub: Hub
+    spokes: list[Spoke]
+    held: str = ""
+    dropped: bool = False
+    taken: set[Path] = field(default_factory=set)
+
+    @property
+    def saved(self) -> bool:
+        return self.stored is None or any(isinstance(a, SaveLocal) for s in self.spokes for a in s.actions)
+
+
+@dataclass(slots=True)
+class Decision:
+    """Everything that one round decided; `apply` carries it out."""
+
+    states: list[BookState]
+    outcomes: list[Outcome]
+    recovered: Recovered
+    stopped: dict[int, SafetyStop] = field(default_factory=dict)
+
+
+def decide(round_: Round, pulled: Iterable[Pulled]) -> Decision:
+    """Decide for all books of the account; call inside a transaction. Writes nothing."""
+    parts = list(pulled)
+    books = frozenset(p.book.id for p in parts)
+    states = [read_book(round_, part, books) for part in parts]
+    stopped: dict[int, SafetyStop] = {}
+    while True:
+        active = [state for state in states if state.book.id not in stopped]
+        decision = _Planner(round_, active).decide()
+        tripped = _brakes(round_, active, decision.outcomes)
+        if not tripped:
+            decision.stopped = stopped
+            return decision
+        stopped.update(tripped)
+
+
+class _Planner:
+    """Gathers contacts and their spokes, and plans each."""
+
+    def __init__(self, round_: Round, states: list[BookState]) -> None:
+        self._round = round_
+        self._states = {state.book.id: state for state in states}
+        self._store = round_.store
+        self._recovered = recover(round_, states)
+
+    def decide(self) -> Decision:
+        meetings = meet(self._round, self._states.values())
+        met = {m.contact.id: m.contact for m in meetings if m.contact}
+        ids = self._touched() | set(met)
+        homeless = self._homeless() - set(met)
+        contacts = self._store.contacts.many(ids | homeless)
+        links = self._store.links.of_contacts(ids)
+        outcomes = [
+            self._known(
+                contacts[i], links.get(i, []), [m for m in meetings if m.contact and m.contact.id == i]
+            )
+            for i in sorted(ids)
+            if i in contacts
+        ]
+        outcomes += [self._stranger(meeting) for meeting in meetings if meeting.contact is None]
+        home = self._home()
+        outcomes += [
+            self._at_home(contacts[i], home)
+            for i in sorted(homeless)
+            if home and i in contacts and not self._refused(home, contacts[i])
+        ]
+        return Decision(list(self._states.values()), outcomes, self._recovered)
+
+    def _touched(self) -> set[int]:
+        """Linked contacts of which either side may have changed."""
+        ids = self._store.links.out_of_step(self._states)
+        for state in self._states.values():
+            ids |= {link.contact_id for link in state.links.values() if link.state != "left"}
+            if pending := state.names.pending():
+                for group_id in pending:
+                    ids |= {contact.id for contact in self._store.contacts.in_group(group_id)}
+        return ids
+
+    def _homeless(self) -> set[int]:
+        home = self._home()
+        if home is None or not home.rules.mode.outwards:
+            return set()
+        return self._store.links.homeless(self._round.account_id) - self._recovered.in_doubt
+
+    def _home(self) -> BookState | None:
+        """L37: where a contact without a card in this account is created."""
+        book = home_of(self._round, [state.book for state in self._states.values()])
+        return self._states.get(book.id) if book else None
+
+    def _known(self, stored: StoredContact, links: list[StoredLink], meetings: list[Meeting]) -> Outcome:
+        moved = {m.moved.id: m for m in meetings if m.moved}
+        spokes = [self._spoke(link, moved.get(link.id)) for link in links if self._in_play(link)]
+        spokes += [
+            Spoke(m.state, None, m.card, self._recovered.adopted.get(m.card.href, NO_BASE))
+            for m in meetings
+            if not m.moved
+        ]
+        hub = Hub(stored.contact, stored.deleted, stored.times)
+        spokes = [s for s in spokes if s.card or s.gone or not self._refused(s.state, stored)]
+        outcome = Outcome(stored, hub, spokes)
+        self._fold(outcome)
+        return outcome
+
+    def _in_play(self, link: StoredLink) -> bool:
+        return link.collection_id in self._states and link.state in ("ok", "recheck", "refused")
+
+    def _spoke(self, link: StoredLink, move: Meeting | None) -> Spoke:
+        if move is not None:
+            return Spoke(move.state, link, move.card, link.base, moved=True)
+        state = self._states[link.collection_id]
+        base = self._recovered.bases.get(link.id, link.base)
+        return Spoke(state, link, state.cards.get(link.href), base, gone=state.is_gone(link))
+
+    def _fold(self, outcome: Outcome) -> None:
+        """Edits inwards first, over all books; then, from the common result, outwards (P6)."""
+        live = [s for s in outcome.spokes if not s.gone]
+        gone = [s for s in outcome.spokes if s.gone]
+        for spoke in [*live, *gone]:
+            if spoke.gone and live:
+                spoke.actions = [Unlink()]  # alive in another book of the account: no deletion (L37)
+                continue
+            spoke.actions = self._plan(outcome, spoke)
+            self._take(outcome, spoke)
+        if len(live) > 1:
+            for spoke in live:
+                inward = [a for a in spoke.actions if isinstance(a, SaveLocal | NoteConflict)]
+                again = [a for a in self._plan(outcome, spoke) if not isinstance(a, SaveLocal | NoteConflict)]
+                spoke.actions = inward + again
+
+    def _plan(self, outcome: Outcome, spoke: Spoke) -> list[Action]:
+        rules = spoke.state.rules
+        project = self._round.connector.codec.project
+        if spoke.gone:
+            return plan(spoke.base, outcome.hub, Seen.GONE, project=project, rules=rules)
+        if spoke.card is None:
+            return plan(spoke.base, outcome.hub, Seen.UNCHANGED, project=project, rules=rules)
+        remote = spoke.card.live(spoke.base.remote)
+        if spoke.base is NO_BASE:
+            return first_meeting(outcome.hub, remote, project=project, rules=rules)
+        return plan(spoke.base, outcome.hub, remote, project=project, rules=rules)
+
+    def _take(self, outcome: Outcome, spoke: Spoke) -> None:
+        at = spoke.card.live(spoke.base.remote).at if spoke.card else None
+        for action in spoke.actions:
+            if isinstance(action, SaveLocal):
+                times = stamped(outcome.hub.times, action.taken, at)
+                outcome.hub = Hub(action.contact, False, times)
+                outcome.taken.update(action.taken)
+            elif isinstance(action, DropLocal):
+                outcome.dropped = True
+                outcome.hub = replace(outcome.hub, deleted=True)
+
+    def _stranger(self, meeting: Meeting) -> Outcome:
+        actions = new_card(meeting.card.live(), meeting.uid)
+        spoke = Spoke(meeting.state, None, meeting.card, actions=actions)
+        if not meeting.state.rules.mode.inwards:
+            spoke.actions = []
+        return Outcome(
+            None, Hub(replace(meeting.card.view, uid=meeting.uid, updated=None)), [spoke], meeting.held
+        )
+
+    def _refused(self, state: BookState, stored: StoredContact) -> bool:
+        """L35: what a book refused waits there until it changes."""
+        return (stored.id, stored.hash) in state.refused
+
+    def _at_home(self, stored: StoredContact, home: BookState) -> Outcome:
+        spoke = Spoke(home, None, None, actions=[CreateRemote(stored.contact)])
+        return Outcome(stored, Hub(stored.contact, False, stored.times), [spoke])
+
+
+def home_of(round_: Round, books: Iterable[Book]) -> Book | None:
+    """The default book: the configured one, else the server's, else the first writable own one."""
+    wanted = round_.account.default_book
+    own = [b for b in books if b.selected and b.writable and not b.shared and b.gone_at is None]
+    if wanted:
+        return next((b for b in own if wanted in (b.name, b.href)), None)
+    own.sort(key=lambda b: (not b.default, b.href))
+    return own[0] if own else None
+
+
+def stamped(times: Mapping[str, datetime], paths: Iterable[Path], at: datetime | None) -> dict[str, datetime]:
+    """The times of the units' origins (L18) after these units changed at ``at`` (None: unknown)."""
+    kept = dict(times)
+    for path in paths:
+        if at is None:
+            kept.pop(path_text(path), None)
+        else:
+            kept[path_text(path)] = at
+    return kept
+
+
+def _brakes(round_: Round, states: list[BookState], outcomes: list[Outcome]) -> dict[int, SafetyStop]:
+    """L25 for each book."""
+    stopped: dict[int, SafetyStop] = {}
+    for state in states:
+        harm = brakes.Harm(state.book.name, round_.store.links.count(state.book.id))
+        creates: list[Contact] = []
+        for outcome in outcomes:
+            for spoke in outcome.spokes:
+                if spoke.state is state:
+                    _add_harm(harm, outcome, spoke, creates)
+        if len(creates) > brakes.LOOP:
+            harm.copies = _copies(round_, state, creates)
+        try:
+            brakes.check(harm, round_.limits)
+        except SafetyStop as stop:
+            stopped[state.book.id] = stop
+    return stopped
+
+
+def _add_harm(harm: brakes.Harm, outcome: Outcome, spoke: Spoke, creates: list[Contact]) -> None:
+    name = outcome.hub.contact.display
+    dead = spoke.state.names.dead
+    for action in spoke.actions:
+        if isinstance(action, DropLocal):
+            harm.deleted["device"].append(name)
+        elif isinstance(action, DeleteRemote):
+            harm.deleted["remote"].append(name)
+        elif isinstance(action, SaveLocal) and outcome.stored is not None:
+            harm.emptied["device"].update(_emptied(outcome.stored.contact, action.contact, dead))
+        elif isinstance(action, UpdateRemote):
+            before = spoke.card.view if spoke.card else spoke.base.remote
+            harm.emptied["remote"].update(_emptied(before, action.target, dead))
+        elif isinstance(action, CreateRemote):
+            creates.append(action.contact)
+
+
+def _emptied(before: Contact, after: Contact, dead_groups: frozenset[str]) -> list[str]:
+    """Fields of which every value goes; what follows from a deleted group does not count (L39)."""
+    gone = [path for path in FIELD if getattr(before, path) and not getattr(after, path)]
+    return [path for path in gone if path != "groups" or not before.groups <= dead_groups]
+
+
+def _copies(round_: Round, state: BookState, creates: list[Contact]) -> list[str]:
+    """Contacts to be created that equal one which the book already holds (the loop brake)."""
+    there = {_likeness(c) for c in round_.store.links.local_shadows(state.book.id)}
+    return [contact.display for contact in creates if _likeness(contact) in there]
+
+
+def _likeness(contact: Contact) -> tuple[object, ...]:
+    row = FIELD["emails"]
+    phones = FIELD["phones"]
+    return (
+        contact.display.casefold(),
+        frozenset(map(row.value_class, contact.emails)),
+        frozenset(map(phones.value_class, contact.phones)),
+    )

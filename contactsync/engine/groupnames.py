@@ -1,0 +1,99 @@
+"""Group names on cards to group ids in the hub, and back, for one book (L39)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from contactsync.model.contact import Contact
+from contactsync.model.fields import fold
+from contactsync.store.values import StoredGroup
+
+
+@dataclass(slots=True)
+class GroupNames:
+    """The groups of the hub, and what one book calls them (``base``: id -> name).
+
+    Names that nothing answers to become new groups, collected in ``new``; ``seen`` are the names
+    that this book was seen to use.
+    """
+
+    groups: Iterable[StoredGroup]
+    base: Mapping[str, str]
+    new_id: Callable[[], str]
+    new: dict[str, str] = field(default_factory=dict)
+    seen: dict[str, str] = field(default_factory=dict)
+    _names: dict[str, str] = field(default_factory=dict)
+    _ids: dict[str, str] = field(default_factory=dict)
+    dead: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        groups = list(self.groups)
+        self.dead = frozenset(group.id for group in groups if group.deleted_at is not None)
+        self._names = {group.id: group.name for group in groups}
+        for group in sorted(groups, key=lambda g: (g.deleted_at is None, g.id)):
+            self._ids[fold(group.name)] = group.id
+        for group_id, name in sorted(self.base.items()):
+            self._ids[fold(name)] = group_id
+
+    def id_of(self, name: str) -> str:
+        """The book's own name for a group comes first, then live groups, then deleted ones."""
+        key = fold(name)
+        if key not in self._ids:
+            group_id = self.new_id()
+            self._ids[key] = group_id
+            self._names[group_id] = self.new[group_id] = name
+        return self._ids[key]
+
+    def knows(self, name: str) -> bool:
+        return fold(name) in self._ids
+
+    def to_ids(self, view: Contact) -> Contact:
+        """A codec's view with group ids instead of names."""
+        if not view.groups:
+            return view
+        pairs = {self.id_of(name): name for name in sorted(view.groups) if name.strip()}
+        self.seen.update(pairs)
+        return replace(view, groups=frozenset(pairs))
+
+    def to_names(self, contact: Contact) -> Contact:
+        """A hub contact with the present names of its live groups, for a codec to write."""
+        if not contact.groups:
+            return contact
+        live = (group_id for group_id in contact.groups if group_id not in self.dead)
+        return replace(contact, groups=frozenset(self._names[g] for g in live if g in self._names))
+
+    def name_of(self, group_id: str) -> str:
+        return self._names.get(group_id, group_id)
+
+    def pending(self) -> dict[str, str]:
+        """Groups that this book still knows by an older name: id -> present name."""
+        return {
+            group_id: self._names[group_id]
+            for group_id, name in self.base.items()
+            if group_id in self._names and group_id not in self.dead and self._names[group_id] != name
+        }
+
+
+def believed_renames(
+    changes: Iterable[tuple[frozenset[str], frozenset[str]]], members: Mapping[str, int]
+) -> dict[str, str]:
+    """Renames made at a remote that only has texts: old name -> new name (L39).
+
+    ``changes`` are (names before, names now) of every changed card; ``members`` counts the cards
+    of each old name in the whole book. Believed when in one pull *all* members lose the old name
+    and gain the same new one, and the new one had no members before.
+    """
+    lost: dict[str, list[frozenset[str]]] = {}
+    for before, now in changes:
+        for name in before - now:
+            lost.setdefault(name, []).append(now - before)
+    renames: dict[str, str] = {}
+    for old, gains in sorted(lost.items()):
+        if len(gains) != members.get(old, 0):
+            continue
+        common = frozenset.intersection(*gains)
+        fresh = sorted(name for name in common if not members.get(name) and name not in renames.values())
+        if len(fresh) == 1:
+            renames[old] = fresh[0]
+    return renames

@@ -1,0 +1,114 @@
+"""Cards without a link meet contacts without one: link before create (L24, L27, L29, L37)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from contactsync.engine.cards import BookState, Card
+from contactsync.engine.context import Round
+from contactsync.store.values import StoredContact, StoredLink
+from contactsync.sync import match
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """What an unlinked card turned out to be.
+
+    ``contact`` None: a new one, with ``uid``; ``moved`` is the link that it had elsewhere in the
+    account; ``held`` says why a new contact stays in its own book (L27).
+    """
+
+    state: BookState
+    card: Card
+    contact: StoredContact | None = None
+    moved: StoredLink | None = None
+    uid: str = ""
+    held: str = ""
+
+
+def meet(round_: Round, states: Iterable[BookState]) -> list[Meeting]:
+    """Pair every unlinked card of these books, in an order that does not depend on arrival (P6)."""
+    strangers = sorted(
+        ((state, card) for state in states for card in state.strangers()),
+        key=lambda p: (p[0].book.href, p[1].href),
+    )
+    if not strangers:
+        return []
+    return _Meetings(round_, strangers).all()
+
+
+class _Meetings:
+    def __init__(self, round_: Round, strangers: list[tuple[BookState, Card]]) -> None:
+        self._round = round_
+        self._strangers = strangers
+        self._by_uid = round_.store.contacts.by_uids(card.view.uid for _, card in strangers)
+        self._links = round_.store.links.of_contacts(c.id for c in self._by_uid.values())
+        self._states = {state.book.id: state for state, _ in strangers}
+        self._taken: set[tuple[int, int]] = set()
+        self._uids: set[str] = set()
+        self._found: list[Meeting] = []
+
+    def all(self) -> list[Meeting]:
+        rest = [(state, card) for state, card in self._strangers if not self._same_uid(state, card)]
+        for state in self._states.values():
+            cards = [card for s, card in rest if s is state]
+            if cards:
+                self._by_content(state, cards)
+        return self._found
+
+    def _same_uid(self, state: BookState, card: Card) -> bool:
+        contact = self._by_uid.get(card.view.uid) if card.view.uid else None
+        if contact is None:
+            return False
+        own = [link for link in self._links.get(contact.id, []) if link.collection_id in state.account_books]
+        moved = next((link for link in own if state.is_gone(link)), None)
+        if match.same_person_contradicted(card.view, contact.contact):
+            return False
+        if moved is not None and (moved.id, -1) not in self._taken:
+            self._taken.add((moved.id, -1))
+            self._found.append(Meeting(state, card, contact, moved=moved))
+        elif self._has_card(state, contact, own):
+            self._add_new(state, card, f"a second card with the UID of {contact.contact.display}")
+        else:
+            self._taken.add((state.book.id, contact.id))
+            self._found.append(Meeting(state, card, contact))
+        return True
+
+    def _has_card(self, state: BookState, contact: StoredContact, own: list[StoredLink]) -> bool:
+        here = (link for link in own if link.collection_id == state.book.id and link.state != "deleted")
+        return (state.book.id, contact.id) in self._taken or any(here)
+
+    def _by_content(self, state: BookState, cards: list[Card]) -> None:
+        """By score, among contacts that have no card in this book; doubles of those that have one."""
+        store = self._round.store
+        linked = {link.contact_id for link in store.links.in_state(state.book.id, "ok", "recheck", "refused")}
+        people = {c.uid: c for c in store.contacts.live()}
+        paired = {contact_id for book_id, contact_id in self._taken if book_id == state.book.id}
+        free = [(c.uid, c.contact) for c in people.values() if c.id not in linked and c.id not in paired]
+        others = [(c.uid, c.contact) for c in people.values() if c.id in linked or c.id in paired]
+        by_href = {card.href: card for card in cards}
+        views = [(card.href, card.view) for card in cards]
+        found = match.match(views, free, region=self._round.account.region)
+        sure = {pair.card: pair.contact for pair in found.sure}
+        unsure = {pair.card: pair.contact for pair in found.unsure if pair.card not in sure}
+        rest = [(href, view) for href, view in views if href not in sure]
+        doubles = match.match(rest, others, region=self._round.account.region)
+        for pair in (*doubles.unsure, *doubles.sure):
+            unsure.setdefault(pair.card, pair.contact)
+        for href in sorted(by_href):
+            if href in sure:
+                self._taken.add((state.book.id, people[sure[href]].id))
+                self._found.append(Meeting(state, by_href[href], people[sure[href]]))
+            else:
+                like = people.get(unsure.get(href, ""))
+                self._add_new(
+                    state, by_href[href], f"may be the same as {like.contact.display}" if like else ""
+                )
+
+    def _add_new(self, state: BookState, card: Card, held: str) -> None:
+        uid = card.view.uid
+        if not uid or uid in self._by_uid or uid in self._uids:
+            uid = self._round.new_id()
+        self._uids.add(uid)
+        self._found.append(Meeting(state, card, uid=uid, held=held))

@@ -1,0 +1,139 @@
+"""The first stage of a round: what does the remote say changed? Nothing is decided here.
+
+Each part of what was read is staged in a transaction of its own, so that a pull that dies goes on
+where it was; the cursor moves later, together with the decisions (L31).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from contactsync.connectors.base import Change, Page
+from contactsync.engine.context import Round
+from contactsync.errors import SyncTokenExpired
+from contactsync.store.values import Book, StagedChange
+from contactsync.sync.brakes import check_deletions
+
+FETCH_BATCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """One book as it was read. ``absent`` are links' hrefs that a complete listing does not show
+    and that were deleted by us before: they can be let go of (L22)."""
+
+    book: Book
+    cursor: str | None
+    began_at: datetime
+    full: bool
+    settled: tuple[str, ...] = ()
+
+
+def pull(round_: Round, book: Book) -> Pulled:
+    """Stage the changes of one book. Raises `SafetyStop` before confirming mass absences (L21)."""
+    began_at = round_.now()
+    pages, full = _listing(round_, book)
+    known = round_.store.links.etags(book.id)
+    changes = {change.href: change for page in pages for change in page.changes}
+    cursor = pages[-1].cursor if pages else book.cursor
+    news = {href: c for href, c in changes.items() if _is_news(c, known)}
+    gone_by_us = tuple(
+        h for h, (_, state) in known.items() if state == "deleted" and _unlisted(h, changes, full)
+    )
+    absent = _absent(known, changes) if full else []
+    explicit = [href for href, change in news.items() if change.gone]
+    if absent:
+        names = _names(round_, book, [*absent, *explicit])
+        check_deletions(book.name, "device", names, round_.store.links.count(book.id), round_.limits)
+    _stage(round_, book, news, [*absent, *_unsettled(round_, book)])
+    return Pulled(book, cursor, began_at, full, gone_by_us)
+
+
+def _listing(round_: Round, book: Book) -> tuple[list[Page], bool]:
+    """All pages since the cursor; everything when the cursor is not valid any more."""
+    try:
+        pages = list(round_.connector.changes(book.href, book.cursor))
+    except SyncTokenExpired:
+        pages = list(round_.connector.changes(book.href, None))
+    return pages, bool(pages) and all(page.full for page in pages) and pages[-1].last
+
+
+def _is_news(change: Change, known: dict[str, tuple[str | None, str]]) -> bool:
+    """L1: an etag only tells that a look may be worth it; the one we know tells that it is not."""
+    link = known.get(change.href)
+    if link is None:
+        return not change.gone
+    etag, state = link
+    if change.gone:
+        return state != "deleted"
+    return change.etag is None or change.etag != etag or state == "deleted"
+
+
+def _unlisted(href: str, changes: dict[str, Change], full: bool) -> bool:
+    if href in changes:
+        return changes[href].gone
+    return full
+
+
+def _absent(known: dict[str, tuple[str | None, str]], changes: dict[str, Change]) -> list[str]:
+    return [h for h, (_, state) in known.items() if h not in changes and state not in ("deleted", "left")]
+
+
+def _names(round_: Round, book: Book, hrefs: Iterable[str]) -> list[str]:
+    return [link.base.local.display for link in round_.store.links.at(book.id, hrefs).values()]
+
+
+def _unsettled(round_: Round, book: Book) -> list[str]:
+    """Cards that we wrote and did not read back, and those whose write is in doubt (L12, L13)."""
+    hrefs = [link.href for link in round_.store.links.in_state(book.id, "recheck")]
+    hrefs += [row.href for row in round_.store.journal.outbox(book.id, "sent") if row.link_id is not None]
+    return hrefs
+
+
+def _stage(round_: Round, book: Book, news: dict[str, Change], direct: list[str]) -> None:
+    """Stage ``news``, fetching what the listing did not carry, and ``direct`` by direct reads."""
+    store = round_.store
+    staged = {change.href: change for change in store.books.staged(book.id)}
+    skip = {q.href: q.etag for q in store.keepsakes.quarantined(book.id) if q.contact_id is None}
+    ready: list[StagedChange] = []
+    fetch: list[str] = []
+    for href, change in news.items():
+        if change.gone or change.payload is not None:
+            ready.append(_staged(book, change))
+        elif change.etag is not None and href in skip and skip[href] == change.etag:
+            continue
+        elif not (
+            href in staged and staged[href].payload and change.etag and staged[href].etag == change.etag
+        ):
+            fetch.append(href)
+    stale = [href for href in staged if href not in news and href not in direct]
+    if ready or stale:
+        with store.transaction():
+            store.books.unstage(book.id, stale)
+            store.books.stage(book.id, ready)
+    wanted = [*fetch, *(href for href in direct if href not in fetch and href not in news)]
+    for done, changes in _fetched(round_, book, wanted):
+        with store.transaction():
+            store.books.stage(book.id, [_staged(book, change) for change in changes])
+        round_.step("page-staged")
+        round_.progress(f"reading {book.name}", done, len(wanted))
+
+
+def _fetched(round_: Round, book: Book, hrefs: list[str]) -> Iterator[tuple[int, list[Change]]]:
+    batch: list[Change] = []
+    done = 0
+    if hrefs:
+        for change in round_.connector.fetch(book.href, hrefs):
+            batch.append(change)
+            done += 1
+            if len(batch) >= FETCH_BATCH:
+                yield done, batch
+                batch = []
+    if batch:
+        yield done, batch
+
+
+def _staged(book: Book, change: Change) -> StagedChange:
+    return StagedChange(book.id, change.href, change.etag, change.payload, change.gone, change.modified_at)

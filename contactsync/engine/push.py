@@ -1,0 +1,238 @@
+"""The third stage: drain the outbox. Journal first, then the remote, then what it answered (L31).
+
+The answer to a write is never the last word: what was written is read back, and what is read is
+the new shadow (L11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from contactsync.connectors.base import (
+    Change,
+    Create,
+    Delete,
+    Outcome,
+    Refused,
+    Removed,
+    Step,
+    Stored,
+    Unknown,
+    Update,
+)
+from contactsync.engine.context import Round
+from contactsync.engine.groupnames import GroupNames
+from contactsync.engine.report import CardError
+from contactsync.errors import CodecError, Recovery, RemoteError
+from contactsync.model.contact import Contact
+from contactsync.model.fields import path_text
+from contactsync.store.values import Book, OutboxRow, StoredLink
+from contactsync.sync.diff import differs
+from contactsync.sync.echo import losses, settle
+from contactsync.sync.types import Base
+
+WINDOW = 8
+
+
+@dataclass(slots=True)
+class Pushed:
+    """``again``: a refused condition or an unknown outcome asks for another look (L32)."""
+
+    again: bool = False
+    stop: RemoteError | None = None
+    in_doubt: list[int] = field(default_factory=list)
+
+
+def push(round_: Round, book: Book) -> Pushed:
+    """Send what is queued for one book and read back what it became."""
+    rows = {row.id: row for row in round_.store.journal.outbox(book.id, "queued")}
+    result = Pushed()
+    if rows:
+        done = 0
+        for outcome in round_.connector.write(book.href, _steps(round_, rows)):
+            round_.step("answered")
+            _record(round_, book, rows[outcome.key], outcome, result)
+            round_.step("recorded")
+            done += 1
+            round_.progress(f"writing {book.name}", done, len(rows))
+            if result.stop is not None:
+                break
+    if result.stop is None:
+        read_back(round_, book)
+    return result
+
+
+def _steps(round_: Round, rows: dict[int, OutboxRow]) -> Iterator[Step]:
+    """Hand out the steps; each is marked as sent, and committed, before the connector has it."""
+    waiting = list(rows.values())
+    size = max(WINDOW, round_.connector.capabilities.batch_size)
+    for start in range(0, len(waiting), size):
+        window = waiting[start : start + size]
+        round_.step("before-sent")
+        with round_.store.transaction():
+            round_.store.journal.mark([row.id for row in window], "sent", sent_at=round_.now())
+        round_.step("sent")
+        for row in window:
+            yield _step(row)
+
+
+def _step(row: OutboxRow) -> Step:
+    if row.action == "create":
+        return Create(row.id, row.href, row.target.uid, row.payload)
+    if row.action == "update":
+        return Update(row.id, row.href, row.etag, row.payload)
+    return Delete(row.id, row.href, row.etag)
+
+
+def _record(round_: Round, book: Book, row: OutboxRow, outcome: Outcome, result: Pushed) -> None:
+    """One small transaction for what one answer says."""
+    with round_.store.transaction():
+        match outcome:
+            case Stored():
+                _stored(round_, book, row, outcome)
+            case Removed():
+                _removed(round_, book, row)
+            case Unknown(_, error):
+                result.again = True
+                result.in_doubt.append(row.id)
+                round_.report.in_doubt += 1
+                round_.report.fail(error)
+            case Refused(_, error):
+                _refused(round_, book, row, error, result)
+
+
+def _stored(round_: Round, book: Book, row: OutboxRow, outcome: Stored) -> None:
+    """L11: what was written is the base; that it was read back is still to come."""
+    store = round_.store
+    base = Base(row.sent_local, row.target)
+    counts = round_.book_report(book).pushed
+    if row.link_id is None:
+        if (old := store.links.at(book.id, [outcome.href]).get(outcome.href)) is not None:
+            store.links.remove(old.id)
+        store.links.add(
+            row.contact_id,
+            book.id,
+            outcome.href,
+            etag=outcome.etag,
+            base=base,
+            original=row.payload,
+            state="recheck",
+            written_at=round_.now(),
+        )
+        counts.created += 1
+    else:
+        store.links.rebase(
+            row.link_id,
+            base,
+            href=outcome.href,
+            etag=outcome.etag,
+            original=row.payload,
+            state="recheck",
+            reason="",
+            written_at=round_.now(),
+        )
+        counts.updated += 1
+    store.keepsakes.release(book.id, [""], contact_id=row.contact_id)
+    store.journal.mark([row.id], "done")
+
+
+def _removed(round_: Round, book: Book, row: OutboxRow) -> None:
+    """L22: the link stays until a listing without the card was seen."""
+    if row.link_id is not None:
+        round_.store.links.update(row.link_id, state="deleted", deleted_at=round_.now())
+    round_.book_report(book).pushed.deleted += 1
+    round_.store.journal.mark([row.id], "done")
+
+
+def _refused(round_: Round, book: Book, row: OutboxRow, error: RemoteError, result: Pushed) -> None:
+    store = round_.store
+    match error.recovery:
+        case Recovery.REPLAN:
+            store.journal.mark([row.id], "dropped", note=error.message)
+            if row.link_id is not None:
+                store.links.update(row.link_id, state="recheck")
+            result.again = True
+        case Recovery.SKIP_CARD:
+            store.journal.mark([row.id], "refused", note=error.message)
+            _set_aside(round_, book, row, error)
+        case _:
+            store.journal.mark([row.id], "queued")
+            result.stop = error
+            round_.report.fail(error)
+
+
+def _set_aside(round_: Round, book: Book, row: OutboxRow, error: RemoteError) -> None:
+    """L35: tried again when either side changes it."""
+    store = round_.store
+    stored = store.contacts.get(row.contact_id)
+    name = stored.contact.display if stored else row.target.display
+    if row.link_id is not None:
+        store.links.update(row.link_id, state="refused", reason=error.message)
+    store.keepsakes.set_aside(
+        payload=row.payload,
+        name=name,
+        reason=str(error),
+        at=round_.now(),
+        collection_id=book.id,
+        href="",
+        contact_id=row.contact_id,
+        hash=stored.hash if stored else "",
+        source="",
+    )
+    uid = stored.uid if stored else ""
+    round_.book_report(book).errors.append(CardError(uid, row.href, name, str(error)))
+
+
+def read_back(round_: Round, book: Book) -> None:
+    """Read what the remote made of our writes; unproven ones are settled by L12."""
+    store = round_.store
+    links = {
+        link.href: link for link in store.links.in_state(book.id, "recheck") if link.written_at is not None
+    }
+    if not links:
+        return
+    changes = list(round_.connector.fetch(book.href, list(links)))
+    round_.step("read-back")
+    with store.transaction():
+        names = GroupNames(store.groups.all(), store.groups.base_names(book.id), round_.new_id)
+        for change in changes:
+            link = links.get(change.href)
+            if link is not None and not change.gone and change.payload is not None:
+                _settle(round_, names, link, change)
+        for group_id, name in names.new.items():
+            store.groups.add(group_id, name, round_.now())
+        for group_id, name in names.seen.items():
+            if group_id not in names.base:
+                store.groups.link(group_id, book.id, name)
+
+
+def _settle(round_: Round, names: GroupNames, link: StoredLink, change: Change) -> None:
+    payload = change.payload or b""
+    proven = link.etag is not None and change.etag == link.etag
+    if proven and payload == link.original:
+        round_.store.links.update(link.id, state="ok")
+        return
+    try:
+        seen = names.to_ids(round_.connector.codec.read(payload))
+    except CodecError:
+        return  # the next pull reads it again and sets it aside
+    if proven:
+        shadow, lost = seen, losses(link.base.remote, seen)
+    else:
+        settled = settle(link.base.remote, link.base.remote, seen)
+        shadow, lost = settled.remote, settled.lost
+    quiet = proven or _same(shadow, seen)
+    round_.store.links.rebase(
+        link.id,
+        Base(link.base.local, replace(shadow, uid=seen.uid, updated=seen.updated)),
+        etag=change.etag,
+        original=payload,
+        state="ok" if quiet else "recheck",
+        lost=" ".join(path_text(path) for path in lost),
+    )
+
+
+def _same(shadow: Contact, seen: Contact) -> bool:
+
+    return not differs(shadow, seen)

@@ -1,0 +1,92 @@
+"""Writes in doubt after a crash or a lost answer (section 9 of the laws, L12, L13, L33)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from contactsync.engine.cards import BookState, Card
+from contactsync.engine.context import Round
+from contactsync.model.contact import Contact
+from contactsync.model.fields import Path
+from contactsync.store.values import OutboxRow
+from contactsync.sync.diff import differs
+from contactsync.sync.echo import settle
+from contactsync.sync.types import Base
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What reading the truth told about writes in doubt.
+
+    ``done`` and ``dropped`` are journal rows; ``bases`` the shadows to plan with, by link;
+    ``adopted`` those of creates that turned out to have landed, by href; ``in_doubt`` contacts that
+    must not be created again yet; ``names`` the hrefs that a repeated create must use again;
+    ``rewritten`` are units that a remote stored otherwise than sent, without proof (L12).
+    """
+
+    done: list[int] = field(default_factory=list)
+    dropped: list[int] = field(default_factory=list)
+    bases: dict[int, Base] = field(default_factory=dict)
+    adopted: dict[str, Base] = field(default_factory=dict)
+    in_doubt: set[int] = field(default_factory=set)
+    names: dict[int, str] = field(default_factory=dict)
+    rewritten: list[tuple[int, int, Path, Contact, Contact]] = field(default_factory=list)
+
+
+def recover(round_: Round, states: Iterable[BookState]) -> Recovered:
+    """Settle every row in state ``sent`` that this pull can settle; call before planning."""
+    found = Recovered()
+    for state in states:
+        for row in round_.store.journal.outbox(state.book.id, "sent"):
+            if row.action == "create":
+                _create(round_, state, row, found)
+            else:
+                _change(state, row, found)
+    return found
+
+
+def _create(round_: Round, state: BookState, row: OutboxRow, found: Recovered) -> None:
+    """L33: adopt the card if it is there; repeat only under the same name, or after a listing that
+    is new enough to prove that it is not."""
+    card = _ours(state, row)
+    capabilities = round_.connector.capabilities
+    if card is not None:
+        settled = settle(Contact(), row.target, card.view)
+        found.adopted[card.href] = Base(row.sent_local, settled.remote)
+        found.done.append(row.id)
+    elif row.sent_at is not None and state.pulled.began_at >= row.sent_at + capabilities.settles_after:
+        found.dropped.append(row.id)
+        if capabilities.names_href:
+            found.names[row.contact_id] = row.href
+    else:
+        found.in_doubt.add(row.contact_id)
+
+
+def _ours(state: BookState, row: OutboxRow) -> Card | None:
+    for card in state.strangers():
+        if row.target.uid and card.view.uid == row.target.uid:
+            return card
+    return None
+
+
+def _change(state: BookState, row: OutboxRow, found: Recovered) -> None:
+    """An update or delete: what the direct read of the card shows decides."""
+    link = next((link for link in state.links.values() if link.id == row.link_id), None)
+    if link is None:
+        return  # the card was not read in this pull: the doubt stays
+    card = state.cards.get(link.href)
+    if row.action == "delete" or card is None:
+        found.dropped.append(row.id)
+        return
+    settled = settle(row.before, row.target, card.view)
+    if not settled.landed:
+        found.dropped.append(row.id)
+        return
+    found.done.append(row.id)
+    shadow = Base(row.sent_local, replace(settled.remote, uid=link.base.remote.uid))
+    found.bases[link.id] = shadow
+    edits = differs(shadow.remote, card.view)
+    for path in edits:
+        if any(path == changed for changed in differs(row.before, row.target)):
+            found.rewritten.append((row.contact_id, row.collection_id, path, row.target, card.view))

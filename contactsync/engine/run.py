@@ -1,0 +1,209 @@
+"""One round of one account: pull all its books, decide, commit, push; again where a condition was
+refused, at most three times (L32)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+
+from contactsync.connectors.base import Collection
+from contactsync.engine.apply import apply
+from contactsync.engine.backup import back_up
+from contactsync.engine.context import Round
+from contactsync.engine.decide import decide
+from contactsync.engine.pull import Pulled, pull
+from contactsync.engine.push import push
+from contactsync.errors import BookGone, ContactSyncError, RemoteError, SafetyStop
+from contactsync.store.values import Book
+
+ATTEMPTS = 3
+BOOKS_EVERY = timedelta(days=1)
+
+
+class _DryRun(Exception):
+    """Takes a decision back after it was reported."""
+
+
+def run_account(round_: Round) -> None:
+    """One round; everything that goes wrong ends up in the report, nothing is raised but bugs and
+    errors of the store."""
+    try:
+        books = refresh_books(round_)
+        for attempt in range(ATTEMPTS):
+            if not _attempt(round_, books, attempt):
+                break
+            books = round_.store.books.of_account(round_.account.name)
+    except RemoteError as error:
+        round_.report.fail(error)
+    _conclude(round_)
+
+
+def _attempt(round_: Round, books: Sequence[Book], attempt: int) -> bool:
+    """Pull, decide, push once; True when a look at the remote is needed again."""
+    pulled = [part for book in books if (part := _pull(round_, book)) is not None]
+    if not pulled:
+        return False
+    _back_up(round_, pulled)
+    if _nothing_to_do(round_, pulled):
+        return False
+    try:
+        with round_.store.transaction():
+            apply(round_, decide(round_, pulled))
+            if round_.dry_run:
+                raise _DryRun
+    except _DryRun:
+        return False
+    round_.step("committed")
+    again = False
+    for part in pulled:
+        before = _counters(round_)
+        result = push(round_, part.book)
+        _count(round_, part.book, before)
+        again = again or result.again
+        if result.stop is not None:
+            return False
+    if again and attempt + 1 < ATTEMPTS:
+        round_.report.state, round_.report.message, round_.report.in_doubt = "ok", "", 0
+    return again
+
+
+def _pull(round_: Round, book: Book) -> Pulled | None:
+    """One book; None when it cannot be used this time, which never harms the other books (L21)."""
+    before = _counters(round_)
+    report = round_.book_report(book)
+    try:
+        return pull(round_, book)
+    except SafetyStop as stop:
+        report.guard = stop
+    except BookGone as error:
+        _book_is_gone(round_, book, error)
+    finally:
+        _count(round_, book, before)
+    return None
+
+
+def _back_up(round_: Round, pulled: Sequence[Pulled]) -> None:
+    for part in pulled:
+        if part.book.backed_up_at is None:
+            staged = [c.payload for c in round_.store.books.staged(part.book.id) if c.payload]
+            known = [
+                link.original
+                for link in round_.store.links.in_state(part.book.id, "ok", "recheck", "refused")
+            ]
+            back_up(round_, part.book, staged + known)
+
+
+def _nothing_to_do(round_: Round, pulled: Sequence[Pulled]) -> bool:
+    """The quiet round: no contact, link, group or step waits for anything (P4, L36)."""
+    store = round_.store
+    for part in pulled:
+        book = part.book
+        if (
+            part.cursor != book.cursor
+            or part.settled
+            or store.books.staged(book.id)
+            or store.journal.outbox(book.id)
+        ):
+            return False
+        names = {g.id: g.name for g in store.groups.all() if g.deleted_at is None}
+        if any(names.get(g, base) != base for g, base in store.groups.base_names(book.id).items()):
+            return False
+    ids = [part.book.id for part in pulled]
+    return not store.links.out_of_step(ids) and not store.links.homeless(round_.account_id)
+
+
+def refresh_books(round_: Round, *, force: bool = False) -> list[Book]:
+    """The selected books; the list is read anew daily, and when there is none yet."""
+    store, name = round_.store, round_.account.name
+    books = store.books.of_account(name)
+    row = next((a for a in store.books.accounts() if a.name == name), None)
+    fresh = (
+        row is not None and row.books_read_at is not None and round_.now() - row.books_read_at < BOOKS_EVERY
+    )
+    if fresh and not force and books:
+        return [book for book in books if book.gone_at is None or _still_gone(round_, book)]
+    collections = round_.connector.collections()
+    with store.transaction():
+        _merge_books(round_, collections)
+        store.books.note_account(name, books_read_at=round_.now())
+    return [
+        book for book in store.books.of_account(name) if book.gone_at is None or _still_gone(round_, book)
+    ]
+
+
+def _still_gone(round_: Round, book: Book) -> bool:
+    """A book that vanished is named in every round until the person lets go of it; never pulled."""
+    _say_gone(round_, book)
+    return False
+
+
+def _merge_books(round_: Round, collections: Sequence[Collection]) -> None:
+    store = round_.store
+    known = {book.href: book for book in store.books.of_account(round_.account.name, selected_only=False)}
+    for c in collections:
+        values = {
+            "name": c.name,
+            "writable": c.writable,
+            "shared": c.shared,
+            "is_default": c.default,
+            "selected": round_.account.selects(c.name, c.href),
+            "gone_at": None,
+        }
+        if c.href in known:
+            store.books.update(known[c.href].id, **values)
+        else:
+            store.books.add(round_.account_id, c.href, **values)
+    listed = {c.href for c in collections}
+    for book in known.values():
+        if book.href not in listed and book.gone_at is None:
+            store.books.update(book.id, gone_at=round_.now())
+
+
+def _book_is_gone(round_: Round, book: Book, error: BookGone) -> None:
+    """L21: a vanished book is an error, never a deletion; the list is read again next time."""
+    with round_.store.transaction():
+        round_.store.books.update(book.id, gone_at=round_.now())
+        round_.store.books.note_account(round_.account.name, books_read_at=None)
+    _say_gone(round_, book)
+
+
+def _say_gone(round_: Round, book: Book) -> None:
+    count = round_.store.links.count(book.id)
+    round_.book_report(book).error = (
+        f"The address book {book.name!r} is not at the server any more. Its {count} contacts stay on this device. "
+        f"If that is meant: contactsync account books {round_.account.name}"
+    )
+
+
+def _counters(round_: Round) -> tuple[int, int, int, float]:
+    traffic = round_.connector.traffic()
+    return (traffic.requests, traffic.bytes_sent, traffic.bytes_received, time.perf_counter())
+
+
+def _count(round_: Round, book: Book, before: tuple[int, int, int, float]) -> None:
+    now = _counters(round_)
+    report = round_.book_report(book)
+    report.requests += now[0] - before[0]
+    report.bytes_sent += now[1] - before[1]
+    report.bytes_received += now[2] - before[2]
+    report.seconds += now[3] - before[3]
+
+
+def _conclude(round_: Round) -> None:
+    """State of the account for `status`; a quiet round changes nothing but its time (L36)."""
+    report = round_.report
+    if report.guard is not None:
+        report.fail(report.guard)
+    elif report.state == "ok" and any(book.error for book in report.books):
+        report.state = "failed"
+        report.message = next(book.error for book in report.books if book.error)
+    if round_.dry_run:
+        return
+    try:
+        with round_.store.transaction():
+            round_.store.books.note_account(
+                round_.account.name, state=report.state, message=report.message, ran_at=round_.now()
+            )
+    except ContactSyncError as error:
+        report.fail(error)
