@@ -44,17 +44,19 @@ class Database:
         self._engine.dispose()
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, durable: bool = False) -> Iterator[None]:
         """All that happens inside is done together or not at all.
 
-        Within an open one it is a part of it, which can fail and be undone by itself.
+        Within an open one it is a part of it, which can fail and be undone by itself. ``durable`` waits
+        until the disk has it, so that not even a power cut forgets what the network is about to see (L31);
+        the other transactions of a run may be lost together with it, and are then made again.
         """
         if self._writer is not None:
             with self._writer.begin_nested():
                 yield
             return
         with _clear_errors(self.url), self._engine.connect() as connection:
-            connection.execution_options(write=True)
+            connection.execution_options(write=True, durable=durable)
             with connection.begin():
                 self._writer = connection
                 try:
@@ -178,14 +180,17 @@ def _set_up_sqlite(connection: Any, _: object) -> None:
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
     cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    writing = connection.get_execution_options().get("write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    options = connection.get_execution_options()
+    if not options.get("write"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if options.get('durable') else 'NORMAL'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @contextlib.contextmanager

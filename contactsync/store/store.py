@@ -26,8 +26,9 @@ class Store:
         self.groups = Groups(self.db)
         self.keepsakes = Keepsakes(self.db)
 
-    def transaction(self) -> AbstractContextManager[None]:
-        return self.db.transaction()
+    def transaction(self, *, durable: bool = False) -> AbstractContextManager[None]:
+        """See `Database.transaction`."""
+        return self.db.transaction(durable=durable)
 
     def close(self) -> None:
         self.db.close()

@@ -14,6 +14,7 @@ from subprocess import run
 
 import pytest
 import sqlalchemy as sa
+from sqlmodel import SQLModel
 
 from contactsync.errors import StoreError
 from contactsync.store import database, tables
@@ -287,7 +288,5 @@ def test_broken_references_are_found_by_the_check(store: Store, path: Path) -> N
 
 
 def test_our_tables_are_not_in_the_registry_that_all_programs_share() -> None:
-    from sqlmodel import SQLModel
-
     assert not SQLModel.metadata.tables
     assert "contact" in tables.METADATA.tables
