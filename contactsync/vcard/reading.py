@@ -58,6 +58,7 @@ class Card:
         self.slots: dict[str, list[Slot]] = defaultdict(list)
         self.helpers: dict[int, dict[str, int]] = {}
         self.shared: dict[int, int] = defaultdict(int)
+        self.members: dict[str, int] = defaultdict(int)
         self._helper_places: list[int] = []
         self.categories: list[tuple[int, list[str]]] = []
         self._contact = self._read()
@@ -141,20 +142,20 @@ class Card:
 
     def _paired_labels(self, addresses: list[int], labels: list[int]) -> dict[int, int]:
         """LABEL belongs to the ADR of its group, else to the next one of the same TYPE (RFC 2426 3.2.2)."""
+        by_group: dict[str, list[int]] = defaultdict(list)
+        by_type: dict[frozenset[str], list[int]] = defaultdict(list)
+        for address in reversed(addresses):
+            by_group[self.lines[address].group.lower()].append(address)
+            by_type[_address_type(self.lines[address])].append(address)
         pairs: dict[int, int] = {}
         for label in labels:
-            for address in addresses:
-                if address not in pairs and self._belongs(self.lines[label], self.lines[address]):
-                    pairs[address] = label
-                    break
+            line = self.lines[label]
+            waiting = by_group[line.group.lower()] if line.group else by_type[_address_type(line)]
+            while waiting and waiting[-1] in pairs:
+                waiting.pop()
+            if waiting:
+                pairs[waiting.pop()] = label
         return pairs
-
-    @staticmethod
-    def _belongs(label: Line, address: Line) -> bool:
-        if label.group:
-            return label.group.lower() == address.group.lower()
-        ignored = {"quoted-printable", "8bit", "pref", ""}
-        return set(type_words(label)[0]) - ignored == set(type_words(address)[0]) - ignored
 
     def _entry(self, index: int, row: Row, groups: dict[str, dict[str, int]], labels: dict[int, int]) -> bool:
         """Read one modelled line; False where it cannot be understood."""
@@ -165,6 +166,8 @@ class Card:
             entries = SHAPES[row.field][0](line, row, self.version, side)
         except (ValueError, UnicodeError):
             return False
+        if line.group and entries:
+            self.members[line.group.lower()] += 1
         several = row.field == "nicknames"
         for element, entry in enumerate(entries):
             if entry is not None:
@@ -304,6 +307,10 @@ def derivable(components: tuple[NameComponent, ...], contact: Contact) -> list[s
     found += [entry.address for entry in contact.emails]
     found += [entry.number for entry in contact.phones]
     return [text for item in [*found, "(no name)"] if (text := tidy(item))]
+
+
+def _address_type(line: Line) -> frozenset[str]:
+    return frozenset(type_words(line)[0]) - {"quoted-printable", "8bit", "pref", ""}
 
 
 def extra_of(line: Line) -> Extra:

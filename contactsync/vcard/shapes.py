@@ -108,13 +108,13 @@ def type_words(line: Line) -> tuple[list[str], int | None]:
     for key, value in line.params:
         name = key.upper()
         if name == "TYPE" or not key:
-            words += plain_param(value).lower().split(",") if "," in value else [value.strip('"').lower()]
+            words += [word.strip('" ').lower() for word in value.split(",")]
         elif name == "PREF":
             text = plain_param(value)
             pref = int(text) if text.isdecimal() and 1 <= int(text[:4]) <= 100 else pref
     if "pref" in words:
         pref = pref or 1
-    return [word.strip() for word in words], pref
+    return words, pref
 
 
 _NOT_CONTEXT = frozenset({"", "pref", "internet", "quoted-printable", "base64", "8bit", "7bit"})
@@ -126,7 +126,7 @@ def _marks(line: Line) -> tuple[frozenset[str], int | None]:
         return frozenset(), None
     words, pref = type_words(line)
     named = ("private" if word == "home" else word for word in words)
-    return frozenset(word for word in named if word not in _NOT_CONTEXT), pref
+    return frozenset(word for word in named if word not in _NOT_CONTEXT and _WORD.match(word)), pref
 
 
 def _words(contexts: frozenset[str]) -> tuple[str, ...]:

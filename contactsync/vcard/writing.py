@@ -164,7 +164,8 @@ class Editor:
         shared = any(self._left[helpers[name]] > 1 for name in changed if name in helpers)
         missing = [name for name in changed if name in new.helpers and name not in helpers]
         group = line.group
-        if shared or (missing and not group):
+        alone = self.card.members.get(group.lower(), 0) == 1
+        if shared or (missing and not alone):
             group, missing = self.fresh_group(), list(new.helpers)
             for at in helpers.values():
                 self._release(at)
@@ -453,6 +454,8 @@ def _put_parts(editor: Editor, old: Name, new: Name, place: int) -> None:
     params = line.params
     if old.sort_as != new.sort_as and (editor.version == "4.0" or line.param("SORT-AS")):
         params = _sorted_params(editor, new.sort_as)
+        if "SORT-STRING" in editor.card.singles and not new.sort_as:
+            editor.single("SORT-STRING", "", place)
     elif old.sort_as != new.sort_as:
         value = ",".join(escape_item(item, editor.version) for item in new.sort_as)
         editor.single("SORT-STRING", value, place if index is None else index)
@@ -472,7 +475,7 @@ def _parts(line: Line, old: Lists, new: Lists, version: str) -> list[str]:
     needed = 7 if new["surname2"] or new["generation"] else 5
     raw += [""] * (needed - len(raw))
     for at, kind in enumerate(NAME_PARTS[: len(raw)]):
-        copy = _COPIES.get(kind, kind)
+        copy = _COPIES.get(kind, kind) if version != "2.1" else kind
         if old[kind] != new[kind] or old[copy] != new[copy]:
             raw[at] = _part(new[kind] + (new[copy] if copy != kind else []), version)
     return raw
