@@ -223,6 +223,7 @@ class _Applier:
         href = spoke.card.href if spoke.card else spoke.link.href if spoke.link else ""
         etag = spoke.card.etag if spoke.card else spoke.link.etag if spoke.link else None
         self._queue(
+            spoke.state,
             Queued(
                 "update",
                 contact_id,
@@ -234,7 +235,7 @@ class _Applier:
                 before,
                 target,
                 action.base.local,
-            )
+            ),
         )
         self._plan_line(spoke.state.book.name, outcome, "remote", "update", before, target)
 
@@ -265,6 +266,7 @@ class _Applier:
         href = names.get(contact_id) or self._round.new_id()
         target = replace(self._round.connector.codec.project(contact), uid=contact.uid, updated=stamp)
         self._queue(
+            spoke.state,
             Queued(
                 "create",
                 contact_id,
@@ -276,7 +278,7 @@ class _Applier:
                 Contact(),
                 target,
                 contact,
-            )
+            ),
         )
         self._plan_line(spoke.state.book.name, outcome, "remote", "create", None, contact)
 
@@ -287,6 +289,7 @@ class _Applier:
         etag = spoke.card.etag if spoke.card else spoke.link.etag
         shadow = spoke.base.remote
         self._queue(
+            spoke.state,
             Queued(
                 "delete",
                 contact_id,
@@ -298,7 +301,7 @@ class _Applier:
                 shadow,
                 Contact(),
                 Contact(),
-            )
+            ),
         )
         self._plan_line(spoke.state.book.name, outcome, "remote", "delete", shadow, None)
 
@@ -310,8 +313,10 @@ class _Applier:
         else:
             self._store.links.remove(link_id)
 
-    def _queue(self, step: Queued) -> None:
+    def _queue(self, state: BookState, step: Queued) -> None:
         self._store.journal.queue(self._round.run_id, step, self._at)
+        for group_id in step.target.groups - state.names.base.keys() - state.names.dead:
+            self._store.groups.link(group_id, state.book.id, state.names.name_of(group_id))
 
     def _conflict(self, contact_id: int, collection_id: int, clash: Clash) -> None:
         values: Mapping[str, Any] = {

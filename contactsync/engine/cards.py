@@ -93,7 +93,7 @@ def read_book(round_: Round, pulled: Pulled, account_books: frozenset[int]) -> B
     by_href = {change.href: change for change in staged}
     for href, view in views.items():
         change = by_href[href]
-        resolved = names.to_ids(view)
+        resolved = state.names.to_ids(view)
         state.cards[href] = Card(href, change.etag, change.payload or b"", resolved, change.modified_at)
     state.refused = frozenset(
         (q.contact_id, q.hash) for q in store.keepsakes.quarantined(book.id) if q.contact_id is not None
