@@ -144,7 +144,7 @@ def quoted_printable(text: str) -> str:
 def parse_date(text: str) -> PartialDate:
     """RFC 6350 section 4.3.1 and RFC 2426, with every way to leave the year out; else as text."""
     text = tidy(text)
-    match = _DATE.match(text) or _DAY_ONLY.match(text)
+    match = _DAY_ONLY.match(text) or _DATE.match(text)
     if not match:
         return PartialDate(text=text)
     number = {key: int(value) for key, value in match.groupdict().items() if value}
