@@ -198,12 +198,12 @@ class Engine:
         return Secrets(self.data_dir).get(account)
 
     def _end(self, report: RunReport, dry_run: bool) -> None:
+        idle = not any(account.worked or account.state != "ok" for account in report.accounts)
         with self.store.transaction():
-            if dry_run or not any(account.worked or account.state != "ok" for account in report.accounts):
-                self.store.journal.drop_run(report.run)
-            else:
-                outcome = "ok" if report.ok else "failed"
-                self.store.journal.end_run(report.run, self.hooks.now(), outcome, report.to_json())
+            if (dry_run or idle) and self.store.journal.drop_run(report.run):
+                return
+            outcome = "ok" if report.ok else "failed"
+            self.store.journal.end_run(report.run, self.hooks.now(), outcome, report.to_json())
 
     # --- accounts -------------------------------------------------------------------------------
 

@@ -173,13 +173,13 @@ class _Applier:
                 case Unlink(left):
                     self._unlink(link_id, left)
                     settled = True
-        if not settled and link_id is not None and spoke.link is not None:
+        if not settled and (link_id is not None or spoke.card is not None):
             self._same_again(outcome, contact_id, spoke, link_id)
 
-    def _same_again(self, outcome: Outcome, contact_id: int, spoke: Spoke, link_id: int) -> None:
+    def _same_again(self, outcome: Outcome, contact_id: int, spoke: Spoke, link_id: int | None) -> None:
         """The card was read and means what it meant, or only a group's name is pending."""
         if spoke.card is not None:
-            self._rebase(contact_id, spoke, link_id, spoke.base)
+            link_id = self._rebase(contact_id, spoke, link_id, spoke.base)
         pending = spoke.state.names.pending()
         if not outcome.hub.deleted and any(g in pending for g in outcome.hub.contact.groups):
             target = spoke.card.view if spoke.card else spoke.base.remote

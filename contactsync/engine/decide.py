@@ -102,7 +102,7 @@ class _Planner:
         self._recovered = recover(round_, states)
 
     def decide(self) -> Decision:
-        meetings = meet(self._round, self._states.values())
+        meetings = meet(self._round, self._states.values(), self._recovered.adopted)
         met = {m.contact.id: m.contact for m in meetings if m.contact}
         ids = self._touched() | set(met)
         homeless = self._homeless() - set(met)

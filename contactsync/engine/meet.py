@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from contactsync.engine.cards import BookState, Card
@@ -27,20 +27,26 @@ class Meeting:
     held: str = ""
 
 
-def meet(round_: Round, states: Iterable[BookState]) -> list[Meeting]:
-    """Pair every unlinked card of these books, in an order that does not depend on arrival (P6)."""
+def meet(round_: Round, states: Iterable[BookState], adopted: Container[str] = ()) -> list[Meeting]:
+    """Pair every unlinked card of these books, in an order that does not depend on arrival (P6).
+
+    ``adopted`` are hrefs of cards that our own creates in doubt turned out to have made.
+    """
     strangers = sorted(
         ((state, card) for state in states for card in state.strangers()),
         key=lambda p: (p[0].book.href, p[1].href),
     )
     if not strangers:
         return []
-    return _Meetings(round_, strangers).all()
+    return _Meetings(round_, strangers, adopted).all()
 
 
 class _Meetings:
-    def __init__(self, round_: Round, strangers: list[tuple[BookState, Card]]) -> None:
+    def __init__(
+        self, round_: Round, strangers: list[tuple[BookState, Card]], adopted: Container[str]
+    ) -> None:
         self._round = round_
+        self._adopted = adopted
         self._strangers = strangers
         self._by_uid = round_.store.contacts.by_uids(card.view.uid for _, card in strangers)
         self._links = round_.store.links.of_contacts(c.id for c in self._by_uid.values())
@@ -63,7 +69,8 @@ class _Meetings:
             return False
         own = [link for link in self._links.get(contact.id, []) if link.collection_id in state.account_books]
         moved = next((link for link in own if state.is_gone(link)), None)
-        if match.same_person_contradicted(card.view, contact.contact):
+        known = moved is not None or card.href in self._adopted
+        if not known and match.same_person_contradicted(card.view, contact.contact):
             return False
         if moved is not None and (moved.id, -1) not in self._taken:
             self._taken.add((moved.id, -1))

@@ -55,9 +55,13 @@ class Journal:
         values = {"ended_at": at, "outcome": outcome, "report": json.dumps(report)}
         self._db.execute(sa.update(RUN).where(RUN.c.id == run_id).values(**values))
 
-    def drop_run(self, run_id: int) -> None:
-        """A round that did nothing leaves no trace but its time (L36)."""
+    def drop_run(self, run_id: int) -> bool:
+        """A round that did nothing leaves no trace but its time (L36); False when it did something."""
+        for rows in (JOURNAL, CONFLICT):
+            if self._db.row(sa.select(rows.c.id).where(rows.c.run_id == run_id).limit(1)) is not None:
+                return False
         self._db.execute(sa.delete(RUN).where(RUN.c.id == run_id))
+        return True
 
     def runs(self, limit: int = 50) -> list[StoredRun]:
         return [_run(row) for row in self._db.rows(sa.select(RUN).order_by(RUN.c.id.desc()).limit(limit))]
