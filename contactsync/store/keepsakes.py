@@ -39,6 +39,18 @@ class Keepsakes:
         rows = self._db.rows(sa.select(IMPORTED).where(IMPORTED.c.source == source))
         return {row.key: Remembered(row.hash, row.contact_id, jsonform.loads(row.doc)) for row in rows}
 
+    def known(self, source: str) -> dict[str, tuple[str, int]]:
+        """Key -> (hash, contact) of every card of a source, without what the cards said."""
+        columns = (IMPORTED.c.key, IMPORTED.c.hash, IMPORTED.c.contact_id)
+        rows = self._db.rows(sa.select(*columns).where(IMPORTED.c.source == source))
+        return {key: (card_hash, contact_id) for key, card_hash, contact_id in rows}
+
+    def recall(self, source: str, key: str) -> Remembered | None:
+        """One card of a source."""
+        where = sa.and_(IMPORTED.c.source == source, IMPORTED.c.key == key)
+        row = self._db.row(sa.select(IMPORTED).where(where))
+        return Remembered(row.hash, row.contact_id, jsonform.loads(row.doc)) if row else None
+
     def remember(self, source: str, key: str, card_hash: str, contact_id: int, base: Contact) -> None:
         where = sa.and_(IMPORTED.c.source == source, IMPORTED.c.key == key)
         self._db.execute(sa.delete(IMPORTED).where(where))
@@ -73,6 +85,13 @@ class Keepsakes:
                 QUARANTINE.c.contact_id == contact_id,
             )
             self._db.execute(sa.delete(QUARANTINE).where(condition))
+
+    def release_from(self, source: str, keep: Iterable[str]) -> None:
+        """Of a file that was read to its end, only the cards with these hashes are still set aside."""
+        kept = set(keep)
+        for held in self.quarantined():
+            if held.source == source and held.collection_id is None and held.hash not in kept:
+                self._db.execute(sa.delete(QUARANTINE).where(QUARANTINE.c.id == held.id))
 
     def quarantined(self, collection_id: int | None = None) -> list[Quarantined]:
         statement = sa.select(QUARANTINE).order_by(QUARANTINE.c.id)

@@ -59,15 +59,30 @@ class Matches:
     unsure: tuple[Pair, ...] = ()
 
 
+class Crowd:
+    """One side of a match, prepared once where several calls look at it."""
+
+    def __init__(self, people: Iterable[tuple[str, Contact]], region: str = "") -> None:
+        self.profiles = {name: _profile(contact, region) for name, contact in sorted(people, key=_id)}
+        self.counts = _counts(self.profiles.values())
+        self.blocks = _blocks(self.profiles)
+        self.contents: dict[tuple[object, ...], list[str]] = defaultdict(list)
+        for name, profile in self.profiles.items():
+            self.contents[profile.content].append(name)
+
+
 def match(
-    cards: Sequence[tuple[str, Contact]], contacts: Sequence[tuple[str, Contact]], *, region: str = ""
+    cards: Sequence[tuple[str, Contact]],
+    contacts: Sequence[tuple[str, Contact]] | Crowd,
+    *,
+    region: str = "",
 ) -> Matches:
     """Pair unlinked cards with unlinked contacts; the texts are ids, unique on their side.
 
     ``region`` is the country whose phone numbers are written without a country code.
     """
-    here = {name: _profile(contact, region) for name, contact in sorted(cards, key=_id)}
-    there = {name: _profile(contact, region) for name, contact in sorted(contacts, key=_id)}
+    here = Crowd(cards, region)
+    there = contacts if isinstance(contacts, Crowd) else Crowd(contacts, region)
     judged = _judged(here, there)
     sure = dict(_same_contents(here, there))
     sure.update(_best_for_both(judged, dict(sure)))
@@ -99,11 +114,13 @@ def same_content(card: Contact, contact: Contact, region: str = "") -> bool:
 def same_person_contradicted(card: Contact, contact: Contact, region: str = "") -> bool:
     """Whether two with one UID are different people (L27): some exports number their UIDs 1, 2, 3.
 
-    So it is when the names differ and neither an e-mail address nor a phone number is shared.
+    So it is when the names differ and both have e-mail addresses or phone numbers, of which none is
+    shared. Where there is nothing to compare, the UID stands.
     """
     mine, theirs = _profile(card, region), _profile(contact, region)
+    comparable = (mine.emails and theirs.emails) or (mine.phones and theirs.phones)
     shared = mine.emails & theirs.emails or mine.phones & theirs.phones
-    return not shared and _compare_names(mine, theirs) is _Names.DIFFERENT
+    return bool(comparable) and not shared and _compare_names(mine, theirs) is _Names.DIFFERENT
 
 
 # --- profiles ---
@@ -324,32 +341,27 @@ def _compare_birthdays(
 # --- choosing among pairs ---
 
 Ids = tuple[str, str]
-Profiles = Mapping[str, _Profile]
 
 
-def _same_contents(here: Profiles, there: Profiles) -> Iterator[tuple[Ids, _Verdict]]:
+def _same_contents(here: Crowd, there: Crowd) -> Iterator[tuple[Ids, _Verdict]]:
     """Equal contents pair in the order of their ids: which of several equal ones does not matter."""
-    groups: dict[tuple[object, ...], list[str]] = defaultdict(list)
-    for name, profile in there.items():
-        groups[profile.content].append(name)
     used: Counter[tuple[object, ...]] = Counter()
-    for name, profile in here.items():
-        equal = groups.get(profile.content, []) if profile.content else []
+    for name, profile in here.profiles.items():
+        equal = there.contents.get(profile.content, []) if profile.content else []
         if used[profile.content] < len(equal):
             yield (name, equal[used[profile.content]]), SAME_CONTENT
             used[profile.content] += 1
 
 
-def _judged(here: Profiles, there: Profiles) -> dict[Ids, _Verdict]:
+def _judged(here: Crowd, there: Crowd) -> dict[Ids, _Verdict]:
     """Every pair that is worth a look, judged."""
-    counts = [_counts(side.values()) for side in (here, there)]
 
     def rare(key: str) -> bool:
-        return all(count[key] <= 1 for count in counts)
+        return here.counts[key] <= 1 and there.counts[key] <= 1
 
     judged = {}
     for card, contact in sorted(_candidates(here, there)):
-        mine, theirs = here[card], there[contact]
+        mine, theirs = here.profiles[card], there.profiles[contact]
         same = mine.content == theirs.content and bool(mine.content)
         verdict = SAME_CONTENT if same else _compare(mine, theirs, rare)
         if verdict.points >= REVIEW:
@@ -362,19 +374,18 @@ def _counts(profiles: Iterable[_Profile]) -> Counter[str]:
     return Counter(key for profile in profiles for key in profile.value_keys | profile.name_keys)
 
 
-def _candidates(here: Profiles, there: Profiles) -> set[Ids]:
+def _candidates(here: Crowd, there: Crowd) -> set[Ids]:
     """Pairs that share an address, a number, a name, or two words of a name: all others have no
     chance, and a look at each of them would take minutes."""
-    blocks = [_blocks(here), _blocks(there)]
     found: set[Ids] = set()
-    for key, cards in blocks[0].items():
-        contacts = blocks[1].get(key, ())
+    for key, cards in here.blocks.items():
+        contacts = there.blocks.get(key, ())
         if 0 < len(cards) * len(contacts) <= CROWD:
             found.update(itertools.product(cards, contacts))
     return found
 
 
-def _blocks(side: Profiles) -> dict[str, list[str]]:
+def _blocks(side: Mapping[str, _Profile]) -> dict[str, list[str]]:
     blocks: dict[str, list[str]] = defaultdict(list)
     for name, profile in side.items():
         for key in {*profile.value_keys, *profile.name_keys, *_two_words(profile.names)}:
