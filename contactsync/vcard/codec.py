@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from contactsync.model.contact import Contact, Extra
 from contactsync.vcard import values
-from contactsync.vcard.lines import Line, Style, render
+from contactsync.vcard.layout import Style, render
+from contactsync.vcard.lines import Line
 from contactsync.vcard.projecting import project
+from contactsync.vcard.putting import put
 from contactsync.vcard.reading import Card
-from contactsync.vcard.writing import put
 
 
 class VCardCodec:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from contactsync.errors import CodecError
@@ -31,7 +31,6 @@ _ENCODED = re.compile(
     re.IGNORECASE,
 )
 _BASE64_LINE = re.compile(rb"[A-Za-z0-9+/=]+[ \t]*\r?\n?\Z")
-_TAIL = re.compile(rb"(?:\r?\n|\r)((?:[ \t]*(?:\r\n|\n|\r))*)\Z")
 _SAFE_PARAM = re.compile(r'[^";:\x00-\x08\x0a-\x1f\x7f]*\Z')
 _QUOTED_PARAM = re.compile(r'(?:[^";:\x00-\x08\x0a-\x1f\x7f]|"[^"\x00-\x08\x0a-\x1f\x7f]*")*\Z')
 _CARETS = {"^n": "\n", "^N": "\n", "^'": '"', "^^": "^"}
@@ -283,7 +282,7 @@ def _join_soft(pieces: list[bytes]) -> bytes:
 def _nested_line(source: bytes, pieces: list[bytes]) -> Line:
     """A card inside a card becomes the escaped text of an inline AGENT (RFC 2426 section 3.5.4)."""
     head = _parse(source, pieces[0].rstrip(b"\r\n"))
-    text, charset = _decode(b"".join(pieces[1:]).strip(), head.params)
+    text, charset = decode(b"".join(pieces[1:]).strip(), head.params)
     text = re.sub(r"([\\,;])", r"\\\1", text.replace("\r\n", "\n").replace("\r", "\n"))
     return head._replace(value=text.replace("\n", "\\n"), charset=charset)
 
@@ -293,15 +292,15 @@ def _parse(source: bytes, raw: bytes) -> Line:
         text, charset = raw.decode(), "utf-8"
     except UnicodeDecodeError:
         declared = _parse(b"", raw.partition(b":")[0].decode("ascii", "replace").encode() + b":").params
-        text, charset = _decode(raw, declared)
+        text, charset = decode(raw, declared)
     if charset == "utf-8" and "\x1b" in text:
-        text, charset = _decode(raw, _split_head(text)[1])
+        text, charset = decode(raw, _split_head(text)[1])
     head, params, value = _split_head(text.removeprefix("\ufeff"))
     group, _, name = head.rpartition(".")
     return Line(source, group.strip(), name.strip(), params, value, charset)
 
 
-def _decode(raw: bytes, params: Params) -> tuple[str, str]:
+def decode(raw: bytes, params: Params) -> tuple[str, str]:
     """UTF-8 where it fits (it hardly ever fits by chance), else as declared, else Windows-1252."""
     declared = next((plain_param(value) for key, value in params if key.upper() == "CHARSET"), "")
     order = [declared, "utf-8"] if b"\x1b" in raw else ["utf-8", declared]
@@ -381,91 +380,3 @@ def safe_param(value: str) -> str:
     if _SAFE_PARAM.match(value) or _QUOTED_PARAM.match(value):
         return value
     return param_value(plain_param(value))
-
-
-class Style(NamedTuple):
-    """How a card is laid out: its line end, fold width (0: never) and the blank that marks a fold."""
-
-    end: bytes = b"\r\n"
-    width: int = 75
-    indent: bytes = b" "
-
-
-def style_of(lines: Iterable[Line]) -> Style:
-    """The habits of a card, from its first lines of each kind."""
-    end, longest, width, indent = b"", 0, 0, b" "
-    for line in lines:
-        source = line.source
-        first, newline, rest = source.partition(b"\n")
-        end = end or _ending(source, newline)
-        if rest[:1] in (b" ", b"\t") and rest.strip():
-            width, indent = max(width, len(first.rstrip(b"\r"))), rest[:1]
-        else:
-            longest = max(longest, len(first))
-    if not width:
-        width = 75 if longest <= 80 else 0
-    return Style(end or b"\r\n", max(width, 20) if width else 0, indent)
-
-
-def _ending(source: bytes, newline: bytes) -> bytes:
-    if newline:
-        return b"\r\n" if b"\r\n" in source else b"\n"
-    return b"\r" if source.endswith(b"\r") else b""
-
-
-def tail_of(source: bytes) -> bytes:
-    """Blank lines that follow a line and belong to its source: they outlive an edit."""
-    match = _TAIL.search(source[-100:])
-    return match[1] if match else b""
-
-
-def render(group: str, name: str, params: Params, value: str, style: Style, charset: str = "utf-8") -> bytes:
-    """One content line, folded (RFC 6350 section 3.2) between characters."""
-    head = ".".join(filter(None, (group, name)))
-    for key, text in params:
-        head += f";{key}={safe_param(text)}" if key else f";{safe_param(text)}"
-    data = _encode(f"{head}:{value}", charset)
-    return fold(data, style) + style.end
-
-
-def _encode(text: str, charset: str) -> bytes:
-    """In the line's charset where it reads back the same, else UTF-8."""
-    if charset != "utf-8":
-        try:
-            data = text.encode(charset)
-            if _decode(data, ())[0] == text:
-                return data
-        except (LookupError, UnicodeError):
-            pass
-    return text.encode("utf-8", "replace")
-
-
-def fold(data: bytes, style: Style) -> bytes:
-    """Fold at the style's width, never inside a UTF-8 character."""
-    if not style.width or len(data) <= style.width:
-        return data
-    pieces: list[bytes] = []
-    start, room = 0, style.width
-    while len(data) - start > room:
-        cut = start + room
-        while cut > start + 1 and data[cut] & 0xC0 == 0x80:
-            cut -= 1
-        pieces.append(data[start:cut])
-        start, room = cut, style.width - 1
-    pieces.append(data[start:])
-    return (style.end + style.indent).join(pieces)
-
-
-def soft_wrap(head: str, encoded: str, style: Style) -> bytes:
-    """A quoted-printable line with soft breaks (RFC 2045 section 6.7) and no indent."""
-    text = f"{head}:{encoded}"
-    pieces: list[str] = []
-    start, room = 0, (style.width or 76) - 1
-    first = len(head) + 1
-    while len(text) - start > room:
-        cut = max(start + room, first + 1) if start < first else start + room
-        cut -= 1 if text[cut - 1] == "=" else 2 if text[cut - 2 : cut - 1] == "=" else 0
-        pieces.append(text[start:cut] + "=")
-        start = cut
-    pieces.append(text[start:])
-    return style.end.join(piece.encode() for piece in pieces) + style.end

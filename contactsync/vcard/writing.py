@@ -4,26 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from contactsync.model.contact import Contact, Extra, Name
+from contactsync.model.contact import Extra
 from contactsync.vcard import values
-from contactsync.vcard.dialects import PHONETIC, Row, rows_for_new
-from contactsync.vcard.lines import (
-    Line,
-    Params,
-    from_utf8,
-    param_value,
-    plain_param,
-    render,
-    soft_wrap,
-    style_of,
-    tail_of,
-)
+from contactsync.vcard.dialects import Row, rows_for_new
+from contactsync.vcard.layout import render, soft_wrap, style_of, tail_of
+from contactsync.vcard.lines import Line, Params, from_utf8, param_value, plain_param
 from contactsync.vcard.pairing import pair
-from contactsync.vcard.projecting import CLEANERS, clean_entries, clean_groups, clean_moment, clean_name
-from contactsync.vcard.reading import DERIVED, NAME_PARTS, Card, Slot, derivable
+from contactsync.vcard.projecting import clean_entries
+from contactsync.vcard.reading import Card, Slot
 from contactsync.vcard.shapes import SHAPES, Draft, Side, escape_item, label_of
-
-Lists = dict[str, list[str]]
 
 _HELPER_NAMES = {"X-ABLABEL": "X-ABLabel", "X-ABADR": "X-ABADR", "LABEL": "LABEL"}
 
@@ -385,141 +374,3 @@ def _with_words(params: list[tuple[str, str]], add: list[str], version: str) -> 
     words = ",".join(word.upper() if upper else word for word in add)
     at = params.index(types[-1]) + 1 if types else len(params)
     return [*params[:at], (types[-1][0] if types else "TYPE", words), *params[at:]]
-
-
-def put(contact: Contact, payload: bytes, *, fresh: bool = False) -> bytes:
-    """``contact`` written into the card; its UID stays, REV follows ``contact.updated``.
-
-    A ``fresh`` card is a skeleton of ours that wants a display name in any case.
-    """
-    card = Card(payload)
-    editor = Editor(card, fresh)
-    editor.reserve(contact.extra)
-    _put_name(editor, contact)
-    _put_kind(editor, contact)
-    for field in CLEANERS:
-        editor.entries(field, getattr(contact, field))
-    old = card.contact
-    if contact.groups != old.groups:
-        new = clean_groups(contact.groups)
-        editor.categories(old.groups - new, sorted(new - old.groups))
-    if contact.updated is not None and contact.updated != old.updated:
-        moment = clean_moment(contact.updated)
-        editor.single("REV", values.stamp(moment, card.version) if moment else "", card.end - 1)
-    return editor.result()
-
-
-def _put_kind(editor: Editor, contact: Contact) -> None:
-    kind = values.tidy(contact.kind).lower()
-    if kind != editor.card.contact.kind:
-        spelled = "KIND" if editor.version == "4.0" else "X-ADDRESSBOOKSERVER-KIND"
-        editor.single("KIND", values.escape(kind, editor.version), editor.card.end - 1, spelled)
-
-
-def _put_name(editor: Editor, contact: Contact) -> None:
-    card = editor.card
-    old, new = card.contact.name, clean_name(contact.name)
-    if contact == card.contact and not editor.fresh:
-        return
-    place = card.singles.get("FN", card.singles.get("VERSION", card.begin))
-    if contact.name != old:
-        _put_parts(editor, old, new, place)
-        _put_readings(editor, old, new, place)
-    _put_full(editor, contact, old.full, new, place)
-
-
-def _lists(name: Name) -> Lists:
-    lists: Lists = {kind: [] for kind in NAME_PARTS}
-    for component in name.components:
-        lists[component.kind].append(component.value)
-    return lists
-
-
-def _sorted_params(editor: Editor, sort_as: tuple[str, ...]) -> Params:
-    index = editor.card.singles.get("N")
-    params = editor.card.lines[index].params if index is not None else ()
-    kept = tuple((key, value) for key, value in params if key.upper() != "SORT-AS")
-    text = ",".join(values.escape(item, "3.0") for item in sort_as)
-    return (*kept, ("SORT-AS", param_value(text))) if text else kept
-
-
-# Where a part of RFC 9554 is written again, for readers that know five parts only.
-_COPIES = {"surname": "surname2", "credential": "generation"}
-
-
-def _put_parts(editor: Editor, old: Name, new: Name, place: int) -> None:
-    """N and what to sort by: a parameter of N in 4.0 or where it is one now, else SORT-STRING."""
-    index = editor.card.singles.get("N")
-    line = editor.card.lines[index] if index is not None else Line(b"", "", "N", (), "")
-    params = line.params
-    if old.sort_as != new.sort_as and (editor.version == "4.0" or line.param("SORT-AS")):
-        params = _sorted_params(editor, new.sort_as)
-        if "SORT-STRING" in editor.card.singles and not new.sort_as:
-            editor.single("SORT-STRING", "", place)
-    elif old.sort_as != new.sort_as:
-        value = ",".join(escape_item(item, editor.version) for item in new.sort_as)
-        editor.single("SORT-STRING", value, place if index is None else index)
-    parts = _parts(line, _lists(old), _lists(new), editor.version)
-    if index is not None and (params != line.params or parts):
-        value = ";".join(parts) if parts else values.transfer_decoded(line.value, line)
-        editor.replace(index, editor.emit(line.group, line.name, params, value, line))
-    elif index is None and (params or parts):
-        editor.insert(place, editor.emit("", "N", params, ";".join(parts or [""] * 5)))
-
-
-def _parts(line: Line, old: Lists, new: Lists, version: str) -> list[str]:
-    """N with the changed parts replaced (RFC 6350 section 6.2.2), the others as they are spelled."""
-    if old == new:
-        return []
-    raw = values.raw_parts_of(line)
-    needed = 7 if new["surname2"] or new["generation"] else 5
-    raw += [""] * (needed - len(raw))
-    for at, kind in enumerate(NAME_PARTS[: len(raw)]):
-        copy = _COPIES.get(kind, kind) if version != "2.1" else kind
-        if old[kind] != new[kind] or old[copy] != new[copy]:
-            raw[at] = _part(new[kind] + (new[copy] if copy != kind else []), version)
-    return raw
-
-
-def _part(items: list[str], version: str) -> str:
-    if version == "2.1":
-        return values.escape(" ".join(items), version)
-    return ",".join(values.escape(item, version) for item in items)
-
-
-def _put_readings(editor: Editor, old: Name, new: Name, place: int) -> None:
-    for name, kind in PHONETIC.items():
-        before, after = ([(c.value, c.phonetic) for c in n.components if c.kind == kind] for n in (old, new))
-        if [reading for _, reading in before] == [reading for _, reading in after]:
-            continue
-        items = [values.escape(reading, editor.version) for _, reading in after]
-        value = ",".join(items) if any(items) else ""
-        editor.single(name, value, editor.card.singles.get("N", place))
-
-
-def _put_full(editor: Editor, contact: Contact, old: str, new: Name, place: int) -> None:
-    """FN; where the contact has no display name, one is made up and marked (RFC 9554 section 4.4)."""
-    card = editor.card
-    index = card.singles.get("FN")
-    line = card.lines[index] if index is not None else None
-    if new.full:
-        if new.full != old:
-            params = tuple(p for p in (line.params if line else ()) if p[0].upper() not in DERIVED)
-            _set_fn(editor, line, new.full, params, place)
-        return
-    choices = derivable(new.components, contact)
-    shown = values.tidy(values.text_of(line, card.version)) if line else ""
-    if line is None or (not old and not editor.fresh and (not shown or shown in choices)):
-        return
-    mark = ("DERIVED" if card.version == "4.0" else "X-DERIVED", "TRUE")
-    params = (*(p for p in line.params if p[0].upper() not in DERIVED), mark)
-    _set_fn(editor, line, choices[0], params, place)
-
-
-def _set_fn(editor: Editor, line: Line | None, text: str, params: Params, place: int) -> None:
-    group, name = (line.group, line.name) if line else ("", "FN")
-    data = editor.emit(group, name, params, values.escape(text, editor.version), line)
-    if line is None:
-        editor.insert(place, data)
-    else:
-        editor.replace(editor.card.singles["FN"], data)

@@ -9,17 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contactsync.errors import CodecError
-from contactsync.vcard.lines import (
-    MAX_NESTING,
-    Style,
-    fold,
-    param_value,
-    parse_lines,
-    plain_param,
-    render,
-    split_cards,
-    style_of,
-)
+from contactsync.vcard.layout import Style, fold, render, style_of
+from contactsync.vcard.lines import MAX_NESTING, param_value, parse_lines, plain_param, split_cards
 
 
 def lines_of(text: bytes) -> list[tuple[str, str, str]]:
