@@ -1,0 +1,1 @@
+"""Files in and out of the device, and one-shot reading of an account."""

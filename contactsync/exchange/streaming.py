@@ -1,0 +1,113 @@
+"""Cards of a stream of any length, without holding more of it than a few cards."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from contactsync.errors import UsageError
+from contactsync.vcard.lines import MAX_CARD_BYTES, RawCard, split_cards
+
+CHUNK_BYTES = 1 << 20
+MAX_WIDE_BYTES = 256 << 20
+"""UTF-16 text is decoded as a whole; only old exports use it, and they are small."""
+MAX_CARDS = 1_000_000
+
+_BEGIN = re.compile(rb"BEGIN[ \t]*:[ \t]*VCARD", re.IGNORECASE)
+# After the card inside an AGENT comes a further line of the outer card, never another BEGIN.
+_SEAM = re.compile(rb"[\r\n]END[ \t]*:[ \t]*VCARD[ \t\r\n]*[\r\n](?=BEGIN[ \t]*:[ \t]*VCARD)", re.IGNORECASE)
+_WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, b"B\0", b"\0B")
+
+
+def stream_cards(file: BinaryIO, name: str) -> Iterator[RawCard]:
+    """The cards of ``file`` in order. Raises `UsageError` when it is something else, or has no end."""
+    head = _read(file, CHUNK_BYTES)
+    _refuse_other_files(head, name)
+    if head[:2] in _WIDE:
+        yield from split_cards(head + _rest_of_wide(file, name))
+        return
+    count = 0
+    for part, lines in _parts(file, head, name):
+        for card in split_cards(part):
+            count += 1
+            if count > MAX_CARDS:
+                raise UsageError(f"{name} has more than {MAX_CARDS} cards.", hint="Import it in parts.")
+            yield card._replace(line=card.line + lines)
+
+
+def _read(file: BinaryIO, size: int) -> bytes:
+    """``size`` bytes, fewer only at the end: a pipe gives what is there."""
+    found = bytearray()
+    while len(found) < size and (some := file.read(size - len(found))):
+        found += some
+    return bytes(found)
+
+
+def _rest_of_wide(file: BinaryIO, name: str) -> bytes:
+    rest = _read(file, MAX_WIDE_BYTES)
+    if len(rest) == MAX_WIDE_BYTES:
+        raise UsageError(f"{name} is too large for UTF-16 text.", hint="Save it as UTF-8.")
+    return rest
+
+
+def _parts(file: BinaryIO, head: bytes, name: str) -> Iterator[tuple[bytes, int]]:
+    """Pieces of whole cards, each with the number of lines before it."""
+    buffer, lines = head, 0
+    while some := _read(file, CHUNK_BYTES):
+        buffer += some
+        if cut := _last_seam(buffer):
+            yield buffer[:cut], lines
+            lines += buffer.count(b"\n", 0, cut)
+            buffer = buffer[cut:]
+        elif len(buffer) > 2 * MAX_CARD_BYTES:
+            raise UsageError(
+                f"{name} has no end of a card within {len(buffer) // 1_000_000} MB.",
+                hint="Is this a vCard file?",
+            )
+    yield buffer, lines
+
+
+def _last_seam(buffer: bytes) -> int:
+    cut = 0
+    for match in _SEAM.finditer(buffer):
+        cut = match.end()
+    return cut
+
+
+def _refuse_other_files(head: bytes, name: str) -> None:
+    if not head.strip():
+        raise UsageError(f"{name} is empty.", hint="Export the contacts again.")
+    if _BEGIN.search(head) or head[:2] in _WIDE:
+        return
+    raise UsageError(f"{name} is {_kind_of(head)}, not a vCard file.", hint=_HINTS.get(_kind_of(head), ""))
+
+
+def _kind_of(head: bytes) -> str:
+    text = head[:2000].lstrip(codecs.BOM_UTF8 + b" \t\r\n").lower()
+    for start, kind in _KINDS:
+        if head.startswith(start) or text.startswith(start):
+            return kind
+    if b"," in text.partition(b"\n")[0] and b"\0" not in text:
+        return "a table (CSV)"
+    return "something else"
+
+
+_KINDS = (
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"%PDF", "a PDF document"),
+    (b"<!doctype html", "a web page"),
+    (b"<html", "a web page"),
+    (b"<", "XML"),
+    (b"{", "JSON"),
+    (b"[", "JSON"),
+)
+_HINTS = {
+    "a ZIP archive": "Unpack it and import the .vcf files in it.",
+    "a gzip archive": "Unpack it first.",
+    "a web page": "The download may have led to a login page: export the contacts again.",
+    "a table (CSV)": "CSV comes later; export the contacts as vCard (.vcf).",
+    "JSON": "JSContact comes later; export the contacts as vCard (.vcf).",
+}
