@@ -20,11 +20,9 @@ from contactsync.connectors.http import (
     Answer,
     Session,
     classify,
-    is_html,
     is_loopback,
     redirect_target,
     require_private,
-    web_page,
 )
 from contactsync.errors import ConfigError, ProtocolError
 
@@ -81,8 +79,6 @@ class Transport:
     def _read(self, answer: Answer, path: str) -> dav.Multistatus:
         if answer.status == 207:
             return dav.read_multistatus(answer.body)
-        if answer.ok and is_html(answer.headers, answer.body):
-            raise web_page(answer.status, path)
         raise classify(answer.status, answer.headers, answer.body, path)
 
     def _request(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
