@@ -261,6 +261,16 @@ def test_one_edit_touches_only_its_line(edit: dict[str, Any], lines: list[str]) 
     assert alike(V3.read(written), contact) == []
 
 
+@pytest.mark.law(7)
+def test_an_odd_spelling_stays_while_its_neighbour_is_edited() -> None:
+    odd = card("NOTE:Hello, world").replace(b"FN:x", b"FN:Smith, John").replace(b"N:x;", b"N:a\\:b;")
+    contact = V3.read(odd)
+    written = V3.write(replace(contact, titles=(Title("Boss"),)), odd)
+    assert changed(odd, written) == [b"+ TITLE:Boss"]
+    name = replace(contact.name, sort_as=("Smith",))
+    assert changed(odd, V3.write(replace(contact, name=name), odd)) == [b"+ SORT-STRING:Smith"]
+
+
 def test_a_removed_entry_takes_its_helper_lines_with_it() -> None:
     written = V3.write(replace(BASE, emails=BASE.emails[1:], addresses=()), ORIGINAL)
     gone = {line[2:].split(b":")[0].split(b";")[0] for line in changed(ORIGINAL, written)}
