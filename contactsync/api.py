@@ -23,6 +23,7 @@ from contactsync.engine.report import AccountReport, RunReport
 from contactsync.engine.run import refresh_books, run_account
 from contactsync.errors import UsageError
 from contactsync.model.contact import Contact
+from contactsync.store.links import ALIVE
 from contactsync.store.store import Store
 from contactsync.store.values import Book, JournalRow, StoredConflict, StoredContact, StoredGroup, StoredRun
 from contactsync.sync.brakes import Limits
@@ -307,11 +308,7 @@ class Engine:
     def where(self, name: str) -> list[Where]:
         """Which account shows which value of a contact, and what stays at home."""
         stored = self.contact(name)
-        links = [
-            link
-            for link in self.store.links.of_contact(stored.id)
-            if link.state in ("ok", "recheck", "refused")
-        ]
+        links = [link for link in self.store.links.of_contact(stored.id) if link.state in ALIVE]
         shown: dict[str, list[str]] = {}
         accounts = []
         for link in links:

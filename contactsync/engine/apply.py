@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from contactsync.engine.cards import BadCard, BookState
@@ -157,8 +158,8 @@ class _Applier:
                 case SaveLocal() | DropLocal():
                     pass
                 case NoteConflict(clash):
-                    self._conflict(contact_id, spoke.state.book.id, clash)
-                    self._round.book_report(spoke.state.book).conflicts += 1
+                    new = self._conflict(contact_id, spoke.state.book.id, clash)
+                    self._round.book_report(spoke.state.book).conflicts += new
                 case Rebase(base):
                     self._rebase(contact_id, spoke, link_id, base)
                     settled = True
@@ -286,7 +287,8 @@ class _Applier:
         assert spoke.link is not None
         if spoke.card is not None:
             self._rebase(contact_id, spoke, link_id, replace(spoke.base, remote=spoke.card.view))
-        etag = spoke.card.etag if spoke.card else spoke.link.etag
+        card = spoke.card
+        href, etag = (card.href, card.etag) if card else (spoke.link.href, spoke.link.etag)
         shadow = spoke.base.remote
         self._queue(
             spoke.state,
@@ -295,7 +297,7 @@ class _Applier:
                 contact_id,
                 spoke.state.book.id,
                 link_id,
-                spoke.link.href,
+                href,
                 etag,
                 b"",
                 shadow,
@@ -318,18 +320,14 @@ class _Applier:
         for group_id in step.target.groups - state.names.base.keys() - state.names.dead:
             self._store.groups.link(group_id, state.book.id, state.names.name_of(group_id))
 
-    def _conflict(self, contact_id: int, collection_id: int, clash: Clash) -> None:
-        values: Mapping[str, Any] = {
-            "base": json.dumps(to_json(clash.base), ensure_ascii=False),
-            "local": json.dumps(to_json(clash.local), ensure_ascii=False),
-            "remote": json.dumps(to_json(clash.remote), ensure_ascii=False),
-            "winner": {"local": "device", "remote": "remote", None: ""}[clash.winner],
-            "status": "open" if clash.winner is None else "decided",
-            "run_id": self._round.run_id,
-            "at": self._at,
-        }
+    def _conflict(self, contact_id: int, collection_id: int, clash: Clash) -> bool:
+        """Record it; False when this very question is open already (L18)."""
+        values = conflict_values(clash, self._round.run_id, self._at)
         path = path_text(clash.path) if clash.path != WHOLE else "contact"
-        self._store.journal.note_conflict(values, key=(contact_id, collection_id, path))
+        key = (contact_id, collection_id, path)
+        known = self._store.journal.open_conflict(key) is not None
+        self._store.journal.note_conflict(values, key=key)
+        return not known
 
     def _set_aside(self, state: BookState, outcome: Outcome, contact_id: int, reason: str) -> None:
         contact = outcome.hub.contact
@@ -406,3 +404,15 @@ class _Applier:
         self._round.report.plan.append(
             PlannedChange(book, contact.uid, contact.display, side, action, changes)
         )
+
+
+def conflict_values(clash: Clash, run_id: int, at: datetime) -> Mapping[str, Any]:
+    """The columns of a conflict record (L16): values in JSON form, sides in the words of people."""
+    sides = {"base": clash.base, "local": clash.local, "remote": clash.remote}
+    return {
+        **{side: json.dumps(to_json(value), ensure_ascii=False) for side, value in sides.items()},
+        "winner": {"local": "device", "remote": "remote", None: ""}[clash.winner],
+        "status": "open" if clash.winner is None else "decided",
+        "run_id": run_id,
+        "at": at,
+    }

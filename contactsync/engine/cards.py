@@ -12,6 +12,7 @@ from contactsync.engine.groupnames import GroupNames, believed_renames
 from contactsync.engine.pull import Pulled
 from contactsync.errors import CodecError
 from contactsync.model.contact import Contact
+from contactsync.store.links import ALIVE
 from contactsync.store.values import Book, StagedChange, StoredLink
 from contactsync.sync.plan import Rules
 from contactsync.sync.types import Live
@@ -99,9 +100,7 @@ def read_book(round_: Round, pulled: Pulled, account_books: frozenset[int]) -> B
         (q.contact_id, q.hash) for q in store.keepsakes.quarantined(book.id) if q.contact_id is not None
     )
     state.gone_links = frozenset(
-        link.id
-        for href, link in links.items()
-        if href in state.gone and link.state in ("ok", "recheck", "refused")
+        link.id for href, link in links.items() if href in state.gone and link.state in ALIVE
     )
     return state
 

@@ -46,7 +46,7 @@ class Round:
     run_id: int
     report: AccountReport
     backups: Path
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     now: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = new_id
     step: Callable[[str], None] = no_step

@@ -14,12 +14,14 @@ from contactsync.engine.cards import BookState, Card, read_book
 from contactsync.engine.context import Round
 from contactsync.engine.meet import Meeting, meet
 from contactsync.engine.pull import Pulled
-from contactsync.engine.recover import Recovered, recover
+from contactsync.engine.recover import Recovered, read_back_base, recover
 from contactsync.errors import SafetyStop
 from contactsync.model.contact import Contact
 from contactsync.model.fields import FIELD, Path, path_text
+from contactsync.store.links import ALIVE
 from contactsync.store.values import Book, StoredContact, StoredLink
 from contactsync.sync import brakes
+from contactsync.sync.diff import differs
 from contactsync.sync.plan import first_meeting, new_card, plan
 from contactsync.sync.types import (
     NO_BASE,
@@ -39,7 +41,11 @@ from contactsync.sync.types import (
 
 @dataclass(slots=True)
 class Spoke:
-    """One card of a contact (or the place where it will be created) and what to do about it."""
+    """One card of a contact (or the place where it will be created) and what to do about it.
+
+    ``absorbed``: the card of a contact that was merged into this one; its edits come in, and it is
+    deleted (L40).
+    """
 
     state: BookState
     link: StoredLink | None
@@ -47,6 +53,7 @@ class Spoke:
     base: Base = NO_BASE
     gone: bool = False
     moved: bool = False
+    absorbed: bool = False
     actions: list[Action] = field(default_factory=list)
 
 
@@ -108,11 +115,17 @@ class _Planner:
         homeless = self._homeless() - set(met)
         contacts = self._store.contacts.many(ids | homeless)
         links = self._store.links.of_contacts(ids)
+        absorbed = self._absorbed(contacts, links)
+        missing = absorbed.keys() - ids
+        contacts |= self._store.contacts.many(missing)
+        links |= self._store.links.of_contacts(missing)
+        by_contact: dict[int, list[Meeting]] = {}
+        for meeting in meetings:
+            if meeting.contact is not None:
+                by_contact.setdefault(meeting.contact.id, []).append(meeting)
         outcomes = [
-            self._known(
-                contacts[i], links.get(i, []), [m for m in meetings if m.contact and m.contact.id == i]
-            )
-            for i in sorted(ids)
+            self._known(contacts[i], links.get(i, []), by_contact.get(i, []), absorbed.get(i, []))
+            for i in sorted(ids | missing)
             if i in contacts
         ]
         outcomes += [self._stranger(meeting) for meeting in meetings if meeting.contact is None]
@@ -145,7 +158,29 @@ class _Planner:
         book = home_of(self._round, [state.book for state in self._states.values()])
         return self._states.get(book.id) if book else None
 
-    def _known(self, stored: StoredContact, links: list[StoredLink], meetings: list[Meeting]) -> Outcome:
+    def _absorbed(
+        self, contacts: dict[int, StoredContact], links: dict[int, list[StoredLink]]
+    ) -> dict[int, list[Spoke]]:
+        """Edited cards of contacts that were merged away, by survivor; taken out of ``links``."""
+        found: dict[int, list[Spoke]] = {}
+        for contact in contacts.values():
+            if contact.merged_into is None or not contact.deleted:
+                continue
+            for link in list(links.get(contact.id, [])):
+                spoke = self._spoke(link, None) if self._in_play(link) else None
+                if spoke and spoke.card and differs(spoke.base.remote, spoke.card.view):
+                    spoke.absorbed = True
+                    found.setdefault(contact.merged_into, []).append(spoke)
+                    links[contact.id].remove(link)
+        return found
+
+    def _known(
+        self,
+        stored: StoredContact,
+        links: list[StoredLink],
+        meetings: list[Meeting],
+        absorbed: list[Spoke],
+    ) -> Outcome:
         moved = {m.moved.id: m for m in meetings if m.moved}
         spokes = [self._spoke(link, moved.get(link.id)) for link in links if self._in_play(link)]
         spokes += [
@@ -155,23 +190,33 @@ class _Planner:
         ]
         hub = Hub(stored.contact, stored.deleted, stored.times)
         spokes = [s for s in spokes if s.card or s.gone or not self._refused(s.state, stored)]
-        outcome = Outcome(stored, hub, spokes)
+        outcome = Outcome(stored, hub, [*spokes, *absorbed])
         self._fold(outcome)
         return outcome
 
     def _in_play(self, link: StoredLink) -> bool:
-        return link.collection_id in self._states and link.state in ("ok", "recheck", "refused")
+        return link.collection_id in self._states and link.state in ALIVE
 
     def _spoke(self, link: StoredLink, move: Meeting | None) -> Spoke:
         if move is not None:
             return Spoke(move.state, link, move.card, link.base, moved=True)
         state = self._states[link.collection_id]
+        card = state.cards.get(link.href)
         base = self._recovered.bases.get(link.id, link.base)
-        return Spoke(state, link, state.cards.get(link.href), base, gone=state.is_gone(link))
+        if card is not None and link.state == "written":
+            base = read_back_base(link, card)
+        return Spoke(state, link, card, base, gone=state.is_gone(link))
 
     def _fold(self, outcome: Outcome) -> None:
         """Edits inwards first, over all books; then, from the common result, outwards (P6)."""
-        live = [s for s in outcome.spokes if not s.gone]
+        for spoke in outcome.spokes:
+            if spoke.absorbed:
+                spoke.actions = [
+                    a for a in self._plan(outcome, spoke) if isinstance(a, SaveLocal | NoteConflict)
+                ]
+                self._take(outcome, spoke)
+                spoke.actions.append(DeleteRemote())
+        live = [s for s in outcome.spokes if not s.gone and not s.absorbed]
         gone = [s for s in outcome.spokes if s.gone]
         for spoke in [*live, *gone]:
             if spoke.gone and live:

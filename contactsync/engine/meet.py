@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from contactsync.engine.cards import BookState, Card
 from contactsync.engine.context import Round
+from contactsync.store.links import ALIVE
 from contactsync.store.values import StoredContact, StoredLink
 from contactsync.sync import match
 
@@ -89,7 +90,7 @@ class _Meetings:
     def _by_content(self, state: BookState, cards: list[Card]) -> None:
         """By score, among contacts that have no card in this book; doubles of those that have one."""
         store = self._round.store
-        linked = {link.contact_id for link in store.links.in_state(state.book.id, "ok", "recheck", "refused")}
+        linked = {link.contact_id for link in store.links.in_state(state.book.id, *ALIVE)}
         people = {c.uid: c for c in store.contacts.live()}
         paired = {contact_id for book_id, contact_id in self._taken if book_id == state.book.id}
         free = [(c.uid, c.contact) for c in people.values() if c.id not in linked and c.id not in paired]

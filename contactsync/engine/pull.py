@@ -87,7 +87,7 @@ def _names(round_: Round, book: Book, hrefs: Iterable[str]) -> list[str]:
 
 def _unsettled(round_: Round, book: Book) -> list[str]:
     """Cards that we wrote and did not read back, and those whose write is in doubt (L12, L13)."""
-    hrefs = [link.href for link in round_.store.links.in_state(book.id, "recheck")]
+    hrefs = [link.href for link in round_.store.links.in_state(book.id, "written", "recheck")]
     hrefs += [row.href for row in round_.store.journal.outbox(book.id, "sent") if row.link_id is not None]
     return hrefs
 

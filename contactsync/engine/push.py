@@ -21,6 +21,7 @@ from contactsync.connectors.base import (
     Unknown,
     Update,
 )
+from contactsync.engine.apply import conflict_values
 from contactsync.engine.context import Round
 from contactsync.engine.groupnames import GroupNames
 from contactsync.engine.report import CardError
@@ -30,7 +31,7 @@ from contactsync.model.fields import path_text
 from contactsync.store.values import Book, OutboxRow, StoredLink
 from contactsync.sync.diff import differs
 from contactsync.sync.echo import losses, settle
-from contactsync.sync.types import Base
+from contactsync.sync.types import Base, Clash
 
 WINDOW = 8
 
@@ -49,12 +50,11 @@ def push(round_: Round, book: Book) -> Pushed:
     rows = {row.id: row for row in round_.store.journal.outbox(book.id, "queued")}
     result = Pushed()
     if rows:
-        done = 0
-        for outcome in round_.connector.write(book.href, _steps(round_, rows)):
+        outcomes = round_.connector.write(book.href, _steps(round_, rows))
+        for done, outcome in enumerate(outcomes, 1):
             round_.step("answered")
             _record(round_, book, rows[outcome.key], outcome, result)
             round_.step("recorded")
-            done += 1
             round_.progress(f"writing {book.name}", done, len(rows))
             if result.stop is not None:
                 break
@@ -117,7 +117,7 @@ def _stored(round_: Round, book: Book, row: OutboxRow, outcome: Stored) -> None:
             etag=outcome.etag,
             base=base,
             original=row.payload,
-            state="recheck",
+            state="written",
             written_at=round_.now(),
         )
         counts.created += 1
@@ -128,7 +128,7 @@ def _stored(round_: Round, book: Book, row: OutboxRow, outcome: Stored) -> None:
             href=outcome.href,
             etag=outcome.etag,
             original=row.payload,
-            state="recheck",
+            state="written",
             reason="",
             written_at=round_.now(),
         )
@@ -187,9 +187,7 @@ def _set_aside(round_: Round, book: Book, row: OutboxRow, error: RemoteError) ->
 def read_back(round_: Round, book: Book) -> None:
     """Read what the remote made of our writes; unproven ones are settled by L12."""
     store = round_.store
-    links = {
-        link.href: link for link in store.links.in_state(book.id, "recheck") if link.written_at is not None
-    }
+    links = {link.href: link for link in store.links.in_state(book.id, "written")}
     if not links:
         return
     changes = list(round_.connector.fetch(book.href, list(links)))
@@ -223,6 +221,8 @@ def _settle(round_: Round, names: GroupNames, link: StoredLink, change: Change) 
         settled = settle(link.base.remote, link.base.remote, seen)
         shadow, lost = settled.remote, settled.lost
     quiet = proven or _same(shadow, seen)
+    if not quiet:
+        _note_rewriting(round_, link, shadow, seen)
     round_.store.links.rebase(
         link.id,
         Base(link.base.local, replace(shadow, uid=seen.uid, updated=seen.updated)),
@@ -231,6 +231,14 @@ def _settle(round_: Round, names: GroupNames, link: StoredLink, change: Change) 
         state="ok" if quiet else "recheck",
         lost=" ".join(path_text(path) for path in lost),
     )
+
+
+def _note_rewriting(round_: Round, link: StoredLink, sent: Contact, seen: Contact) -> None:
+    """L12: without proof, a really different value is taken as the remote's, and both are on record."""
+    for path, edit in differs(sent, seen).items():
+        values = conflict_values(Clash(path, None, edit.old, edit.new, "remote"), round_.run_id, round_.now())
+        key = (link.contact_id, link.collection_id, path_text(path))
+        round_.store.journal.note_conflict(values, key=key)
 
 
 def _same(shadow: Contact, seen: Contact) -> bool:

@@ -9,7 +9,7 @@ from contactsync.engine.cards import BookState, Card
 from contactsync.engine.context import Round
 from contactsync.model.contact import Contact
 from contactsync.model.fields import Path
-from contactsync.store.values import OutboxRow
+from contactsync.store.values import OutboxRow, StoredLink
 from contactsync.sync.diff import differs
 from contactsync.sync.echo import settle
 from contactsync.sync.types import Base
@@ -90,3 +90,12 @@ def _change(state: BookState, row: OutboxRow, found: Recovered) -> None:
     for path in edits:
         if any(path == changed for changed in differs(row.before, row.target)):
             found.rewritten.append((row.contact_id, row.collection_id, path, row.target, card.view))
+
+
+def read_back_base(link: StoredLink, card: Card) -> Base:
+    """The shadows of a card that we wrote and that is read only now: under the etag that the write
+    returned, what is seen is the shadow (L11); else what differs is judged by L12."""
+    if link.etag is not None and link.etag == card.etag:
+        return Base(link.base.local, card.view)
+    settled = settle(link.base.remote, link.base.remote, card.view)
+    return Base(link.base.local, replace(settled.remote, uid=card.view.uid))

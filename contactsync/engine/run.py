@@ -15,6 +15,7 @@ from contactsync.engine.decide import decide
 from contactsync.engine.pull import Pulled, pull
 from contactsync.engine.push import push
 from contactsync.errors import BookGone, ContactSyncError, RemoteError, SafetyStop
+from contactsync.store.links import ALIVE
 from contactsync.store.values import Book
 
 ATTEMPTS = 3
@@ -87,10 +88,7 @@ def _back_up(round_: Round, pulled: Sequence[Pulled]) -> None:
     for part in pulled:
         if part.book.backed_up_at is None:
             staged = [c.payload for c in round_.store.books.staged(part.book.id) if c.payload]
-            known = [
-                link.original
-                for link in round_.store.links.in_state(part.book.id, "ok", "recheck", "refused")
-            ]
+            known = [link.original for link in round_.store.links.in_state(part.book.id, *ALIVE)]
             back_up(round_, part.book, staged + known)
 
 
@@ -171,7 +169,8 @@ def _book_is_gone(round_: Round, book: Book, error: BookGone) -> None:
 def _say_gone(round_: Round, book: Book) -> None:
     count = round_.store.links.count(book.id)
     round_.book_report(book).error = (
-        f"The address book {book.name!r} is not at the server any more. Its {count} contacts stay on this device. "
+        f"The address book {book.name!r} is not at the server any more. "
+        f"Its {count} contacts stay on this device. "
         f"If that is meant: contactsync account books {round_.account.name}"
     )
 

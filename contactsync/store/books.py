@@ -118,7 +118,6 @@ def _book(row: Any) -> Book:
         selected=row.selected,
         cursor=row.cursor,
         cursor_at=row.cursor_at,
-        page_cursor=row.page_cursor,
         backed_up_at=row.backed_up_at,
         gone_at=row.gone_at,
     )

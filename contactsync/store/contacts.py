@@ -133,9 +133,10 @@ class Contacts:
         """Remove the row for good; everything that points at it must be gone or cascade."""
         self._db.execute(sa.delete(CONTACT).where(CONTACT.c.id == contact_id))
 
-    def rename_uid(self, contact_id: int, uid: str) -> None:
-        """Free the uid of a contact that was merged away, so that it can be an alias (L40)."""
-        self._db.execute(sa.update(CONTACT).where(CONTACT.c.id == contact_id).values(uid=uid))
+    def merge_into(self, contact_id: int, survivor_id: int, uid: str) -> None:
+        """The tombstone of a contact that was merged away: its uid becomes free for an alias (L40)."""
+        values = {"uid": uid, "merged_into": survivor_id}
+        self._db.execute(sa.update(CONTACT).where(CONTACT.c.id == contact_id).values(**values))
 
     def add_alias(self, uid: str, contact_id: int) -> None:
         """This uid now means that contact, whatever it meant before."""
@@ -240,5 +241,6 @@ def _stored(row: Any) -> StoredContact:
         updated_at=row.updated_at,
         deleted_at=row.deleted_at,
         held=row.held,
+        merged_into=row.merged_into,
         times={path: datetime.fromisoformat(at) for path, at in json.loads(row.times).items()},
     )

@@ -177,8 +177,12 @@ class Journal:
         idle = [~sa.exists().where(rows.c.run_id == RUN.c.id) for rows in (JOURNAL, CONFLICT)]
         self._db.execute(sa.delete(RUN).where(RUN.c.started_at < before, *idle))
 
-    def note_conflict(self, values: Mapping[str, Any], *, key: tuple[int, int | None, str]) -> int:
-        """A new record, or, while one is open for this contact, book and unit, that one (L18)."""
+    def open_conflict(self, key: tuple[int, int | None, str]) -> int | None:
+        """The open question about one unit (contact, book, path), if there is one."""
+        row = self._open_conflict(key)
+        return int(row.id) if row is not None else None
+
+    def _open_conflict(self, key: tuple[int, int | None, str]) -> Any | None:
         contact_id, collection_id, path = key
         where = sa.and_(
             CONFLICT.c.contact_id == contact_id,
@@ -186,8 +190,13 @@ class Journal:
             CONFLICT.c.path == path,
             CONFLICT.c.status == "open",
         )
-        row = self._db.row(sa.select(CONFLICT).where(where))
+        return self._db.row(sa.select(CONFLICT).where(where))
+
+    def note_conflict(self, values: Mapping[str, Any], *, key: tuple[int, int | None, str]) -> int:
+        """A new record, or, while one is open for this contact, book and unit, that one (L18)."""
+        row = self._open_conflict(key)
         if row is None:
+            contact_id, collection_id, path = key
             return self._db.insert(
                 CONFLICT, contact_id=contact_id, collection_id=collection_id, path=path, **values
             )

@@ -25,7 +25,7 @@ COLLECTION = table(tables.Collection)
 GROUP = table(tables.Group)
 GROUP_LINK = table(tables.GroupLink)
 
-ALIVE = ("ok", "recheck", "refused")
+ALIVE = ("ok", "written", "recheck", "refused")
 
 
 class Links:
@@ -143,7 +143,6 @@ class Links:
             href=href,
             etag=etag,
             state=state,
-            echoes="",
             lost="",
             reason="",
             written_at=written_at,
@@ -161,10 +160,6 @@ class Links:
         if "original" in values:
             values["original"] = pack(values["original"])
         self._db.execute(sa.update(LINK).where(LINK.c.id == link_id).values(**values))
-
-    def remember_echo(self, link: StoredLink, echo: str) -> None:
-        """L12: a pair (sent, seen) that turned out to be the remote's own rewriting."""
-        self.update(link.id, echoes=json.dumps([*link.echoes, echo][-8:]))
 
     def remove(self, link_id: int) -> None:
         self._db.execute(sa.delete(LINK).where(LINK.c.id == link_id))
@@ -218,7 +213,6 @@ def _stored(row: Any) -> StoredLink:
         base=Base(jsonform.loads(row.base_local), replace(remote, uid=row.card_uid)),
         base_hash=row.base_hash,
         original=zlib.decompress(row.original),
-        echoes=tuple(json.loads(row.echoes)) if row.echoes else (),
         state=row.state,
         reason=row.reason,
         written_at=row.written_at,

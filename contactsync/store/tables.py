@@ -56,7 +56,6 @@ class Collection(Row, table=True):
     selected: bool = True
     cursor: str | None = Field(default=None, sa_type=Text)
     cursor_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
-    page_cursor: str | None = Field(default=None, sa_type=Text)
     backed_up_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     gone_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
 
@@ -71,6 +70,7 @@ class Contact(Row, table=True):
     uid: str = Field(sa_type=Text, unique=True)
     hash: str = Field(sa_type=Text)
     held: str = Field(default="", sa_type=Text)
+    merged_into: int | None = Field(default=None, foreign_key="contact.id", ondelete="SET NULL")
     created_at: datetime = Field(sa_type=UTCDateTime)
     updated_at: datetime = Field(sa_type=UTCDateTime)
     deleted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
@@ -84,8 +84,8 @@ class Contact(Row, table=True):
 class Link(Row, table=True):
     """A contact and its card in one book, with both shadows and the card's bytes as read.
 
-    ``state``: ok, recheck (written, not read back), refused (waits for a change, L35), left (L26),
-    deleted (L22: kept until a listing without the card was seen).
+    ``state``: ok, written (and not read back), recheck (to be read again), refused (waits for a
+    change, L35), left (L26), deleted (L22: kept until a listing without the card was seen).
     """
 
     __table_args__ = (
@@ -106,7 +106,6 @@ class Link(Row, table=True):
     deleted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     reason: str = Field(default="", sa_type=Text)
     lost: str = Field(default="", sa_type=Text)
-    echoes: str = Field(default="", sa_type=Text)
     base_local: str = Field(sa_type=Text)
     base_remote: str = Field(sa_type=Text)
     original: bytes = Field(sa_type=LargeBinary)

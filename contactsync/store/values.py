@@ -13,7 +13,11 @@ from contactsync.sync.types import Base
 
 @dataclass(frozen=True, slots=True)
 class StoredContact:
-    """A contact of the hub. ``held`` says why it is created nowhere else (L27); empty: it is not."""
+    """A contact of the hub.
+
+    ``held`` says why it is created nowhere else (L27), empty: it is not; ``merged_into`` is the
+    survivor of a merge that this tombstone lost (L40).
+    """
 
     id: int
     contact: Contact
@@ -21,6 +25,7 @@ class StoredContact:
     updated_at: datetime
     deleted_at: datetime | None = None
     held: str = ""
+    merged_into: int | None = None
     times: Mapping[str, datetime] = field(default_factory=dict)
 
     @property
@@ -57,7 +62,6 @@ class Book:
     selected: bool
     cursor: str | None
     cursor_at: datetime | None
-    page_cursor: str | None
     backed_up_at: datetime | None
     gone_at: datetime | None
 
@@ -75,7 +79,6 @@ class StoredLink:
     base: Base
     base_hash: str
     original: bytes
-    echoes: tuple[str, ...]
     state: str
     reason: str
     written_at: datetime | None

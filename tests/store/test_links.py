@@ -28,7 +28,7 @@ def test_a_link_comes_back_with_both_shadows_and_the_bytes_as_read(store: Store)
     assert link is not None
     assert (link.base.local, link.base.remote, link.card_uid) == (ada, card, "their-uid")
     assert link.base.remote.uid == "their-uid"
-    assert (link.original, link.written_at, link.echoes) == (b"BEGIN:VCARD\r\n", NOON, ())
+    assert (link.original, link.written_at) == (b"BEGIN:VCARD\r\n", NOON)
     assert store.links.get(link_id + 1) is None
     assert store.links.at(book, ["/a.vcf", "/b.vcf"]) == {"/a.vcf": link}
     assert store.links.of_contacts([key, 99]) == {key: [link]}
@@ -92,18 +92,6 @@ def test_the_accounts_of_contacts_are_named_once_and_in_order(store: Store) -> N
     for account, href in (("work", "/w/"), ("home", "/one/"), ("home", "/two/")):
         add_link(store, ada, add_book(store, account, href), person("Ada"))
     assert store.links.accounts_of() == {ada: ["home", "work"]}
-
-
-@pytest.mark.law("L12")
-def test_the_last_eight_echoes_are_remembered(store: Store) -> None:
-    link_id = add_link(store, add_contact(store, person("Ada")), add_book(store), person("Ada"))
-    for number in range(10):
-        link = store.links.get(link_id)
-        assert link is not None
-        with store.transaction():
-            store.links.remember_echo(link, f"pair {number}")
-    link = store.links.get(link_id)
-    assert link is not None and link.echoes == tuple(f"pair {number}" for number in range(2, 10))
 
 
 @pytest.mark.law("L12")

@@ -17,7 +17,10 @@ from contactsync.sync.types import Base, Hub, Live, Mode, Policy
 ADA = Contact(
     uid="ada",
     name=Name(full="Ada Lovelace"),
-    emails=(Email("ada@home.example", frozenset({"private"})), Email("ada@work.example", frozenset({"work"}))),
+    emails=(
+        Email("ada@home.example", frozenset({"private"})),
+        Email("ada@work.example", frozenset({"work"})),
+    ),
     phones=(Phone("+44 20 7946 0000", frozenset({"private"})),),
     titles=(Title("Countess"),),
     notes=(Note("first\nsecond\nthird"),),
@@ -117,7 +120,10 @@ def test_an_edited_value_is_an_edit_and_not_a_deletion_and_a_new_entry() -> None
     local = replace(ADA, emails=(ADA.emails[0], replace(ADA.emails[1], label="Lab")))
     remote = replace(ADA, emails=(ADA.emails[0], Email("countess@new.example", frozenset({"work"}))))
     result = merged(local, remote)
-    assert result.local.emails == (ADA.emails[0], Email("countess@new.example", frozenset({"work"}), label="Lab"))
+    assert result.local.emails == (
+        ADA.emails[0],
+        Email("countess@new.example", frozenset({"work"}), label="Lab"),
+    )
 
 
 @pytest.mark.law("L15")
@@ -141,7 +147,11 @@ def test_two_ways_to_one_value_do_not_leave_it_twice() -> None:
 def test_another_order_is_no_edit_and_new_entries_go_beside_their_neighbour() -> None:
     remote = replace(ADA, emails=(ADA.emails[1], Email("next@x.example"), ADA.emails[0]))
     result = merged(ADA, remote)
-    assert [e.address for e in result.local.emails] == ["ada@home.example", "ada@work.example", "next@x.example"]
+    assert [e.address for e in result.local.emails] == [
+        "ada@home.example",
+        "ada@work.example",
+        "next@x.example",
+    ]
     assert not merged(ADA, replace(ADA, emails=ADA.emails[::-1])).taken
 
 
@@ -179,14 +189,20 @@ def test_an_entry_pushed_out_of_a_short_list_stays_in_the_hub() -> None:
     assert result.local == more
     assert [e.address for e in result.remote.emails] == ["best@x.example"]
     again = merge(
-        Base(result.base.local, result.remote), Hub(more), Live(result.remote), project=project, policy=Policy.NEWEST
+        Base(result.base.local, result.remote),
+        Hub(more),
+        Live(result.remote),
+        project=project,
+        policy=Policy.NEWEST,
     )
     assert again.local == more and not again.sent
 
 
 @pytest.mark.law("L28")
 def test_a_first_meeting_is_a_union() -> None:
-    other = Contact(name=ADA.name, emails=(Email("ADA@home.example"), Email("z@x.example")), kind="individual")
+    other = Contact(
+        name=ADA.name, emails=(Email("ADA@home.example"), Email("z@x.example")), kind="individual"
+    )
     result = merged(ADA, other, base=Contact())
     assert [e.address for e in result.local.emails] == ["ada@home.example", "z@x.example", "ada@work.example"]
     assert result.local.kind == "individual"
@@ -251,7 +267,9 @@ def test_both_sides_agree_after_a_merge_and_a_second_merge_changes_nothing(
     base: Contact, local: Contact, remote: Contact
 ) -> None:
     result = merged(local, remote, base=base)
-    again = merge(result.base, Hub(result.local), Live(result.remote), project=lambda c: c, policy=Policy.NEWEST)
+    again = merge(
+        result.base, Hub(result.local), Live(result.remote), project=lambda c: c, policy=Policy.NEWEST
+    )
     assert not again.taken and not again.sent and not again.clashes
     assert {e.address for e in result.local.emails} == {e.address for e in result.remote.emails}
     assert set(result.local.titles) == set(result.remote.titles) and result.local.kind == result.remote.kind
@@ -260,7 +278,9 @@ def test_both_sides_agree_after_a_merge_and_a_second_merge_changes_nothing(
 @pytest.mark.law("L16")
 @settings(max_examples=300, deadline=None)
 @given(contacts, contacts, contacts)
-def test_no_value_that_a_side_set_is_lost_without_a_record(base: Contact, local: Contact, remote: Contact) -> None:
+def test_no_value_that_a_side_set_is_lost_without_a_record(
+    base: Contact, local: Contact, remote: Contact
+) -> None:
     result = merged(local, remote, base=base)
     recorded = [value for clash in result.clashes for value in (clash.local, clash.remote)]
     for side, other in ((local, remote), (remote, local)):
