@@ -283,8 +283,9 @@ class Engine:
         """Create or replace by UID; ``groups`` are names. Returns the UIDs."""
         return self.hub.put(contacts)
 
-    def delete(self, names: Sequence[str]) -> list[StoredContact]:
-        return self.hub.delete(names)
+    def delete(self, names: Sequence[str], *, here_only: bool = False) -> list[StoredContact]:
+        """Into the trash, and deleted at the remotes by the next round unless ``here_only``."""
+        return self.hub.delete(names, here_only=here_only)
 
     def restore(self, names: Sequence[str]) -> list[StoredContact]:
         return self.hub.restore(names)

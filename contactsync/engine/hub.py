@@ -96,14 +96,17 @@ class HubEdits:
         self._revive_groups(contact.groups - stored.contact.groups, at)
         return True
 
-    def delete(self, names: Iterable[str]) -> list[StoredContact]:
-        """Into the trash; the next round deletes the cards."""
+    def delete(self, names: Iterable[str], *, here_only: bool = False) -> list[StoredContact]:
+        """Into the trash; the next round deletes the cards, unless ``here_only``: then they stay at
+        the remotes, let go of and remembered as left (L26)."""
         found = [self.find(name) for name in names]
         with self._store.transaction():
             at = self._now()
             run = self._store.journal.start_run("delete", at)
             for stored in found:
                 self.drop(run, at, stored)
+                for link in self._store.links.of_contact(stored.id) if here_only else ():
+                    self._store.links.update(link.id, state="left")
             self._store.journal.end_run(run, at, "ok", {"contacts": len(found)})
         return found
 
@@ -271,8 +274,8 @@ class HubEdits:
             return 0
         if row.collection_id is not None:
             left.append(
-                f"{stored.contact.display}: came from a remote; deleting it here would delete it there. "
-                f"To do that: contactsync contact delete {stored.uid}"
+                f"{stored.contact.display}: came from a remote and stays there. "
+                f"To take it off this device only: contactsync contact delete --here-only {stored.uid}"
             )
             return 0
         self.drop(run, at, stored, note="undo")

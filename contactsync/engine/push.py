@@ -218,7 +218,8 @@ def _settle(round_: Round, names: GroupNames, link: StoredLink, change: Change) 
     if proven:
         shadow, lost = seen, losses(link.base.remote, seen)
     else:
-        settled = settle(link.base.remote, link.base.remote, seen)
+        before = round_.store.journal.before_last_write(link.id)
+        settled = settle(before, link.base.remote, seen)
         shadow, lost = settled.remote, settled.lost
     quiet = proven or _same(shadow, seen)
     if not quiet:

@@ -92,10 +92,11 @@ def _change(state: BookState, row: OutboxRow, found: Recovered) -> None:
             found.rewritten.append((row.contact_id, row.collection_id, path, row.target, card.view))
 
 
-def read_back_base(link: StoredLink, card: Card) -> Base:
+def read_back_base(round_: Round, link: StoredLink, card: Card) -> Base:
     """The shadows of a card that we wrote and that is read only now: under the etag that the write
     returned, what is seen is the shadow (L11); else what differs is judged by L12."""
     if link.etag is not None and link.etag == card.etag:
         return Base(link.base.local, card.view)
-    settled = settle(link.base.remote, link.base.remote, card.view)
+    before = round_.store.journal.before_last_write(link.id)
+    settled = settle(before, link.base.remote, card.view)
     return Base(link.base.local, replace(settled.remote, uid=card.view.uid))

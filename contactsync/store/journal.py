@@ -130,6 +130,17 @@ class Journal:
             _outbox(row) for row in self._db.rows(sa.select(JOURNAL).where(condition).order_by(JOURNAL.c.id))
         ]
 
+    def before_last_write(self, link_id: int) -> Contact:
+        """What the remote showed before our last confirmed write of a card; nothing if we made it."""
+        written = sa.and_(
+            JOURNAL.c.side == "remote",
+            JOURNAL.c.state == "done",
+            JOURNAL.c.action == "update",
+            JOURNAL.c.link_id == link_id,
+        )
+        row = self._db.row(sa.select(JOURNAL.c.before).where(written).order_by(JOURNAL.c.id.desc()).limit(1))
+        return jsonform.loads(row[0]) if row is not None else Contact()
+
     def in_doubt(self) -> int:
         row = self._db.row(sa.select(sa.func.count()).select_from(JOURNAL).where(JOURNAL.c.state == "sent"))
         return int(row[0]) if row else 0

@@ -23,8 +23,9 @@ class Settled:
 def settle(before: Contact, sent: Contact, seen: Contact) -> Settled:
     """A write of ``sent`` over ``before`` is in doubt and ``seen`` is what a read shows now.
 
-    A unit of ``seen`` stays an edit only if it differs from both candidates (L13) and does more
-    than lose from what was sent (L12).
+    A unit of ``seen`` stays an edit only if it differs from both candidates (L13) and, where we sent
+    it, does more than lose from what was sent (L12): what the remote showed before, it can hold, so
+    its absence is a person's doing.
     """
     old = flatten(before)
     target = aligned(sent, old)
@@ -33,7 +34,7 @@ def settle(before: Contact, sent: Contact, seen: Contact) -> Settled:
     landed = not written or any(_took(p, old, target, now) for p in written)
     if not landed:
         return Settled(False, before)
-    lost = tuple(p for p in _paths(target, now) if _only_loses(p, target.values.get(p), now.values.get(p)))
+    lost = tuple(p for p in written if _only_loses(p, target.values.get(p), now.values.get(p)))
     values: dict[Path, Any] = {}
     for path in _paths(now, target):
         value = (
