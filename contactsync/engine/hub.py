@@ -88,6 +88,8 @@ class HubEdits:
             return False
         times = {**stored.times, **{path_text(path): at for path in edits}}
         self._store.contacts.save(stored.id, contact, at, times=times)
+        if stored.deleted:
+            self._take_up_again(stored)
         action = "revive" if stored.deleted else "update"
         before = None if stored.deleted else stored.contact
         self._store.journal.note(
@@ -95,6 +97,12 @@ class HubEdits:
         )
         self._revive_groups(contact.groups - stored.contact.groups, at)
         return True
+
+    def _take_up_again(self, stored: StoredContact) -> None:
+        """Cards that were let go of when the contact was deleted here only are linked again."""
+        for link in self._store.links.of_contact(stored.id):
+            if link.state == "left":
+                self._store.links.update(link.id, state="recheck")
 
     def delete(self, names: Iterable[str], *, here_only: bool = False) -> list[StoredContact]:
         """Into the trash; the next round deletes the cards, unless ``here_only``: then they stay at
