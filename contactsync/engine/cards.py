@@ -12,7 +12,9 @@ from contactsync.engine.groupnames import GroupNames, believed_renames
 from contactsync.engine.pull import Pulled
 from contactsync.errors import CodecError
 from contactsync.model.contact import Contact
+from contactsync.model.fields import FIELD
 from contactsync.store.links import ALIVE
+from contactsync.store.store import Store
 from contactsync.store.values import Book, StagedChange, StoredLink
 from contactsync.sync.plan import Rules
 from contactsync.sync.types import Live
@@ -69,6 +71,11 @@ class BookState:
             link = self.links.get(href)
             if (link is None or link.state == "deleted") and card.view.kind != "group":
                 yield card
+
+    def holds(self, store: Store) -> set[str]:
+        """Fields that this remote was seen to hold: some card of the book shows a value (L12)."""
+        now = {path for card in self.cards.values() for path in FIELD if getattr(card.view, path)}
+        return now | store.links.fields_shown(self.book.id)
 
     def is_gone(self, link: StoredLink) -> bool:
         return link.id in self.gone_links

@@ -204,7 +204,7 @@ class _Planner:
         card = state.cards.get(link.href)
         base = self._recovered.bases.get(link.id, link.base)
         if card is not None and link.state == "written":
-            base = read_back_base(self._round, link, card)
+            base = read_back_base(self._round, state, link, card)
         return Spoke(state, link, card, base, gone=state.is_gone(link))
 
     def _fold(self, outcome: Outcome) -> None:

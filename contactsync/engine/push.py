@@ -219,7 +219,8 @@ def _settle(round_: Round, names: GroupNames, link: StoredLink, change: Change) 
         shadow, lost = seen, losses(link.base.remote, seen)
     else:
         before = round_.store.journal.before_last_write(link.id)
-        settled = settle(before, link.base.remote, seen)
+        holds = round_.store.links.fields_shown(link.collection_id)
+        settled = settle(before, link.base.remote, seen, holds=holds, confirmed=True)
         shadow, lost = settled.remote, settled.lost
     quiet = proven or _same(shadow, seen)
     if not quiet:

@@ -42,7 +42,7 @@ def recover(round_: Round, states: Iterable[BookState]) -> Recovered:
             if row.action == "create":
                 _create(round_, state, row, found)
             else:
-                _change(state, row, found)
+                _change(round_, state, row, found)
     return found
 
 
@@ -52,7 +52,8 @@ def _create(round_: Round, state: BookState, row: OutboxRow, found: Recovered) -
     card = _ours(state, row)
     capabilities = round_.connector.capabilities
     if card is not None:
-        settled = settle(Contact(), row.target, card.view)
+        holds = state.holds(round_.store)
+        settled = settle(Contact(), row.target, card.view, holds=holds)
         found.adopted[card.href] = Base(row.sent_local, settled.remote)
         found.done.append(row.id)
     elif row.sent_at is not None and state.pulled.began_at >= row.sent_at + capabilities.settles_after:
@@ -70,7 +71,7 @@ def _ours(state: BookState, row: OutboxRow) -> Card | None:
     return None
 
 
-def _change(state: BookState, row: OutboxRow, found: Recovered) -> None:
+def _change(round_: Round, state: BookState, row: OutboxRow, found: Recovered) -> None:
     """An update or delete: what the direct read of the card shows decides."""
     link = next((link for link in state.links.values() if link.id == row.link_id), None)
     if link is None:
@@ -79,7 +80,8 @@ def _change(state: BookState, row: OutboxRow, found: Recovered) -> None:
     if row.action == "delete" or card is None:
         found.dropped.append(row.id)
         return
-    settled = settle(row.before, row.target, card.view)
+    holds = state.holds(round_.store)
+    settled = settle(row.before, row.target, card.view, holds=holds)
     if not settled.landed:
         found.dropped.append(row.id)
         return
@@ -92,11 +94,12 @@ def _change(state: BookState, row: OutboxRow, found: Recovered) -> None:
             found.rewritten.append((row.contact_id, row.collection_id, path, row.target, card.view))
 
 
-def read_back_base(round_: Round, link: StoredLink, card: Card) -> Base:
+def read_back_base(round_: Round, state: BookState, link: StoredLink, card: Card) -> Base:
     """The shadows of a card that we wrote and that is read only now: under the etag that the write
     returned, what is seen is the shadow (L11); else what differs is judged by L12."""
     if link.etag is not None and link.etag == card.etag:
         return Base(link.base.local, card.view)
     before = round_.store.journal.before_last_write(link.id)
-    settled = settle(before, link.base.remote, card.view)
+    holds = state.holds(round_.store)
+    settled = settle(before, link.base.remote, card.view, holds=holds, confirmed=True)
     return Base(link.base.local, replace(settled.remote, uid=card.view.uid))

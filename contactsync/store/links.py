@@ -114,6 +114,12 @@ class Links:
         where = sa.and_(LINK.c.collection_id == collection_id, LINK.c.state.in_(ALIVE))
         return [jsonform.loads(text) for (text,) in self._db.rows(sa.select(LINK.c.base_local).where(where))]
 
+    def fields_shown(self, collection_id: int) -> set[str]:
+        """Fields of which some card of the book was read with a value: what this remote can hold."""
+        where = sa.and_(LINK.c.collection_id == collection_id, LINK.c.state == "ok")
+        documents = self._db.rows(sa.select(LINK.c.base_remote).where(where))
+        return {field for (text,) in documents for field in json.loads(text)}
+
     def group_members(self, collection_id: int) -> list[str]:
         """The group ids on the cards of a book as last read, one for each membership."""
         where = sa.and_(

@@ -70,7 +70,7 @@ class Contact(Row, table=True):
     uid: str = Field(sa_type=Text, unique=True)
     hash: str = Field(sa_type=Text)
     held: str = Field(default="", sa_type=Text)
-    merged_into: int | None = Field(default=None, foreign_key="contact.id", ondelete="SET NULL")
+    merged_into: int | None = Field(default=None, foreign_key="contact.id", ondelete="SET NULL", index=True)
     created_at: datetime = Field(sa_type=UTCDateTime)
     updated_at: datetime = Field(sa_type=UTCDateTime)
     deleted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)

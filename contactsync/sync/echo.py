@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,31 +21,37 @@ class Settled:
     lost: tuple[Path, ...] = ()
 
 
-def settle(before: Contact, sent: Contact, seen: Contact) -> Settled:
-    """A write of ``sent`` over ``before`` is in doubt and ``seen`` is what a read shows now.
+def settle(
+    before: Contact, sent: Contact, seen: Contact, *, holds: Container[str] = (), confirmed: bool = False
+) -> Settled:
+    """``sent`` was written over ``before``, and ``seen`` is what a read shows now.
 
-    A unit of ``seen`` stays an edit only if it differs from both candidates (L13) and, where we sent
-    it, does more than lose from what was sent (L12): what the remote showed before, it can hold, so
-    its absence is a person's doing.
+    While the write is in doubt, a unit of ``seen`` is an edit only if it differs from both
+    candidates (L13); of a ``confirmed`` write, if it differs from what was sent. Where we sent it,
+    it must do more than lose from that (L12): but what the remote showed before, it can hold, and so
+    it can the fields in ``holds``, of which the book shows values elsewhere.
     """
     old = flatten(before)
     target = aligned(sent, old)
     now = aligned(seen, target)
     written = [p for p in _paths(old, target) if not same_unit(p, old.values.get(p), target.values.get(p))]
-    landed = not written or any(_took(p, old, target, now) for p in written)
+    landed = confirmed or not written or any(_took(p, old, target, now) for p in written)
     if not landed:
         return Settled(False, before)
-    lost = tuple(p for p in written if _only_loses(p, target.values.get(p), now.values.get(p)))
+    lost = tuple(p for p in written if _is_loss(p, target.values.get(p), now.values.get(p), holds))
     values: dict[Path, Any] = {}
     for path in _paths(now, target):
-        value = (
-            now.values.get(path)
-            if _no_edit(path, old, target, now) or path in lost
-            else target.values.get(path)
-        )
+        candidates = (target,) if confirmed else (target, old)
+        value = now.values.get(path)
+        kept = path in lost or any(same_unit(path, value, c.values.get(path)) for c in candidates)
+        value = value if kept else target.values.get(path)
         if value is not None:
             values[path] = value
     return Settled(True, build(Units(values, _joint_order(now, target)), seen.uid), lost)
+
+
+def _is_loss(path: Path, sent: Any, seen: Any, holds: Container[str]) -> bool:
+    return _only_loses(path, sent, seen) and not (seen is None and path[0] in holds)
 
 
 def losses(sent: Contact, seen: Contact) -> tuple[Path, ...]:
@@ -64,11 +71,6 @@ def _took(path: Path, old: Units, target: Units, now: Units) -> bool:
     if same_unit(path, seen, old.values.get(path)):
         return False
     return same_unit(path, seen, target.values.get(path)) or _only_loses(path, target.values.get(path), seen)
-
-
-def _no_edit(path: Path, old: Units, target: Units, now: Units) -> bool:
-    seen = now.values.get(path)
-    return same_unit(path, seen, target.values.get(path)) or same_unit(path, seen, old.values.get(path))
 
 
 def _only_loses(path: Path, sent: Any, seen: Any) -> bool:
