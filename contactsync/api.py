@@ -16,6 +16,7 @@ from typing import Any
 
 from contactsync.config import AccountConfig, Config, database_url
 from contactsync.connectors.base import AccountSettings, Connector
+from contactsync.engine.connect import connect, settings_of, stored_password
 from contactsync.engine.context import Round, new_id, no_step, utc_now
 from contactsync.engine.hub import HubEdits, Undone, describe
 from contactsync.engine.lock import sync_lock
@@ -172,31 +173,10 @@ class Engine:
 
     def connect(self, account: AccountConfig) -> Connector:
         """The connector of an account; nothing is sent yet."""
+        password = self.hooks.password or stored_password(self.data_dir)
         if self.hooks.connect is not None:
-            return self.hooks.connect(self.settings_of(account))
-        from contactsync.connectors import registry
-
-        return registry.create(self.settings_of(account))
-
-    def settings_of(self, account: AccountConfig) -> AccountSettings:
-        return AccountSettings(
-            name=account.name,
-            connector=account.connector,
-            url=account.url,
-            username=account.username,
-            password=lambda: self._password(account),
-            ca_file=account.ca_file,
-            client_cert=account.client_cert,
-            proxy=account.proxy,
-            insecure_http=account.insecure_http,
-        )
-
-    def _password(self, account: AccountConfig) -> str:
-        if self.hooks.password is not None:
-            return self.hooks.password(account)
-        from contactsync.credentials import Secrets
-
-        return Secrets(self.data_dir).get(account)
+            return self.hooks.connect(settings_of(account, password))
+        return connect(account, password)
 
     def _end(self, report: RunReport, dry_run: bool) -> None:
         idle = not any(account.worked or account.state != "ok" for account in report.accounts)

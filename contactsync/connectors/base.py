@@ -187,7 +187,10 @@ class Connector(Protocol):
     """One login at one remote. All methods raise `RemoteError` and its children only."""
 
     capabilities: Capabilities
-    codec: Codec
+
+    @property
+    def codec(self) -> Codec:
+        """The translation that goes with this remote; made when it is first needed."""
 
     def check(self) -> str:
         """Who am I: a line for people, e.g. the principal. Raises `AuthError`."""

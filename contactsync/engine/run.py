@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import timedelta
 
 from contactsync.connectors.base import Collection
 from contactsync.engine.apply import apply
 from contactsync.engine.backup import back_up
 from contactsync.engine.context import Round
 from contactsync.engine.decide import decide
+from contactsync.engine.idle import BOOKS_EVERY
 from contactsync.engine.pull import Pulled, pull
 from contactsync.engine.push import push
 from contactsync.errors import BookGone, ContactSyncError, RemoteError, SafetyStop
@@ -19,7 +19,6 @@ from contactsync.store.links import ALIVE
 from contactsync.store.values import Book
 
 ATTEMPTS = 3
-BOOKS_EVERY = timedelta(days=1)
 
 
 class _DryRun(Exception):
@@ -47,6 +46,7 @@ def _attempt(round_: Round, books: Sequence[Book], attempt: int) -> bool:
         return False
     _back_up(round_, pulled)
     if _nothing_to_do(round_, pulled):
+        round_.quiet = len(pulled) == len(books)
         return False
     try:
         with round_.store.transaction():
@@ -202,7 +202,11 @@ def _conclude(round_: Round) -> None:
     try:
         with round_.store.transaction():
             round_.store.books.note_account(
-                round_.account.name, state=report.state, message=report.message, ran_at=round_.now()
+                round_.account.name,
+                state=report.state,
+                message=report.message,
+                ran_at=round_.now(),
+                quiet_run=round_.run_id - 1 if round_.quiet else None,
             )
     except ContactSyncError as error:
         report.fail(error)

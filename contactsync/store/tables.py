@@ -30,13 +30,18 @@ class Row(SQLModel, registry=registry(metadata=METADATA)):
 
 
 class Account(Row, table=True):
-    """State of an account; what it is stands in the configuration."""
+    """State of an account; what it is stands in the configuration.
+
+    ``quiet_run`` is the newest run when a round found that nothing waits here: as long as it is the
+    newest, nothing was edited on the device (every edit is a run).
+    """
 
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(sa_type=Text, unique=True)
     connector: str = Field(sa_type=Text)
     books_read_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     ran_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    quiet_run: int | None = Field(default=None)
     state: str = Field(default="new", sa_type=Text)
     message: str = Field(default="", sa_type=Text)
 

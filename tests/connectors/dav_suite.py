@@ -21,7 +21,7 @@ _names = count(1)
 
 def login(url: str, user: str = "", password: str | Callable[[], str] = "") -> CardDavConnector:
     ask = password if callable(password) else lambda: password
-    return CardDavConnector(AccountSettings("test", "carddav", url, user, ask), VCardCodec("3.0"))
+    return CardDavConnector(AccountSettings("test", "carddav", url, user, ask), lambda: VCardCodec("3.0"))
 
 
 class DavSuite(ConnectorSuite):

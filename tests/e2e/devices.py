@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from contactsync.api import Engine, Hooks
 from contactsync.config import AccountConfig, Config
-from contactsync.engine.report import AccountReport, BookReport
+from contactsync.connectors.memory import MemoryConnector, MemoryServer
+from contactsync.engine.report import AccountReport, BookReport, RunReport
 from contactsync.model.contact import Contact, Email, Name, NameComponent, Phone, Title
+from contactsync.store.values import StoredLink
 from contactsync.sync.brakes import Limits
+from contactsync.vcard.codec import VCardCodec
 from tests.servers import Server
+
+AnyServer = Server | MemoryServer
 
 
 @dataclass
@@ -19,14 +26,19 @@ class Device:
     """One device: `sync` makes a round and checks that it went well."""
 
     folder: Path
-    server: Server
+    server: AnyServer
     account: AccountConfig
     hooks: Hooks = field(default_factory=Hooks)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        password = self.server.password
-        self.hooks = replace(self.hooks, password=lambda account: password)
+        if isinstance(self.server, MemoryServer):
+            memory = self.server
+            connect = self.hooks.connect or (lambda settings: MemoryConnector(memory, VCardCodec()))
+            self.hooks = replace(self.hooks, connect=connect)
+        elif self.hooks.password is None:
+            password = self.server.password
+            self.hooks = replace(self.hooks, password=lambda account: password)
         self.engine = self.open()
 
     def open(self) -> Engine:
@@ -34,8 +46,11 @@ class Device:
             Config(self.folder / "config.toml", accounts=(self.account,)), self.folder, hooks=self.hooks
         )
 
+    def run(self, **options: object) -> RunReport:
+        return self.engine.sync(**options)  # type: ignore[arg-type]
+
     def report(self, **options: object) -> AccountReport:
-        return self.engine.sync(**options).accounts[0]  # type: ignore[arg-type]
+        return self.run(**options).accounts[0]
 
     def sync(self, **options: object) -> BookReport:
         """A round that must go well; the report of its only book (or the first)."""
@@ -58,6 +73,17 @@ class Device:
     def edit(self, uid: str, change: Callable[[Contact], Contact]) -> None:
         self.engine.put([change(self.contact(uid))])
 
+    def links(self, uid: str) -> list[StoredLink]:
+        """The cards of a contact that count, in any book."""
+        stored = self.engine.store.contacts.by_uid(uid)
+        assert stored is not None, uid
+        found = self.engine.store.links.of_contact(stored.id)
+        return [link for link in found if link.state not in ("deleted", "left")]
+
+    def dump(self) -> dict[str, list[tuple[object, ...]]]:
+        """Every row of the database; without the run log, cursors and the time of the last look."""
+        return dump(self.folder / "contacts.db")
+
     def everyone(self) -> dict[str, Contact]:
         return {s.uid: self.engine.hub.with_names(s.contact) for s in self.engine.contacts()}
 
@@ -65,8 +91,25 @@ class Device:
         self.engine.close()
 
 
-def account_for(server: Server, *books: str, **more: object) -> AccountConfig:
+_RESTLESS = {"collection": {"cursor", "cursor_at"}, "account": {"ran_at", "books_read_at"}}
+
+
+def dump(database: Path) -> dict[str, list[tuple[object, ...]]]:
+    """What L36 and P4 want unchanged, by table."""
+    with closing(sqlite3.connect(database)) as connection:
+        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'run'")
+        found = {}
+        for (name,) in names.fetchall():
+            columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{name}")')]
+            kept = ", ".join(f'"{c}"' for c in columns if c not in _RESTLESS.get(name, ()))
+            found[name] = connection.execute(f'SELECT {kept} FROM "{name}" ORDER BY rowid').fetchall()
+        return found
+
+
+def account_for(server: AnyServer, *books: str, **more: object) -> AccountConfig:
     """An account on this server, restricted to these books (hrefs) when given."""
+    if isinstance(server, MemoryServer):
+        return AccountConfig("home", "memory", books=books, **more)  # type: ignore[arg-type]
     settings = {"url": server.base_url + server.principal, "username": server.user, "books": books, **more}
     return AccountConfig("home", "carddav", **settings)  # type: ignore[arg-type]
 
@@ -83,6 +126,51 @@ def person(number: int, **more: object) -> Contact:
         **more,
     }
     return Contact(**content)  # type: ignore[arg-type]
+
+
+def calm(*devices: Device) -> None:
+    """Edits have stopped: two full rounds later nothing moves any more (P3, P4)."""
+    for _ in range(2):
+        for device in devices:
+            device.sync()
+    for _ in range(2):
+        for device in devices:
+            before = device.dump()
+            assert device.quiet()
+            assert device.dump() == before
+
+
+def card(uid: str, name: str = "", *lines: str, version: str = "3.0") -> bytes:
+    """A card as another client writes it."""
+    name = name or uid.capitalize()
+    head = ("BEGIN:VCARD", f"VERSION:{version}", f"UID:{uid}", f"FN:{name}", f"N:{name};;;;")
+    return "\r\n".join((*head, *lines, "END:VCARD", "")).encode()
+
+
+def cards(server: AnyServer, book: str) -> dict[str, bytes]:
+    """Path and bytes of every card in a book."""
+    return {path: server.get(path) or b"" for path in server.etags(book)}
+
+
+def uids(server: AnyServer, book: str) -> list[str]:
+    """The UID of every card, with repeats."""
+    return sorted(uid_of(payload) for payload in cards(server, book).values())
+
+
+def uid_of(payload: bytes) -> str:
+    return VCardCodec().read(payload).uid
+
+
+def path_of(server: AnyServer, book: str, uid: str) -> str:
+    """Where the only card with this UID is."""
+    (path,) = (path for path, payload in cards(server, book).items() if uid_of(payload) == uid)
+    return path
+
+
+def fill(server: AnyServer, book: str, payloads: Iterable[bytes]) -> None:
+    """Another client's cards, each at a path that its UID names."""
+    for payload in payloads:
+        server.put(f"{book}{uid_of(payload)}.vcf", payload)
 
 
 ANYTHING = Limits(enabled=False)

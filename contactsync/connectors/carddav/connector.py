@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from contactsync.connectors.base import (
     AccountSettings,
@@ -29,12 +30,17 @@ class CardDavConnector:
 
     capabilities = CAPABILITIES
 
-    def __init__(self, settings: AccountSettings, codec: Codec) -> None:
-        self.codec = codec
+    def __init__(self, settings: AccountSettings, make_codec: Callable[[], Codec]) -> None:
+        self._make_codec = make_codec
         self._transport = Transport(settings)
         self._reader = Reader(self._transport)
         self._writer = Writer(self._transport, CAPABILITIES.parallel_writes)
         self._login: Login | None = None
+
+    @functools.cached_property
+    def codec(self) -> Codec:
+        """A round without news needs none, and is over before it could be loaded."""
+        return self._make_codec()
 
     def check(self) -> str:
         """Asks the server each time; the line names login and server."""
@@ -65,6 +71,10 @@ class CardDavConnector:
 
 def factory(settings: AccountSettings) -> Connector:
     """What the entry point ``carddav`` names. vCard 3.0 is what every server takes."""
+    return CardDavConnector(settings, _vcard)
+
+
+def _vcard() -> Codec:
     from contactsync.vcard.codec import VCardCodec
 
-    return CardDavConnector(settings, VCardCodec(version="3.0"))
+    return VCardCodec(version="3.0")

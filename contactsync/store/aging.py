@@ -1,0 +1,54 @@
+"""What is old enough to be forgotten, and forgetting it (L22, L41)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from contactsync.store import tables
+from contactsync.store.contacts import chunks
+from contactsync.store.database import Database, table
+
+CONTACT = table(tables.Contact)
+LINK = table(tables.Link)
+JOURNAL = table(tables.Journal)
+CONFLICT = table(tables.Conflict)
+IMPORTED = table(tables.Imported)
+
+
+class Aging:
+    """Named queries over what retention is about."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def tombstones(self, before: datetime) -> list[int]:
+        """Contacts deleted before then that nothing needs any more.
+
+        Every link has let go, no step waits, and no question is open. A tombstone that an import
+        remembers stays: without it the next import of that file would bring the contact back (L30).
+        """
+        waiting = sa.and_(JOURNAL.c.contact_id == CONTACT.c.id, JOURNAL.c.state.in_(("queued", "sent")))
+        asked = sa.and_(CONFLICT.c.contact_id == CONTACT.c.id, CONFLICT.c.status == "open")
+        statement = sa.select(CONTACT.c.id).where(
+            CONTACT.c.deleted_at < before,
+            ~sa.exists().where(LINK.c.contact_id == CONTACT.c.id),
+            ~sa.exists().where(IMPORTED.c.contact_id == CONTACT.c.id),
+            ~sa.exists().where(waiting),
+            ~sa.exists().where(asked),
+        )
+        return [row[0] for row in self._db.rows(statement)]
+
+    def forget(self, contact_ids: Iterable[int]) -> None:
+        """The contacts go for good. Their steps stay as long as the journal is kept, nobody's now."""
+        for some in chunks(sorted(contact_ids)):
+            mine = JOURNAL.c.contact_id.in_(some)
+            self._db.execute(sa.update(JOURNAL).where(mine).values(contact_id=None))
+            self._db.execute(sa.delete(CONTACT).where(CONTACT.c.id.in_(some)))
+
+    def has_steps(self, before: datetime) -> bool:
+        """Whether finished steps are older than that."""
+        finished = sa.and_(JOURNAL.c.at < before, JOURNAL.c.state.not_in(("queued", "sent")))
+        return self._db.row(sa.select(JOURNAL.c.id).where(finished).limit(1)) is not None

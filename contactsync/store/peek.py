@@ -1,0 +1,65 @@
+"""A look at an SQLite device database without loading the layers that write it.
+
+Most rounds find nothing to do, and importing SQLAlchemy and SQLModel costs more than the whole
+rest of such a round. This module answers one question, whether the device side of an account is as
+quiet as a full round last found it, and knows nothing of contacts or links.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+FORMAT = "%Y-%m-%d %H:%M:%S.%f"
+
+
+@dataclass(frozen=True, slots=True)
+class QuietAccount:
+    """Books as (href, name, cursor) of an account in which nothing waits on the device side."""
+
+    books: tuple[tuple[str, str, str], ...]
+    open_conflicts: int
+
+
+def quiet_account(path: Path, name: str, books_read_after: datetime) -> QuietAccount | None:
+    """The account's books if nothing waits here, else None; also None whenever in doubt.
+
+    ``books_read_after``: an older list of books is to be read anew by a full round.
+    """
+    with contextlib.suppress(sqlite3.Error), _reading(path) as connection:
+        row = connection.execute(
+            "SELECT id, quiet_run, books_read_at FROM account WHERE name = ?", (name,)
+        ).fetchone()
+        newest = connection.execute("SELECT max(id) FROM run").fetchone()[0]
+        if row is None or row[1] is None or (newest or 0) > row[1]:
+            return None
+        if row[2] is None or datetime.strptime(row[2], FORMAT).replace(tzinfo=UTC) < books_read_after:
+            return None
+        books = connection.execute(
+            "SELECT href, name, cursor FROM collection WHERE account_id = ? AND selected AND gone_at IS NULL"
+            " ORDER BY href",
+            (row[0],),
+        ).fetchall()
+        conflicts = connection.execute("SELECT count(*) FROM conflict WHERE status = 'open'").fetchone()[0]
+        if not books or any(cursor is None for _, _, cursor in books):
+            return None
+        return QuietAccount(tuple(books), conflicts)
+    return None
+
+
+def note_quiet(path: Path, name: str, at: datetime) -> None:
+    """Only the time of the last round moves (L36)."""
+    with contextlib.suppress(sqlite3.Error), _reading(path) as connection:
+        stamp = at.astimezone(UTC).strftime(FORMAT)
+        connection.execute("UPDATE account SET ran_at = ? WHERE name = ?", (stamp, name))
+        connection.commit()
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    with contextlib.closing(sqlite3.connect(path.as_uri() + "?mode=rw", uri=True, timeout=1.0)) as connection:
+        yield connection
