@@ -22,6 +22,7 @@ from contactsync.engine.hub import HubEdits, Undone, describe
 from contactsync.engine.lock import sync_lock
 from contactsync.engine.report import AccountReport, RunReport
 from contactsync.engine.run import refresh_books, run_account
+from contactsync.engine.upkeep import tidy
 from contactsync.errors import UsageError
 from contactsync.model.contact import Contact
 from contactsync.store.links import ALIVE
@@ -116,6 +117,10 @@ class Engine:
                 report.accounts.append(self._round(account, report.run, dry_run, limits))
             report.open_conflicts = self.store.journal.open_conflicts()
             self._end(report, dry_run)
+            if not dry_run:
+                settings = self.config.settings
+                keep = timedelta(days=settings.trash_days), timedelta(days=settings.journal_days)
+                tidy(self.store, self.hooks.now(), *keep)
         return report
 
     def _wanted(self, names: Sequence[str]) -> list[AccountConfig]:
