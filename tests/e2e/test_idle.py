@@ -1,0 +1,98 @@
+"""The cheap round: it may only say "nothing" where a full round would do nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from contactsync.engine.connect import connect
+from contactsync.engine.idle import idle_round
+from contactsync.engine.report import RunReport
+from contactsync.model.contact import Title
+from tests.e2e.devices import Device, account_for, person
+from tests.servers import Server
+
+
+@pytest.fixture
+def quiet(tmp_path: Path, radicale: Server) -> Iterator[Device]:
+    """A device with three contacts that are all at the server, after a round that found nothing."""
+    book = radicale.make_book("idle")
+    device = Device(tmp_path, radicale, account_for(radicale, book))
+    device.engine.put([person(n) for n in range(3)])
+    for _ in range(3):
+        device.sync()
+    yield device
+    device.close()
+    radicale.delete_book(book)
+
+
+def cheap(device: Device) -> RunReport | None:
+    password = device.server.password
+    return idle_round(device.folder / "contacts.db", [device.account], lambda a: connect(a, lambda _: password))
+
+
+@pytest.mark.law("P4", "L36")
+def test_a_quiet_account_costs_one_request_and_reports_nothing(quiet: Device) -> None:
+    report = cheap(quiet)
+    assert report is not None and report.ok and report.exit_code() == 0
+    (book,) = report.accounts[0].books
+    assert book.requests == 1
+    assert not book.pulled and not book.pushed
+
+
+@pytest.mark.law("L1")
+def test_an_edit_on_the_device_ends_it_until_a_full_round_found_quiet_again(quiet: Device) -> None:
+    quiet.edit("uid-001", lambda c: replace(c, titles=(Title("Other"),)))
+    assert cheap(quiet) is None
+    assert quiet.sync().pushed.updated == 1
+    assert cheap(quiet) is None
+    quiet.sync()
+    quiet.sync()
+    assert cheap(quiet) is not None
+
+
+def test_news_at_the_server_end_it_and_are_not_swallowed(quiet: Device) -> None:
+    book = quiet.account.books[0]
+    href = next(iter(quiet.server.etags(book)))
+    quiet.server.delete(href)
+    assert cheap(quiet) is None
+    assert quiet.sync().pulled.deleted == 1
+
+
+def test_a_deletion_a_renamed_group_and_a_restored_contact_are_edits_too(quiet: Device) -> None:
+    steps = (
+        lambda: quiet.engine.delete(["uid-000"]),
+        lambda: quiet.engine.restore(["uid-000"]),
+        lambda: quiet.edit("uid-001", lambda c: replace(c, groups=frozenset({"Chess"}))),
+        lambda: quiet.engine.rename_group("Chess", "Go"),
+        lambda: quiet.engine.delete_group("Go"),
+    )
+    for step in steps:
+        assert cheap(quiet) is not None
+        step()
+        assert cheap(quiet) is None
+        for _ in range(4):
+            quiet.sync()
+
+
+def test_a_server_that_is_in_trouble_is_left_to_the_full_round(quiet: Device) -> None:
+    gone = replace(quiet.account, url="http://127.0.0.1:9/")
+    database = quiet.folder / "contacts.db"
+    assert idle_round(database, [gone], lambda a: connect(a, lambda _: "x")) is None
+
+
+def test_it_loads_no_database_layer_and_no_codec() -> None:
+    """The reason why it exists: what a quiet round must not import."""
+    code = (
+        "import sys, contactsync.engine.idle, contactsync.engine.connect, contactsync.connectors.carddav.connector\n"
+        "heavy = {'sqlmodel', 'sqlalchemy', 'alembic', 'pydantic', 'vobject', 'phonenumbers', 'rapidfuzz', 'typer',"
+        " 'contactsync.store.store', 'contactsync.vcard.codec'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
