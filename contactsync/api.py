@@ -178,10 +178,13 @@ class Engine:
 
     def connect(self, account: AccountConfig) -> Connector:
         """The connector of an account; nothing is sent yet."""
-        password = self.hooks.password or stored_password(self.data_dir)
         if self.hooks.connect is not None:
-            return self.hooks.connect(settings_of(account, password))
-        return connect(account, password)
+            return self.hooks.connect(settings_of(account, self.password))
+        return connect(account, self.password)
+
+    def password(self, account: AccountConfig) -> str:
+        """The secret of an account. Raises `AuthError` where there is none."""
+        return (self.hooks.password or stored_password(self.data_dir))(account)
 
     def _end(self, report: RunReport, dry_run: bool) -> None:
         idle = not any(account.worked or account.state != "ok" for account in report.accounts)
