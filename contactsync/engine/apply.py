@@ -128,6 +128,8 @@ class _Applier:
         before = outcome.stored.contact.groups if outcome.stored else frozenset()
         for group_id in (outcome.hub.contact.groups - before) & names.dead:
             self._store.groups.update(group_id, self._at, name=names.name_of(group_id))
+            for state in self._decision.states:
+                state.names.revive(group_id)
 
     def _report(self, outcome: Outcome) -> Any:
         return self._round.book_report(outcome.spokes[0].state.book)
@@ -152,7 +154,7 @@ class _Applier:
         if spoke.moved and spoke.link and spoke.card:
             self._store.links.move(spoke.link.id, spoke.state.book.id, spoke.card.href, spoke.card.etag)
         link_id = spoke.link.id if spoke.link else None
-        settled = False
+        base: Base | None = spoke.base
         for action in spoke.actions:
             match action:
                 case SaveLocal() | DropLocal():
@@ -160,31 +162,32 @@ class _Applier:
                 case NoteConflict(clash):
                     new = self._conflict(contact_id, spoke.state.book.id, clash)
                     self._round.book_report(spoke.state.book).conflicts += new
-                case Rebase(base):
-                    self._rebase(contact_id, spoke, link_id, base)
-                    settled = True
+                case Rebase():
+                    base = action.base
                 case UpdateRemote():
                     self._update(outcome, contact_id, spoke, link_id, action)
-                    settled = True
+                    base = None
                 case CreateRemote(contact):
                     self._create(outcome, contact_id, spoke, contact)
                 case DeleteRemote():
                     self._delete(outcome, contact_id, spoke, link_id)
-                    settled = True
+                    base = None
                 case Unlink(left):
                     self._unlink(link_id, left)
-                    settled = True
-        if not settled and (link_id is not None or spoke.card is not None):
-            self._same_again(outcome, contact_id, spoke, link_id)
+                    base = None
+        if base is not None and (link_id is not None or spoke.card is not None):
+            self._agreed(outcome, contact_id, spoke, link_id, base)
 
-    def _same_again(self, outcome: Outcome, contact_id: int, spoke: Spoke, link_id: int | None) -> None:
-        """The card was read and means what it meant, or only a group's name is pending."""
-        if spoke.card is not None:
-            link_id = self._rebase(contact_id, spoke, link_id, spoke.base)
+    def _agreed(
+        self, outcome: Outcome, contact_id: int, spoke: Spoke, link_id: int | None, base: Base
+    ) -> None:
+        """Both sides mean the same: the shadows move. Only a group's new name may still have to go
+        out (L39)."""
+        link_id = self._rebase(contact_id, spoke, link_id, base)
         pending = spoke.state.names.pending()
         if not outcome.hub.deleted and any(g in pending for g in outcome.hub.contact.groups):
             target = spoke.card.view if spoke.card else spoke.base.remote
-            self._update(outcome, contact_id, spoke, link_id, UpdateRemote(target, spoke.base, spoke.base))
+            self._update(outcome, contact_id, spoke, link_id, UpdateRemote(target, base, base))
 
     def _rebase(self, contact_id: int, spoke: Spoke, link_id: int | None, base: Base) -> int:
         """Move both shadows; with a card in hand, its bytes and etag too."""
@@ -212,13 +215,15 @@ class _Applier:
     ) -> None:
         before = spoke.card.view if spoke.card else spoke.base.remote
         original = spoke.card.payload if spoke.card else spoke.link.original if spoke.link else b""
-        target = self._with_rev(action.target, before, outcome)
-        payload = self._written(outcome, contact_id, spoke, target, original)
+        payload = self._written(outcome, contact_id, spoke, action.target, original)
         if payload is None:
             return
         if payload == original:
             self._rebase(contact_id, spoke, link_id, replace(action.base, remote=before))
             return
+        target = self._with_rev(action.target, before, outcome)
+        if target.updated != action.target.updated:  # REV moves only where something else does
+            payload = self._written(outcome, contact_id, spoke, target, original) or payload
         if spoke.card is not None or link_id is None:
             link_id = self._rebase(contact_id, spoke, link_id, action.interim)
         href = spoke.card.href if spoke.card else spoke.link.href if spoke.link else ""
@@ -284,11 +289,10 @@ class _Applier:
         self._plan_line(spoke.state.book.name, outcome, "remote", "create", None, contact)
 
     def _delete(self, outcome: Outcome, contact_id: int, spoke: Spoke, link_id: int | None) -> None:
-        assert spoke.link is not None
         if spoke.card is not None:
-            self._rebase(contact_id, spoke, link_id, replace(spoke.base, remote=spoke.card.view))
-        card = spoke.card
-        href, etag = (card.href, card.etag) if card else (spoke.link.href, spoke.link.etag)
+            link_id = self._rebase(contact_id, spoke, link_id, replace(spoke.base, remote=spoke.card.view))
+        place = spoke.card or spoke.link
+        assert place is not None, "only a card that is there can be deleted"
         shadow = spoke.base.remote
         self._queue(
             spoke.state,
@@ -297,8 +301,8 @@ class _Applier:
                 contact_id,
                 spoke.state.book.id,
                 link_id,
-                href,
-                etag,
+                place.href,
+                place.etag,
                 b"",
                 shadow,
                 Contact(),

@@ -63,6 +63,10 @@ class GroupNames:
         live = (group_id for group_id in contact.groups if group_id not in self.dead)
         return replace(contact, groups=frozenset(self._names[g] for g in live if g in self._names))
 
+    def revive(self, group_id: str) -> None:
+        """The group lives again: it is written from now on."""
+        self.dead -= {group_id}
+
     def name_of(self, group_id: str) -> str:
         return self._names.get(group_id, group_id)
 

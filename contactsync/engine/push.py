@@ -70,7 +70,7 @@ def _steps(round_: Round, rows: dict[int, OutboxRow]) -> Iterator[Step]:
     for start in range(0, len(waiting), size):
         window = waiting[start : start + size]
         round_.step("before-sent")
-        with round_.store.transaction():
+        with round_.store.transaction(durable=True):
             round_.store.journal.mark([row.id for row in window], "sent", sent_at=round_.now())
         round_.step("sent")
         for row in window:
