@@ -11,6 +11,7 @@ secrets from the other users of this machine, and not from someone who has the d
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import stat
@@ -29,6 +30,8 @@ VAULT_PROTECTS = (
     "not from someone who has the disk or this login."
 )
 COMMAND_TIMEOUT = 60.0
+
+log = logging.getLogger(__name__)
 
 
 class Keyring(Protocol):
@@ -195,9 +198,11 @@ def _missing(name: str, where: str) -> str:
 
 
 def _from_file(path: Path, name: str) -> str:
-    """The first line of a file that only its owner can read."""
+    """The first line of a file. A person's own file is read as it is, with a warning where others can
+    read it too: secrets that a container mounts often are so."""
     try:
-        _refuse_readable_by_others(path)
+        if _readable_by_others(path):
+            log.warning("Other users of this machine can read %s. To change that: chmod 600 %s", path, path)
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise AuthError(f"The password file {path} of the account {name!r} does not exist.") from None
@@ -208,9 +213,13 @@ def _from_file(path: Path, name: str) -> str:
     return _first_line(text) or _missing(name, f"in the first line of {path}")
 
 
-def _refuse_readable_by_others(path: Path) -> None:
+def _readable_by_others(path: Path) -> bool:
     # The mode says nothing on Windows.
-    if os.name == "posix" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    return os.name == "posix" and bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+
+
+def _refuse_readable_by_others(path: Path) -> None:
+    if _readable_by_others(path):
         raise AuthError(f"Other users of this machine can read {path}.", hint=f"Run: chmod 600 {path}")
 
 
