@@ -169,7 +169,7 @@ def _backups(folder: Path) -> Iterator[Finding]:
     found = backups(folder)
     if found:
         last = found[-1]
-        made = f"{len(found)} cop(ies) of address books, the last of {last.made_at:%Y-%m-%d}."
+        made = f"There are {len(found)} of address books, the last one from {last.made_at:%Y-%m-%d}."
         yield Finding(True, "backups", made)
     else:
         yield Finding(True, "backups", "None yet; one is made before the first write to an address book.")

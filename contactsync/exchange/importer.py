@@ -95,11 +95,13 @@ class _DryRun(Exception):
 
 @dataclass(slots=True)
 class _Card:
-    """A card that was read. ``key`` names it in the memory of its source; ``view`` has group names."""
+    """A card that was read. ``key`` names it in the memory of its source; ``view`` has group names;
+    ``content`` is a hash of all that it says."""
 
     raw: Raw
     key: str
     view: Contact
+    content: str
 
 
 @dataclass(slots=True)
@@ -134,6 +136,7 @@ class _Importer:
         self._crowd: matching.Crowd | None = None
         self._taken: set[int] = set()
         self._fresh: dict[str, int] = {}
+        self._people: Mapping[str, StoredContact] = {}
         self._touched: set[str] = set()
 
     def run(self, scopes: Iterable[Scope]) -> None:
@@ -174,9 +177,9 @@ class _Importer:
 
     def _batch(self, batch: Sequence[Raw]) -> None:
         cards = [card for raw in batch if (card := self._read(raw)) is not None]
-        people = self._store.contacts.by_uids(card.view.uid for card in cards)
+        self._people = self._store.contacts.by_uids(card.view.uid for card in cards)
         self._touched.clear()
-        strangers = [card for card in cards if not self._known_person(card, people)]
+        strangers = [card for card in cards if not self._known_person(card)]
         if strangers:
             self._meet(strangers)
         self._keep_groups()
@@ -193,7 +196,7 @@ class _Importer:
         except CodecError as error:
             self._set_aside(raw, str(error))
             return None
-        return _Card(raw, self._key(memory, raw, view), view)
+        return _Card(raw, self._key(memory, raw, view), view, jsonform.content_hash(view))
 
     def _memory(self, source: str) -> _Memory:
         if source not in self._memories:
@@ -224,13 +227,13 @@ class _Importer:
                 payload=raw.payload, name=name, reason=reason, at=self._at, **where
             )
 
-    def _known_person(self, card: _Card, people: Mapping[str, StoredContact]) -> bool:
+    def _known_person(self, card: _Card) -> bool:
         """A card that was imported before in another form, or has the UID of a contact."""
         remembered = self._recall(card)
         if remembered is not None:
             self._again(card, remembered)
             return True
-        stored = self._by_uid(card.view.uid, people)
+        stored = self._by_uid(card.view.uid)
         if stored is None or matching.same_person_contradicted(card.view, stored.contact):
             return False
         self._unite(card, stored)
@@ -245,10 +248,11 @@ class _Importer:
             return found
         return None if matching.same_person_contradicted(card.view, found.base) else found
 
-    def _by_uid(self, uid: str, people: Mapping[str, StoredContact]) -> StoredContact | None:
+    def _by_uid(self, uid: str) -> StoredContact | None:
+        """The contact as it is now: as asked for the whole batch, or anew where that changed it."""
         if not uid:
             return None
-        return self._store.contacts.by_uid(uid) if uid in self._touched else people.get(uid)
+        return self._store.contacts.by_uid(uid) if uid in self._touched else self._people.get(uid)
 
     # --- what a card becomes ---
 
@@ -306,7 +310,7 @@ class _Importer:
             pair = pairs.get(str(place))
             other = self._store.contacts.by_uid(pair.contact) if pair else None
             if pair and other and self._is_sure(card, pair, other):
-                self._fresh[jsonform.content_hash(card.view)] = other.id
+                self._fresh[card.content] = other.id
                 self._unite(card, other)
             else:
                 self._add(card, f"may be the same as {other.contact.display}" if other else "")
@@ -319,12 +323,12 @@ class _Importer:
 
     def _twin(self, card: _Card) -> StoredContact | None:
         """A contact that a card before this one in the same source became: same UID, or same content."""
-        stored = self._by_uid(card.view.uid, {})
+        stored = self._by_uid(card.view.uid)
         if stored is not None and not matching.same_person_contradicted(card.view, stored.contact):
             return stored
         if self._match == "never":
             return None
-        contact_id = self._fresh.get(jsonform.content_hash(card.view))
+        contact_id = self._fresh.get(card.content)
         return self._store.contacts.get(contact_id) if contact_id is not None else None
 
     def _pairs(self, cards: Sequence[_Card]) -> dict[str, matching.Pair]:
@@ -342,13 +346,13 @@ class _Importer:
 
     def _add(self, card: _Card, held: str) -> None:
         uid = card.view.uid
-        if not uid or self._store.contacts.by_uid(uid) is not None:
+        if not uid or self._by_uid(uid) is not None:
             uid = self._engine.hooks.new_id()
         contact = self._names.to_ids(replace(card.view, uid=uid, updated=None))
         contact_id = self._engine.hub.add(
             self._run(), self._at, contact, held=held, note=f"import {card.raw.place}"
         )
-        self._fresh[jsonform.content_hash(card.view)] = contact_id
+        self._fresh[card.content] = contact_id
         if held:
             self.report.held += 1
         else:
