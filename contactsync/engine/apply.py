@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -37,6 +38,9 @@ from contactsync.vcard.interop import glimpse
 def apply(round_: Round, decision: Decision) -> None:
     """Write the whole decision; call inside the transaction that it was made in (L31)."""
     _Applier(round_, decision).run()
+
+
+SAFE_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 class _Applier:
@@ -268,8 +272,9 @@ class _Applier:
         payload = self._written(outcome, contact_id, spoke, replace(contact, updated=stamp), None)
         if payload is None:
             return
-        names = self._decision.recovered.names
-        href = names.get(contact_id) or self._round.new_id()
+        href = self._decision.recovered.names.get(contact_id) or self._new_name(
+            spoke.state, contact_id, contact.uid
+        )
         target = replace(self._round.connector.codec.project(contact), uid=contact.uid, updated=stamp)
         self._queue(
             spoke.state,
@@ -287,6 +292,15 @@ class _Applier:
             ),
         )
         self._plan_line(spoke.state.book.name, outcome, "remote", "create", None, contact)
+
+    def _new_name(self, state: BookState, contact_id: int, uid: str) -> str:
+        """The uid where it is a safe name, so that two devices that create one contact meet at one
+        href (L33); a random one where that name was tried before, or is none."""
+        if state.tried is None:
+            state.tried = self._store.journal.tried_names(state.book.id)
+        if SAFE_NAME.fullmatch(uid) and (contact_id, uid) not in state.tried:
+            return uid
+        return self._round.new_id()
 
     def _delete(self, outcome: Outcome, contact_id: int, spoke: Spoke, link_id: int | None) -> None:
         if spoke.card is not None:
@@ -401,7 +415,8 @@ class _Applier:
         if not self._round.dry_run:
             return
         names = outcome.spokes[0].state.names
-        old, new = (names.to_names(c) if c is not None else Contact() for c in (before, after))
+        old = (names.as_called_there if side == "remote" else names.to_names)(before or Contact())
+        new = names.to_names(after or Contact())
         edits = differs(old, new)
         changes = tuple((path_text(p), unit_text(p, e.old), unit_text(p, e.new)) for p, e in edits.items())
         contact = outcome.hub.contact

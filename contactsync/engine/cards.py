@@ -49,7 +49,8 @@ class BadCard:
 class BookState:
     """One book in this round: what was pulled, by href, and the links of those cards.
 
-    ``refused`` are (contact, hash of its document) that the book did not take (L35).
+    ``refused`` are (contact, hash of its document) that the book did not take (L35); ``tried``
+    (contact, name) of creates that came to nothing, once they were looked up.
     """
 
     book: Book
@@ -64,6 +65,7 @@ class BookState:
     renames: dict[str, str] = field(default_factory=dict)
     gone_links: frozenset[int] = frozenset()
     refused: frozenset[tuple[int, str]] = frozenset()
+    tried: set[tuple[int, str]] | None = None
 
     def strangers(self) -> Iterable[Card]:
         """Cards that no link knows (a link of our own deletion knows nothing any more, L22)."""

@@ -36,8 +36,7 @@ class Round:
     """One round of one account.
 
     ``step`` is called with a name at every boundary where the process may die (section 9 of the
-    laws): tests kill it there. ``progress`` takes (what, done, of). ``quiet`` becomes true when the
-    round found that nothing waits on either side.
+    laws): tests kill it there. ``progress`` takes (what, done, of).
     """
 
     store: Store
@@ -53,7 +52,6 @@ class Round:
     step: Callable[[str], None] = no_step
     progress: Callable[[str, int, int], None] = lambda what, done, of: None
     dry_run: bool = False
-    quiet: bool = False
     trash: timedelta = timedelta(days=30)
     names_in_doubt: dict[int, str] = field(default_factory=dict)
 

@@ -45,6 +45,11 @@ class GroupNames:
             self._names[group_id] = self.new[group_id] = name
         return self._ids[key]
 
+    def as_called_there(self, contact: Contact) -> Contact:
+        """Like `to_names`, with the names that the book itself still uses."""
+        ids = contact.groups - self.dead
+        return replace(contact, groups=frozenset(self.base.get(g, self.name_of(g)) for g in ids))
+
     def knows(self, name: str) -> bool:
         return fold(name) in self._ids
 

@@ -46,7 +46,6 @@ def _attempt(round_: Round, books: Sequence[Book], attempt: int) -> bool:
         return False
     _back_up(round_, pulled)
     if _nothing_to_do(round_, pulled):
-        round_.quiet = len(pulled) == len(books)
         return False
     try:
         with round_.store.transaction():
@@ -93,21 +92,23 @@ def _back_up(round_: Round, pulled: Sequence[Pulled]) -> None:
 
 
 def _nothing_to_do(round_: Round, pulled: Sequence[Pulled]) -> bool:
-    """The quiet round: no contact, link, group or step waits for anything (P4, L36)."""
-    store = round_.store
+    """The quiet round: nothing was pulled, and nothing waits on the device (P4, L36)."""
     for part in pulled:
-        book = part.book
-        if (
-            part.cursor != book.cursor
-            or part.settled
-            or store.books.staged(book.id)
-            or store.journal.outbox(book.id)
-        ):
+        if part.cursor != part.book.cursor or part.settled or round_.store.books.staged(part.book.id):
             return False
-        names = {g.id: g.name for g in store.groups.all() if g.deleted_at is None}
+    return _device_is_quiet(round_, [part.book for part in pulled])
+
+
+def _device_is_quiet(round_: Round, books: Sequence[Book]) -> bool:
+    """No contact, link, group or step of these books waits for a round."""
+    store = round_.store
+    names = {g.id: g.name for g in store.groups.all() if g.deleted_at is None}
+    for book in books:
+        if store.journal.outbox(book.id) or store.links.in_state(book.id, "written", "recheck", "deleted"):
+            return False
         if any(names.get(g, base) != base for g, base in store.groups.base_names(book.id).items()):
             return False
-    ids = [part.book.id for part in pulled]
+    ids = [book.id for book in books]
     return not store.links.out_of_step(ids) and not store.links.homeless(round_.account_id)
 
 
@@ -206,7 +207,15 @@ def _conclude(round_: Round) -> None:
                 state=report.state,
                 message=report.message,
                 ran_at=round_.now(),
-                quiet_run=round_.run_id - 1 if round_.quiet else None,
+                quiet_run=round_.run_id if _is_quiet(round_) else None,
             )
     except ContactSyncError as error:
         report.fail(error)
+
+
+def _is_quiet(round_: Round) -> bool:
+    """May the next round ask the remote only, until something is edited here?"""
+    books = round_.store.books.of_account(round_.account.name)
+    if round_.report.state != "ok" or any(book.gone_at is not None for book in books):
+        return False
+    return _device_is_quiet(round_, books)

@@ -130,6 +130,19 @@ class Journal:
             _outbox(row) for row in self._db.rows(sa.select(JOURNAL).where(condition).order_by(JOURNAL.c.id))
         ]
 
+    def tried_names(self, collection_id: int) -> set[tuple[int, str]]:
+        """(contact, name) of creates in a book that were refused or given up."""
+        where = sa.and_(
+            JOURNAL.c.collection_id == collection_id,
+            JOURNAL.c.side == "remote",
+            JOURNAL.c.action == "create",
+            JOURNAL.c.state.in_(("dropped", "refused")),
+        )
+        return {
+            (row.contact_id, row.href)
+            for row in self._db.rows(sa.select(JOURNAL.c.contact_id, JOURNAL.c.href).where(where))
+        }
+
     def before_last_write(self, link_id: int) -> Contact:
         """What the remote showed before our last confirmed write of a card; nothing if we made it."""
         written = sa.and_(

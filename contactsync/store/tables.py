@@ -171,7 +171,9 @@ class Staged(Row, table=True):
 
 
 class Run(Row, table=True):
-    """One sync round, import, edit or undo."""
+    """One sync round, import, edit or undo. An id is never used again: `Account.quiet_run` trusts it."""
+
+    __table_args__ = {"sqlite_autoincrement": True}
 
     id: int | None = Field(default=None, primary_key=True)
     kind: str = Field(sa_type=Text)
