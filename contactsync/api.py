@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +29,8 @@ from contactsync.store.links import ALIVE
 from contactsync.store.store import Store
 from contactsync.store.values import Book, JournalRow, StoredConflict, StoredContact, StoredGroup, StoredRun
 from contactsync.sync.brakes import Limits
+from contactsync.sync.merge import merge
+from contactsync.sync.types import Base, Hub, Live, Policy
 
 Progress = Callable[[str, int, int], None]
 
@@ -270,6 +272,25 @@ class Engine:
     def put(self, contacts: Sequence[Contact]) -> list[str]:
         """Create or replace by UID; ``groups`` are names. Returns the UIDs."""
         return self.hub.put(contacts)
+
+    def edit(self, opened: StoredContact, before: Contact, after: Contact) -> bool:
+        """Carry over what a person changed between ``before`` and ``after``, two views of ``opened``
+        with group names, and leave alone what the view cannot show and what changed meanwhile.
+
+        False when nothing was changed.
+        """
+        now = self.hub.with_names(self.contact(opened.uid).contact)
+        edited = merge(
+            base=Base(self.hub.with_names(opened.contact), before),
+            hub=Hub(now),
+            remote=Live(after),
+            project=lambda contact: contact,
+            policy=Policy.REMOTE,
+        ).local
+        if edited == now:
+            return False
+        self.put([replace(edited, uid=opened.uid)])
+        return True
 
     def delete(self, names: Sequence[str], *, here_only: bool = False) -> list[StoredContact]:
         """Into the trash, and deleted at the remotes by the next round unless ``here_only``."""
