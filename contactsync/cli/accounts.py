@@ -1,0 +1,449 @@
+"""``account``: adding address books of others, and what is done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from contactsync.cli import login
+from contactsync.cli.login import NewSecret, PasswordCommand, PasswordFile, PasswordStdin
+from contactsync.cli.output import plural
+from contactsync.cli.session import (
+    Conflicts,
+    Mode,
+    Session,
+    absolute,
+    busy,
+    complete_accounts,
+    group,
+    open_engine,
+    session_of,
+)
+from contactsync.errors import ContactSyncError, UsageError
+
+if TYPE_CHECKING:
+    from contactsync.api import Engine
+    from contactsync.config import AccountConfig, Config
+    from contactsync.connectors.base import Collection
+    from contactsync.store.values import Book
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The account.", autocompletion=complete_accounts)]
+Username = Annotated[str, typer.Option(help="The login.")]
+Books = Annotated[
+    list[str] | None,
+    typer.Option("--book", metavar="NAME_OR_HREF", help="An address book to take; repeat it. [default: all]"),
+]
+DefaultBook = Annotated[str, typer.Option(metavar="NAME_OR_HREF", help="Where new contacts go.")]
+CaFile = Annotated[Path | None, typer.Option(help="Certificates to trust, for a server of your own.")]
+ClientCert = Annotated[Path | None, typer.Option(help="Certificate and key to show, as one PEM file.")]
+Proxy = Annotated[str, typer.Option(metavar="URL", help="Proxy to go through.")]
+
+account = group("account", "Address books of others: add, look at, change, let go.")
+add = group("add", "Add an account.")
+account.add_typer(add)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(account)
+
+
+# --- add ---
+
+
+@add.command("carddav")
+def add_carddav(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it here: letters, digits, . _ -")],
+    url: Annotated[str, typer.Option(help="URL of the server, of a user's page there or of one book.")],
+    username: Username = "",
+    password_stdin: PasswordStdin = False,
+    password_file: PasswordFile = None,
+    password_command: PasswordCommand = "",
+    book: Books = None,
+    default_book: DefaultBook = "",
+    mode: Annotated[Mode, typer.Option(help="Which way changes go.")] = "two-way",
+    conflicts: Annotated[
+        Conflicts, typer.Option(help="Who wins where both sides changed a field.")
+    ] = "newest",
+    ca_file: CaFile = None,
+    client_cert: ClientCert = None,
+    proxy: Proxy = "",
+    insecure_http: Annotated[
+        bool, typer.Option("--insecure-http", help="Allow plain http beyond this machine.")
+    ] = False,
+) -> None:
+    """Add a CardDAV server: tries the login, lists the address books, then remembers the account.
+
+    Nothing is saved when the login fails, and nothing is synchronised yet.
+    """
+    from contactsync.config import AccountConfig
+
+    session = session_of(ctx)
+    _check_new_name(session.config(), name)
+    source, secret = login.choose(
+        name, password_stdin, password_file, password_command, needed=bool(username)
+    )
+    wanted = AccountConfig(
+        name=name,
+        connector="carddav",
+        url=url,
+        username=username,
+        password=source,
+        ca_file=absolute(ca_file),
+        client_cert=absolute(client_cert),
+        proxy=proxy,
+        insecure_http=insecure_http,
+        mode=mode,
+        conflicts=conflicts,
+    )
+    wanted, who = _tried(ctx, wanted, secret, book or (), default_book)
+    login.save(session, wanted, secret)
+    _welcome(ctx, wanted, who)
+
+
+def _check_new_name(config: Config, name: str) -> None:
+    from contactsync.config import ACCOUNT_NAME
+
+    if not ACCOUNT_NAME.fullmatch(name):
+        raise UsageError(f"{name!r} cannot be a name.", hint="Use letters, digits, '.', '_' and '-'.")
+    if any(known.name == name for known in config.accounts):
+        raise UsageError(
+            f"There is an account {name!r} already.",
+            hint=f"Choose another name, or change it: contactsync account set {name}",
+        )
+
+
+def _tried(
+    ctx: typer.Context,
+    wanted: AccountConfig,
+    secret: NewSecret,
+    books: Sequence[str],
+    default_book: str,
+) -> tuple[AccountConfig, str]:
+    """The account with its books by href, after its server took the login; and who we are there."""
+    from contactsync.config import Config
+
+    _refuse_open_http(wanted)
+    config = Config(session_of(ctx).config_path, accounts=(wanted,))
+    with open_engine(ctx, config=config, secret=secret.value) as engine:
+        busy(engine, f"Asking {wanted.url}")
+        with closing(engine.connect(wanted)) as connector:
+            who = connector.check()
+            found = connector.collections()
+    if not found:
+        raise UsageError(f"{who} has no address book.", hint="Make one there first.")
+    if books:
+        wanted = replace(wanted, books=tuple(_find_book(found, book).href for book in books))
+    if default_book:
+        wanted = replace(wanted, default_book=_default_book(wanted, found, default_book))
+    return wanted, who
+
+
+def _refuse_open_http(wanted: AccountConfig) -> None:
+    from contactsync.connectors.http import require_private
+    from contactsync.errors import RemoteError
+
+    url = wanted.url if "://" in wanted.url else f"https://{wanted.url}"
+    try:
+        require_private(url, insecure_http=wanted.insecure_http)
+    except RemoteError as error:
+        raise UsageError(error.message, hint="Use https://, or allow it with --insecure-http.") from error
+    except ValueError as error:
+        raise UsageError(f"{wanted.url!r} is not a URL.", hint="Like: https://dav.example.org/") from error
+
+
+def _find_book(found: Sequence[Collection], wanted: str) -> Collection:
+    """The book of this name or href, in whichever way its letters are spelled."""
+    fitting = [book for book in found if wanted == book.name]
+    fitting = fitting or [book for book in found if _path(wanted) == _path(book.href)]
+    if len(fitting) == 1:
+        return fitting[0]
+    listed = ", ".join(f"{book.name} ({book.href})" for book in found)
+    if fitting:
+        raise UsageError(f"Several address books are called {wanted!r}.", hint=f"Give the href: {listed}.")
+    raise UsageError(f"There is no address book {wanted!r}.", hint=f"There are: {listed}.")
+
+
+def _path(href: str) -> str:
+    from urllib.parse import unquote, urlsplit
+
+    try:
+        path = urlsplit(href).path if "://" in href else href
+    except ValueError:
+        return href
+    return unquote(path).strip("/")
+
+
+def _default_book(wanted: AccountConfig, found: Sequence[Collection], name: str) -> str:
+    book = _find_book(found, name)
+    if not wanted.selects(book.name, book.href):
+        raise UsageError(f"New contacts cannot go to {name!r}: it is not one of the books of --book.")
+    if not book.writable:
+        raise UsageError(f"New contacts cannot go to {name!r}: this login may not write there.")
+    return book.href
+
+
+def _welcome(ctx: typer.Context, wanted: AccountConfig, who: str) -> None:
+    """What was found, and what the first round would do."""
+    session = session_of(ctx)
+    with open_engine(ctx) as engine:
+        busy(engine, "Reading the address books")
+        books = engine.books(wanted.name)
+        counts = _first_sync(session, engine, wanted.name)
+    session.out.result(
+        {
+            "account": _to_json(wanted),
+            "login": who,
+            "books": [book_json(book) for book in books],
+            "first_sync": {"send": counts[0], "fetch": counts[1]} if counts else None,
+        },
+        f"{wanted.name}: logged in as {who}.",
+    )
+    session.out.table(BOOK_HEADINGS, [_book_row(book) for book in books])
+    if counts:
+        words = f"send {plural(counts[0], 'contact')} and fetch {counts[1]}"
+        session.out.lines(
+            f"The first sync will {words}. Start it with: {session.command('sync', wanted.name)}"
+        )
+
+
+def _first_sync(session: Session, engine: Engine, name: str) -> tuple[int, int] | None:
+    """Only a forecast: the account is saved, whatever becomes of it."""
+    try:
+        return engine.first_sync(name)
+    except ContactSyncError as error:
+        session.out.warn(f"What the first sync would do is not known: {error}")
+        return None
+
+
+# --- look ---
+
+BOOK_HEADINGS = ("BOOK", "HREF", "NOTES")
+
+
+def book_json(book: Book) -> dict[str, Any]:
+    return {
+        "name": book.name,
+        "href": book.href,
+        "writable": book.writable,
+        "shared": book.shared,
+        "default": book.default,
+        "selected": book.selected,
+        "gone": book.gone_at is not None,
+    }
+
+
+def _book_row(book: Book) -> tuple[str, str, str]:
+    notes = (
+        ("selected" if book.selected else "not selected", True),
+        ("read-only", not book.writable),
+        ("shared", book.shared),
+        ("the server's default", book.default),
+        ("not there any more", book.gone_at is not None),
+    )
+    return book.name, book.href, ", ".join(word for word, true in notes if true)
+
+
+def _to_json(found: AccountConfig) -> dict[str, Any]:
+    from contactsync.config import account_table
+
+    table = {"name": found.name, "connector": found.connector, "mode": found.mode}
+    return {**table, "conflicts": found.conflicts, "paused": found.paused, **account_table(found)}
+
+
+@account.command("list")
+def list_accounts(ctx: typer.Context) -> None:
+    """All accounts, with the state of their last round."""
+    session = session_of(ctx)
+    with open_engine(ctx) as engine:
+        found = engine.status()["accounts"]
+        urls = {known.name: known.url for known in engine.config.accounts}
+    session.out.result({"accounts": [{**row, "url": urls[row["name"]]} for row in found]})
+    rows = [(row["name"], row["type"], row["state"], urls[row["name"]]) for row in found]
+    session.out.table(("NAME", "TYPE", "STATE", "URL"), rows)
+    if not found:
+        session.out.note("There is no account yet. Add one: contactsync account add carddav NAME --url ...")
+
+
+@account.command("show")
+def show_account(ctx: typer.Context, name: Name) -> None:
+    """The settings of an account, its address books, and how its last round went."""
+    session = session_of(ctx)
+    with open_engine(ctx) as engine:
+        found = engine.config.account(name)
+        state = next(row for row in engine.status()["accounts"] if row["name"] == name)
+        books = engine.books(name, refresh=False)
+    table = _to_json(found)
+    session.out.result({**table, **state, "books": [book_json(book) for book in books]})
+    session.out.lines(*(f"{key:<14} {_setting(value)}" for key, value in table.items() if key != "books"))
+    session.out.lines(f"{'state':<14} {state['state']}  {state['message']}".rstrip())
+    session.out.lines(f"{'last run':<14} {state['last_run'] or 'never'}")
+    session.out.table(BOOK_HEADINGS, [_book_row(book) for book in books])
+
+
+def _setting(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_setting(part)}" for key, part in value.items())
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+@account.command("books")
+def books_of(ctx: typer.Context, name: Name) -> None:
+    """Read the list of address books anew. A book that is gone is let go of; its contacts stay."""
+    session = session_of(ctx)
+    with open_engine(ctx) as engine:
+        busy(engine, "Reading the list of address books")
+        found = engine.books(name)
+    session.out.result({"books": [book_json(book) for book in found]})
+    session.out.table(BOOK_HEADINGS, [_book_row(book) for book in found])
+
+
+# --- change ---
+
+
+@account.command("set")
+def set_account(
+    ctx: typer.Context,
+    name: Name,
+    url: Annotated[str, typer.Option(help="Another URL.")] = "",
+    username: Username = "",
+    password_stdin: PasswordStdin = False,
+    password_file: PasswordFile = None,
+    password_command: PasswordCommand = "",
+    book: Books = None,
+    all_books: Annotated[bool, typer.Option("--all-books", help="Take all address books again.")] = False,
+    default_book: DefaultBook = "",
+    mode: Annotated[Mode | None, typer.Option(help="Which way changes go.")] = None,
+    conflicts: Annotated[Conflicts | None, typer.Option(help="Who wins.")] = None,
+    ca_file: CaFile = None,
+    client_cert: ClientCert = None,
+    proxy: Proxy = "",
+    insecure_http: Annotated[
+        bool | None, typer.Option("--insecure-http/--no-insecure-http", help="Plain http beyond here.")
+    ] = None,
+) -> None:
+    """Change an account. A change that its server must agree to is tried there first."""
+    session = session_of(ctx)
+    old = session.config().account(name)
+    source, secret = login.choose(name, password_stdin, password_file, password_command, needed=False)
+    given = {
+        "url": url,
+        "username": username,
+        "password": source,
+        "ca_file": absolute(ca_file),
+        "client_cert": absolute(client_cert),
+        "proxy": proxy,
+        "insecure_http": insecure_http,
+        "mode": mode,
+        "conflicts": conflicts,
+    }
+    changes = {key: value for key, value in given.items() if value not in (None, "")}
+    new = replace(old, **changes)  # type: ignore[arg-type]
+    if secret.value is not None:
+        new = replace(new, password=None)
+    if all_books:
+        new = replace(new, books=())
+    asks_server = book or default_book or secret.value is not None or set(changes) - {"mode", "conflicts"}
+    if asks_server:
+        new, _ = _tried(ctx, new, secret, book or (), default_book)
+    if new == old and secret.value is None:
+        raise UsageError("Nothing was given to change.", hint="contactsync account set --help lists all.")
+    _save_changes(ctx, old, new, secret)
+
+
+def _save_changes(ctx: typer.Context, old: AccountConfig, new: AccountConfig, secret: NewSecret) -> None:
+    session = session_of(ctx)
+    login.change(session, old, new, secret)
+    if old.books != new.books:
+        with open_engine(ctx) as engine:
+            engine.books(new.name)
+    session.out.result({"account": _to_json(new)}, f"{new.name} is changed.")
+
+
+@account.command("login")
+def log_in(ctx: typer.Context, name: Name, password_stdin: PasswordStdin = False) -> None:
+    """Give a new password, after the old one was refused; it is tried before it is kept."""
+    session = session_of(ctx)
+    old = session.config().account(name)
+    _, secret = login.choose(name, password_stdin, None, "", needed=True)
+    new, _ = _tried(ctx, replace(old, password=None), secret, (), "")
+    login.change(session, old, new, secret)
+    session.out.result({"account": _to_json(new)}, f"{name}: the login works.")
+
+
+@account.command("pause")
+def pause_account(ctx: typer.Context, name: Name) -> None:
+    """Leave an account out of all rounds, until it is resumed."""
+    _pause(session_of(ctx), name, paused=True)
+
+
+@account.command("resume")
+def resume_account(ctx: typer.Context, name: Name) -> None:
+    """Take a paused account back into the rounds."""
+    _pause(session_of(ctx), name, paused=False)
+
+
+def _pause(session: Session, name: str, *, paused: bool) -> None:
+    from contactsync.config import set_account as write
+
+    write(session.config_path, name, {"paused": paused or None})
+    state = "is paused" if paused else "takes part again"
+    session.out.result({"name": name, "paused": paused}, f"{name} {state}.")
+
+
+@contextmanager
+def _between_rounds(ctx: typer.Context) -> Iterator[Engine]:
+    """The engine while no round is under way: a round must not lose its books in the middle."""
+    from contactsync.engine.lock import sync_lock
+
+    session = session_of(ctx)
+    session.make_data_dir()
+    with sync_lock(session.data_dir), open_engine(ctx) as engine:
+        yield engine
+
+
+@account.command("reset")
+def reset_account(ctx: typer.Context, name: Name) -> None:
+    """Forget what both sides agreed on, and link all contacts again in the next round.
+
+    Nothing is deleted, here or there.
+    """
+    session = session_of(ctx)
+    with _between_rounds(ctx) as engine:
+        engine.reset(name)
+    session.out.result(
+        {"name": name, "reset": True},
+        f"{name} is reset. Nothing was deleted; the next round links the contacts again.",
+    )
+
+
+@account.command("remove")
+def remove_account(
+    ctx: typer.Context,
+    name: Name,
+    delete_contacts: Annotated[
+        bool,
+        typer.Option("--delete-contacts", help="Move contacts that no other account has to the trash here."),
+    ] = False,
+) -> None:
+    """Let go of an account. Its contacts stay on this device, and nothing is deleted at the server."""
+    from contactsync.config import remove_account as write
+    from contactsync.credentials import Secrets
+
+    session = session_of(ctx)
+    with _between_rounds(ctx) as engine:
+        engine.config.account(name)
+        trashed = engine.forget_account(name, delete_contacts=delete_contacts)
+        write(session.config_path, name)
+    Secrets(session.data_dir).forget(name)
+    kept = "Its contacts stay on this device."
+    gone = f"{plural(trashed, 'contact')} of this device went to the trash: contactsync contact trash"
+    session.out.result(
+        {"name": name, "removed": True, "trashed": trashed},
+        f"{name} is removed. {gone if delete_contacts else kept} Nothing was deleted at the server.",
+    )

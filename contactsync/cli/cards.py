@@ -1,0 +1,63 @@
+"""vCards as a person gives and gets them one at a time."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from contactsync.errors import CodecError, UsageError
+
+if TYPE_CHECKING:
+    from contactsync.api import Engine
+    from contactsync.engine.report import CardError
+    from contactsync.model.contact import Contact
+    from contactsync.store.values import StoredContact
+
+VERSIONS = {"vcard4": "4.0", "vcard3": "3.0"}
+
+
+def text_of(engine: Engine, stored: StoredContact, form: str) -> str:
+    """The contact as a vCard, with its photo and the names of its groups."""
+    from contactsync.vcard.codec import VCardCodec
+
+    return VCardCodec(VERSIONS[form]).write(engine.export_form(stored.contact), None).decode()
+
+
+def bytes_of(file: str) -> bytes:
+    """What a file or, for ``-``, standard input holds."""
+    if file == "-":
+        if sys.stdin.isatty():
+            sys.stderr.write("Reading vCards from the terminal; end with Ctrl-D.\n")
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).expanduser().read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}.") from error
+
+
+def read_cards(data: bytes, source: str) -> tuple[list[Contact], list[CardError]]:
+    """All readable cards, and what is wrong with the others."""
+    from contactsync.engine.report import CardError
+    from contactsync.vcard.interop import glimpse
+    from contactsync.vcard.lines import split_cards
+
+    if data.lstrip()[:1] in (b"{", b"["):
+        raise UsageError(f"{source} is JSON.", hint="Only vCards can be read here so far.")
+    found, errors = [], []
+    for raw in split_cards(data):
+        try:
+            found.append(read_card(raw.data))
+        except CodecError as error:
+            reason = str(error)
+            errors.append(CardError("", f"{source}, line {raw.line}", glimpse(raw.data), reason))
+    if not found and not errors:
+        raise UsageError(f"There is no vCard in {source}.", hint="One begins with the line BEGIN:VCARD")
+    return found, errors
+
+
+def read_card(data: bytes) -> Contact:
+    """The contact of one card. Raises `CodecError`."""
+    from contactsync.vcard.codec import VCardCodec
+
+    return VCardCodec("4.0").read(data)

@@ -1,0 +1,115 @@
+"""Where the password of an account comes from, and where it goes."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from contactsync.cli.session import Session, is_a_person_there
+from contactsync.errors import UsageError
+
+if TYPE_CHECKING:
+    from contactsync.config import AccountConfig, PasswordSource
+
+PasswordStdin = Annotated[
+    bool,
+    typer.Option(
+        "--password-stdin", help="Read the password from standard input and keep it in the keyring."
+    ),
+]
+PasswordFile = Annotated[
+    Path | None, typer.Option(help="A file whose first line is the password; read at each login.")
+]
+PasswordCommand = Annotated[
+    str, typer.Option(metavar="CMD", help="A command that prints the password; run at each login, no shell.")
+]
+WAYS = "--password-stdin, --password-file or --password-command"
+
+
+@dataclass(frozen=True, slots=True)
+class NewSecret:
+    """A password that the person just gave; None when it is somewhere else."""
+
+    value: str | None = field(default=None, repr=False)
+
+
+def choose(
+    name: str, from_stdin: bool, file: Path | None, command: str, *, needed: bool
+) -> tuple[PasswordSource | None, NewSecret]:
+    """The place of the password, or the password itself; a person is asked if one is ``needed``."""
+    from contactsync.config import PasswordSource
+
+    if sum((from_stdin, file is not None, bool(command))) > 1:
+        raise UsageError("The password can come from one place only.", hint=f"Give one of {WAYS}.")
+    if file is not None:
+        return PasswordSource.from_file(file), NewSecret()
+    if command:
+        return PasswordSource.from_command_line(command), NewSecret()
+    if from_stdin:
+        return None, NewSecret(_from_stdin())
+    return None, NewSecret(_asked(name) if needed else None)
+
+
+def _from_stdin() -> str:
+    secret = sys.stdin.readline().rstrip("\r\n")
+    if not secret:
+        raise UsageError("There is no password in the first line of standard input.")
+    return secret
+
+
+def _asked(name: str) -> str:
+    import getpass
+
+    if not is_a_person_there():
+        raise UsageError("No password was given, and nobody is there to ask.", hint=f"Give {WAYS}.")
+    secret = getpass.getpass(f"Password for {name}: ")
+    if not secret:
+        raise UsageError("An empty password was given.", hint=f"Try again, or give {WAYS}.")
+    return secret
+
+
+def save(session: Session, account: AccountConfig, secret: NewSecret) -> None:
+    """Remember a new account: its password first, so that there is no account without one."""
+    from contactsync.config import add_account
+
+    _keep(session, account.name, secret)
+    try:
+        add_account(session.config_path, account)
+    except BaseException:
+        _forget(session, account.name, secret)
+        raise
+
+
+def change(session: Session, old: AccountConfig, new: AccountConfig, secret: NewSecret) -> None:
+    """Write what differs between two states of an account, and its new password."""
+    from contactsync.config import account_table, set_account
+
+    _keep(session, new.name, secret)
+    before, after = account_table(old), account_table(new)
+    keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    set_account(session.config_path, new.name, {key: after.get(key) for key in keys})
+
+
+def _keep(session: Session, name: str, secret: NewSecret) -> None:
+    if secret.value is None:
+        return
+    from contactsync.credentials import VAULT_PROTECTS, Secrets
+
+    secrets = Secrets(session.data_dir)
+    if secrets.store(name, secret.value) == "vault":
+        session.out.note(
+            f"There is no keyring here, so the password is kept in {secrets.vault_path}.", VAULT_PROTECTS
+        )
+    else:
+        session.out.note("The password is kept in the keyring of this system.")
+
+
+def _forget(session: Session, name: str, secret: NewSecret) -> None:
+    if secret.value is not None:
+        from contactsync.credentials import Secrets
+
+        Secrets(session.data_dir).forget(name)

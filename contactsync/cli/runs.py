@@ -1,0 +1,170 @@
+"""``run``, ``status`` and ``doctor``: what happened, undoing it, and how things are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from contactsync.cli.contacts import step_json, step_lines
+from contactsync.cli.output import plural
+from contactsync.cli.session import Session, busy, complete_accounts, group, open_engine, session_of
+
+if TYPE_CHECKING:
+    from contactsync.engine.health import Finding
+    from contactsync.store.values import StoredRun
+
+RunId = Annotated[int, typer.Argument(metavar="ID", help="As run list shows it.")]
+
+runs = group("run", "What happened, and undoing it.")
+
+
+def register(app: typer.Typer) -> None:
+    app.command("status")(status)
+    app.add_typer(runs)
+    app.command("doctor")(doctor)
+
+
+@runs.command("list")
+def list_runs(
+    ctx: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, help="How many of the last ones.")] = 50,
+) -> None:
+    """The last rounds, imports and edits, newest first. Rounds that found nothing are not kept."""
+    out = session_of(ctx).out
+    with open_engine(ctx) as engine:
+        found = engine.runs(limit)
+    out.result({"runs": [_run_json(run) for run in found]})
+    rows = [
+        (run.id, f"{run.started_at:%Y-%m-%d %H:%M:%S}", run.kind, run.account, run.outcome or "unfinished")
+        for run in found
+    ]
+    out.table(("ID", "STARTED (UTC)", "KIND", "ACCOUNTS", "OUTCOME"), rows)
+    if not found:
+        out.note("Nothing has happened yet.")
+
+
+def _run_json(run: StoredRun) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "kind": run.kind,
+        "accounts": run.account.split(),
+        "started_at": run.started_at.isoformat(),
+        "ended_at": run.ended_at.isoformat() if run.ended_at else None,
+        "outcome": run.outcome,
+    }
+
+
+@runs.command("show")
+def show_run(ctx: typer.Context, run_id: RunId) -> None:
+    """Each field that a run changed, and on which side."""
+    out = session_of(ctx).out
+    with open_engine(ctx) as engine:
+        run, rows = engine.run(run_id)
+        steps = [step_json(engine, row) for row in rows]
+    head = f"Run {run.id}: {run.kind} {run.account}".rstrip()
+    out.result(
+        {**_run_json(run), "report": dict(run.report), "steps": steps},
+        f"{head}, {run.started_at:%Y-%m-%d %H:%M:%S} UTC, {run.outcome or 'unfinished'}",
+    )
+    for step in steps:
+        out.lines(*step_lines(step))
+
+
+@runs.command("undo")
+def undo_run(ctx: typer.Context, run_id: RunId) -> None:
+    """Take back what a run changed on this device and nobody changed since.
+
+    What is taken back is an ordinary edit: the next round carries it to the accounts.
+    """
+    out = session_of(ctx).out
+    with open_engine(ctx) as engine:
+        undone = engine.undo(run_id)
+    out.result(
+        {"restored": undone.restored, "left": list(undone.left)},
+        f"{plural(undone.restored, 'contact is', 'contacts are')} as before run {run_id}.",
+    )
+    if undone.left:
+        out.note(*(f"Left as it is: {line}" for line in undone.left))
+        raise typer.Exit(3)
+
+
+def status(ctx: typer.Context) -> None:
+    """One screen: the accounts, and all that waits for something."""
+    session = session_of(ctx)
+    with open_engine(ctx) as engine:
+        found = engine.status()
+    session.out.result(found, f"{plural(found['contacts'], 'contact')} on this device")
+    rows = [
+        (
+            a["name"],
+            a["state"],
+            a["pending"],
+            (a["last_run"] or "never")[:16].replace("T", " "),
+            ", ".join(a["books"]),
+        )
+        for a in found["accounts"]
+    ]
+    session.out.table(("ACCOUNT", "STATE", "TO SEND", "LAST RUN (UTC)", "BOOKS"), rows)
+    session.out.lines(*(f"{a['name']}: {a['message']}" for a in found["accounts"] if a["message"]))
+    session.out.lines(*_waiting(session, found))
+    if not found["accounts"]:
+        session.out.note("There is no account yet. Add one: contactsync account add carddav NAME --url ...")
+
+
+def _waiting(session: Session, found: dict[str, Any]) -> Iterator[str]:
+    """What waits for a person, or is worth knowing."""
+    words = (
+        ("conflicts", "conflict waits for you", ("conflict", "list", "--open")),
+        ("in_doubt", "write has had no answer; the next round looks", ("sync",)),
+        ("held", "contact is held back, as it may be a double", ("contact", "list")),
+        ("set_aside", "card is set aside", ("doctor",)),
+        ("lost_at_remotes", "contact has values that an account does not keep", ("doctor",)),
+    )
+    for key, text, command in words:
+        if found[key]:
+            yield f"{found[key]} {text if found[key] == 1 else _several(text)}: {session.command(*command)}"
+
+
+def _several(text: str) -> str:
+    for one, more in (
+        ("conflict waits", "conflicts wait"),
+        ("write has", "writes have"),
+        ("contact is held back, as it may be a double", "contacts are held back, as they may be doubles"),
+        ("card is", "cards are"),
+        ("contact has", "contacts have"),
+    ):
+        text = text.replace(one, more)
+    return text
+
+
+def doctor(
+    ctx: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="One account only.", autocompletion=complete_accounts),
+    ] = None,
+) -> None:
+    """Look for what is wrong: configuration, permissions, database, and each account's server."""
+    from contactsync.engine import health
+
+    session = session_of(ctx)
+    with open_engine(ctx) as engine:
+        busy(engine, "Looking at everything")
+        found = health.doctor(engine, name)
+    well = all(finding.ok for finding in found)
+    session.out.result({"ok": well, "findings": [_finding_json(finding) for finding in found]})
+    for finding in found:
+        session.out.lines(*_finding_lines(finding))
+    raise typer.Exit(0 if well else 1)
+
+
+def _finding_json(finding: Finding) -> dict[str, Any]:
+    return {"ok": finding.ok, "subject": finding.subject, "message": finding.message, "hint": finding.hint}
+
+
+def _finding_lines(finding: Finding) -> Iterator[str]:
+    yield f"{'ok' if finding.ok else 'WRONG':<6} {finding.subject}: {finding.message}"
+    if finding.hint:
+        yield f"       {finding.hint}"

@@ -1,0 +1,159 @@
+"""One invocation: the global options, the engine that they open, and the person to ask."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import typer
+
+from contactsync.cli.output import Output, Watch
+from contactsync.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    from contactsync.api import Engine
+    from contactsync.config import AccountConfig, Config
+
+Mode = Literal["two-way", "pull", "push", "mirror-pull", "mirror-push"]
+Conflicts = Literal["newest", "device", "remote", "ask"]
+CardFormat = Literal["vcard4", "vcard3"]
+
+
+@dataclass(slots=True)
+class Session:
+    """What the options before the command say. The root callback fills it in."""
+
+    config_option: Path | None = None
+    data_option: Path | None = None
+    database: str = ""
+    verbosity: int = 0
+    out: Output = field(default_factory=Output)
+
+    @property
+    def config_path(self) -> Path:
+        from contactsync.config import config_path
+
+        return config_path(self.config_option)
+
+    @property
+    def data_dir(self) -> Path:
+        from contactsync.config import data_dir
+
+        return data_dir(self.data_option)
+
+    def make_data_dir(self) -> None:
+        from contactsync.config import make_private_dir
+
+        try:
+            make_private_dir(self.data_dir)
+        except OSError as error:
+            raise StoreError(
+                f"The data directory {self.data_dir} cannot be made: {error.strerror}.",
+                hint="Name another one with --data-dir.",
+            ) from error
+
+    def config(self) -> Config:
+        from contactsync.config import load
+
+        return load(self.config_path)
+
+    def command(self, *words: str) -> str:
+        """A command line that works on the same configuration and data, to be copied."""
+        places = (
+            ("--config", self.config_option),
+            ("--data-dir", self.data_option),
+            ("--database", self.database),
+        )
+        options = [word for option, value in places if value for word in (option, str(value))]
+        return shlex.join(["contactsync", *options, *words])
+
+
+def session_of(ctx: typer.Context) -> Session:
+    session = ctx.find_object(Session)
+    assert session is not None
+    return session
+
+
+def group(name: str, summary: str) -> typer.Typer:
+    """A group of commands, such as ``account``."""
+    return typer.Typer(name=name, help=summary, no_args_is_help=True)
+
+
+@contextlib.contextmanager
+def open_engine(
+    ctx: typer.Context, *, config: Config | None = None, secret: str | None = None
+) -> Iterator[Engine]:
+    """The engine of this invocation, with progress on the terminal.
+
+    ``config`` stands in for the file while an account is tried out, ``secret`` for its password.
+    """
+    session = session_of(ctx)
+    config = config or session.config()
+    session.make_data_dir()
+    from contactsync.api import Engine, Hooks
+
+    with session.out.watch() as watch:
+        hooks = Hooks(password=Secret(secret) if secret is not None else None, progress=watch)
+        with Engine(config, session.data_dir, database=session.database, hooks=hooks) as engine:
+            yield engine
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A password that was just typed in and is kept nowhere yet."""
+
+    value: str = field(repr=False)
+
+    def __call__(self, account: AccountConfig) -> str:
+        return self.value
+
+
+def busy(engine: Engine, what: str) -> None:
+    """Something begins whose end cannot be foreseen."""
+    if isinstance(watch := engine.hooks.progress, Watch):
+        watch(what)
+
+
+def is_a_person_there() -> bool:
+    return sys.stdin.isatty()
+
+
+def confirm(question: str, option: str) -> None:
+    """Go on, or end here. Raises `UsageError` without a person, naming the option that answers."""
+    if not is_a_person_there():
+        raise UsageError("This asks before it goes on, and nobody is there.", hint=f"Answer with {option}.")
+    if not typer.confirm(question, err=True):
+        raise typer.Exit(1)
+
+
+def complete_accounts(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of accounts, from the file alone; a broken one completes nothing."""
+    import tomllib
+
+    from contactsync.config import config_path
+
+    named = ctx.find_root().params.get("config")
+    try:
+        text = config_path(Path(named) if named else None).read_text(encoding="utf-8")
+        return [name for name in tomllib.loads(text).get("account", {}) if name.startswith(incomplete)]
+    except (OSError, ValueError, AttributeError):
+        return []
+
+
+def absolute(path: Path | None) -> str:
+    return os.fspath(path.expanduser().absolute()) if path is not None else ""
+
+
+def need_accounts(config: Config) -> None:
+    """There is something to synchronise at all."""
+    if not config.accounts:
+        raise UsageError(
+            f"There is no account in {config.path} yet.",
+            hint="Add one: contactsync account add carddav NAME --url https://... --username ...",
+        )

@@ -1,0 +1,195 @@
+"""``sync`` and ``plan``: the main job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from contactsync.cli.output import plural
+from contactsync.cli.session import Session, complete_accounts, need_accounts, open_engine, session_of
+from contactsync.errors import UsageError
+
+if TYPE_CHECKING:
+    from contactsync.config import AccountConfig, Config
+    from contactsync.engine.report import AccountReport, BookReport, Counts, PlannedChange, RunReport
+    from contactsync.errors import SafetyStop
+    from contactsync.sync.brakes import Limits
+
+WAIT_SECONDS = 60.0
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME]...", help="Accounts; all that are not paused.", autocompletion=complete_accounts
+    ),
+]
+MaxDelete = Annotated[
+    str, typer.Option(metavar="N|P%", help="Replaces both limits of the brake for this run.")
+]
+AllowMassDelete = Annotated[
+    bool, typer.Option("--allow-mass-delete", help="Let everything through that the brake would stop.")
+]
+Wait = Annotated[
+    float, typer.Option(metavar="SECONDS", min=0, help="How long to wait for another run to end.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    app.command("sync")(sync)
+    app.command("plan")(plan)
+
+
+def sync(
+    ctx: typer.Context,
+    names: Names = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")] = False,
+    max_delete: MaxDelete = "",
+    allow_mass_delete: AllowMassDelete = False,
+    wait: Wait = WAIT_SECONDS,
+) -> None:
+    """One full round: what changed here goes to the accounts, what changed there comes here."""
+    session = session_of(ctx)
+    config = session.config()
+    need_accounts(config)
+    limits = limits_of(max_delete, allow_mass_delete)
+    report = None if dry_run or limits else _idle(session, config, names or (), wait)
+    if report is None:
+        with open_engine(ctx, config=config) as engine:
+            report = engine.sync(names or (), dry_run=dry_run, limits=limits, wait_seconds=wait)
+    show(session, report, names or (), dry_run=dry_run)
+    raise typer.Exit(report.exit_code())
+
+
+def plan(
+    ctx: typer.Context,
+    names: Names = None,
+    max_delete: MaxDelete = "",
+    allow_mass_delete: AllowMassDelete = False,
+    wait: Wait = WAIT_SECONDS,
+) -> None:
+    """What a round would do, field by field; the same as sync --dry-run."""
+    sync(ctx, names, True, max_delete, allow_mass_delete, wait)
+
+
+def limits_of(max_delete: str, allow_mass_delete: bool) -> Limits | None:
+    """The brake of this run; None leaves it as the configuration has it."""
+    if not max_delete and not allow_mass_delete:
+        return None
+    from contactsync.sync.brakes import Limits
+
+    if allow_mass_delete:
+        return Limits(enabled=False)
+    number = max_delete.removesuffix("%")
+    if not (number.isascii() and number.isdigit()):
+        raise UsageError(
+            f"--max-delete takes a number of contacts or a percentage, not {max_delete!r}.",
+            hint="For example: --max-delete 25 or --max-delete 50%",
+        )
+    return Limits(0, int(number) / 100) if max_delete.endswith("%") else Limits(int(number), None)
+
+
+def _idle(session: Session, config: Config, names: Sequence[str], wait: float) -> RunReport | None:
+    """The round that only asks whether there is news: it needs a device database in SQLite."""
+    from contactsync.config import database_url
+    from contactsync.engine.connect import connect, stored_password
+    from contactsync.engine.idle import idle_round
+    from contactsync.engine.lock import sync_lock
+
+    accounts = _wanted(config, names)
+    scheme, _, place = database_url(session.data_dir, session.database).partition(":///")
+    if scheme != "sqlite" or not accounts or not session.data_dir.is_dir() or not Path(place).is_file():
+        return None
+    password = stored_password(session.data_dir)
+    with sync_lock(session.data_dir, wait):
+        return idle_round(Path(place), accounts, lambda account: connect(account, password))
+
+
+def _wanted(config: Config, names: Sequence[str]) -> list[AccountConfig]:
+    return [config.account(n) for n in names] or [a for a in config.accounts if not a.paused]
+
+
+def show(session: Session, report: RunReport, names: Sequence[str] = (), *, dry_run: bool = False) -> None:
+    """The report of a round, for programs or for people."""
+    out = session.out
+    out.result(report.to_json())
+    if not report.accounts:
+        out.note("All accounts are paused. Go on with: contactsync account resume NAME")
+    for account in report.accounts:
+        out.lines(*_account_lines(account, dry_run=dry_run))
+        if not out.json:
+            out.warn(*_trouble(session, account, names))
+    if report.open_conflicts:
+        waiting = plural(report.open_conflicts, "conflict waits for you", "conflicts wait for you")
+        out.note(f"{waiting}: {session.command('conflict', 'list', '--open')}")
+
+
+def _account_lines(account: AccountReport, *, dry_run: bool) -> Iterator[str]:
+    for book in account.books:
+        if not (book.error or book.guard):
+            yield f"{account.name}/{book.name}: {_summary(book, dry_run=dry_run)}"
+    for change in account.plan if dry_run else ():
+        yield from plan_lines(change)
+
+
+def _summary(book: BookReport, *, dry_run: bool) -> str:
+    words = (
+        {"would receive": book.pulled, "would send": book.pushed}
+        if dry_run
+        else {
+            "received": book.pulled,
+            "sent": book.pushed,
+        }
+    )
+    parts = [f"{verb} {_counts(counts)}" for verb, counts in words.items() if counts]
+    if book.conflicts:
+        parts.append(plural(book.conflicts, "conflict"))
+    if book.duplicates_for_review:
+        parts.append(plural(book.duplicates_for_review, "possible duplicate") + " held for review")
+    if book.errors:
+        parts.append(plural(len(book.errors), "card") + " set aside")
+    return "; ".join(parts) or "nothing to do"
+
+
+def _counts(counts: Counts) -> str:
+    named = ((counts.created, "new"), (counts.updated, "changed"), (counts.deleted, "deleted"))
+    return ", ".join(f"{count} {word}" for count, word in named if count)
+
+
+def plan_lines(change: PlannedChange) -> Iterator[str]:
+    """One line of a plan, and below it the fields."""
+    side = "on this device" if change.side in ("device", "local") else f"in {change.book}"
+    yield f"  {change.action} {change.name} {side}"
+    if change.action != "delete":
+        for path, old, new in change.changes:
+            yield f"    {path}: {_value(old)} -> {_value(new)}" if old else f"    {path}: {_value(new)}"
+
+
+def _value(text: str) -> str:
+    return text.replace("\n", " / ") or "(none)"
+
+
+def _trouble(session: Session, account: AccountReport, names: Sequence[str]) -> Iterator[str]:
+    """What went wrong, each thing with what to do."""
+    stopped = [book for book in account.books if book.guard]
+    for book in stopped:
+        assert book.guard is not None
+        yield f"{account.name}: {book.guard.message}"
+        yield f"If that is what you want: {session.command('sync', *names, *_let_through(book.guard))}"
+    failed = [book.error for book in account.books if book.error]
+    yield from (f"{account.name}: {message}" for message in failed)
+    if account.state != "ok" and not stopped and account.message not in failed:
+        yield f"{account.name}: {account.message}"
+    for book in account.books:
+        for error in book.errors:
+            yield f"  {error.name or error.uid or error.remote_ref}: {error.reason}"
+    if account.in_doubt:
+        yield f"{account.name}: {plural(account.in_doubt, 'write')} without an answer; the next round looks."
+
+
+def _let_through(guard: SafetyStop) -> tuple[str, ...]:
+    if guard.kind == "mass-delete":
+        return ("--max-delete", str(guard.would))
+    return ("--allow-mass-delete",)
