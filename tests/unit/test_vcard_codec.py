@@ -135,7 +135,7 @@ CONTACTS = st.builds(
 SLOW = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-@pytest.mark.law(9)
+@pytest.mark.law("L9")
 @given(CONTACTS, st.sampled_from(["3.0", "4.0"]))
 @SLOW
 def test_a_new_card_reads_as_its_projection(contact: Contact, version: str) -> None:
@@ -149,7 +149,7 @@ def test_a_new_card_reads_as_its_projection(contact: Contact, version: str) -> N
     assert codec.write(back, written) == written
 
 
-@pytest.mark.law(9)
+@pytest.mark.law("L9")
 @given(CONTACTS, CONTACTS, st.sampled_from(["3.0", "4.0"]))
 @SLOW
 def test_an_existing_card_takes_any_other_contact(before: Contact, after: Contact, version: str) -> None:
@@ -160,7 +160,7 @@ def test_an_existing_card_takes_any_other_contact(before: Contact, after: Contac
     assert codec.read(written).uid == codec.read(original).uid
 
 
-@pytest.mark.law(8)
+@pytest.mark.law("L8")
 @pytest.mark.parametrize("payload", DEMO, ids=range(len(DEMO)))
 def test_what_was_not_edited_goes_back_byte_for_byte(payload: bytes) -> None:
     contact = V3.read(payload)
@@ -171,7 +171,7 @@ def test_what_was_not_edited_goes_back_byte_for_byte(payload: bytes) -> None:
         assert alike(codec.read(codec.write(contact, None)), codec.project(contact)) == []
 
 
-@pytest.mark.law(8)
+@pytest.mark.law("L8")
 @pytest.mark.parametrize("path", REPRODUCERS, ids=lambda path: path.stem)
 def test_every_known_trap(path: Path) -> None:
     for raw in split_cards(path.read_bytes()):
@@ -248,7 +248,7 @@ EDITS: list[tuple[str, dict[str, Any], list[str]]] = [
 ]
 
 
-@pytest.mark.law(7)
+@pytest.mark.law("L7")
 @pytest.mark.parametrize(
     ("edit", "lines"), [(edit, lines) for _, edit, lines in EDITS], ids=[e[0] for e in EDITS]
 )
@@ -261,7 +261,7 @@ def test_one_edit_touches_only_its_line(edit: dict[str, Any], lines: list[str]) 
     assert alike(V3.read(written), contact) == []
 
 
-@pytest.mark.law(7)
+@pytest.mark.law("L7")
 def test_an_odd_spelling_stays_while_its_neighbour_is_edited() -> None:
     odd = card("NOTE:Hello, world").replace(b"FN:x", b"FN:Smith, John").replace(b"N:x;", b"N:a\\:b;")
     contact = V3.read(odd)
