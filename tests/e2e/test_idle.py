@@ -33,7 +33,9 @@ def quiet(tmp_path: Path, radicale: Server) -> Iterator[Device]:
 
 def cheap(device: Device) -> RunReport | None:
     password = device.server.password
-    return idle_round(device.folder / "contacts.db", [device.account], lambda a: connect(a, lambda _: password))
+    return idle_round(
+        device.folder / "contacts.db", [device.account], lambda a: connect(a, lambda _: password)
+    )
 
 
 @pytest.mark.law("P4", "L36")
@@ -89,9 +91,10 @@ def test_a_server_that_is_in_trouble_is_left_to_the_full_round(quiet: Device) ->
 def test_it_loads_no_database_layer_and_no_codec() -> None:
     """The reason why it exists: what a quiet round must not import."""
     code = (
-        "import sys, contactsync.engine.idle, contactsync.engine.connect, contactsync.connectors.carddav.connector\n"
-        "heavy = {'sqlmodel', 'sqlalchemy', 'alembic', 'pydantic', 'vobject', 'phonenumbers', 'rapidfuzz', 'typer',"
-        " 'contactsync.store.store', 'contactsync.vcard.codec'}\n"
+        "import sys, contactsync.engine.idle, contactsync.engine.connect\n"
+        "import contactsync.connectors.carddav.connector\n"
+        "heavy = {'sqlmodel', 'sqlalchemy', 'alembic', 'pydantic', 'vobject', 'phonenumbers', 'rapidfuzz',"
+        " 'typer', 'contactsync.store.store', 'contactsync.vcard.codec'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
