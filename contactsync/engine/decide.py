@@ -254,13 +254,18 @@ class _Planner:
                 outcome.hub = replace(outcome.hub, deleted=True)
 
     def _stranger(self, meeting: Meeting) -> Outcome:
-        actions = new_card(meeting.card.live(), meeting.uid)
-        spoke = Spoke(meeting.state, None, meeting.card, actions=actions)
-        if not meeting.state.rules.mode.inwards:
-            spoke.actions = []
-        return Outcome(
-            None, Hub(replace(meeting.card.view, uid=meeting.uid, updated=None)), [spoke], meeting.held
-        )
+        """A new contact is what its card says, united with its copies in other books (L28, L37)."""
+        found = [(meeting.state, meeting.card), *meeting.copies]
+        cards = [(state, card) for state, card in found if state.rules.mode.inwards] or found[:1]
+        state, card = cards[0]
+        actions = new_card(card.live(), meeting.uid) if state.rules.mode.inwards else []
+        hub = Hub(replace(card.view, uid=meeting.uid, updated=None))
+        outcome = Outcome(None, hub, [Spoke(s, None, c) for s, c in cards], meeting.held)
+        if len(cards) > 1:
+            self._fold(outcome)
+        else:
+            outcome.spokes[0].actions = actions
+        return outcome
 
     def _refused(self, state: BookState, stored: StoredContact) -> bool:
         """L35: what a book refused waits there until it changes."""

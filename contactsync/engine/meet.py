@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from contactsync.engine.cards import BookState, Card
 from contactsync.engine.context import Round
@@ -16,8 +16,9 @@ from contactsync.sync import match
 class Meeting:
     """What an unlinked card turned out to be.
 
-    ``contact`` None: a new one, with ``uid``; ``moved`` is the link that it had elsewhere in the
-    account; ``held`` says why a new contact stays in its own book (L27).
+    ``contact`` None: a new one, with ``uid``, and the ``copies`` of it in other books (L37); ``moved``
+    is the link that it had elsewhere in the account; ``held`` says why a new contact stays in its own
+    book (L27).
     """
 
     state: BookState
@@ -26,6 +27,10 @@ class Meeting:
     moved: StoredLink | None = None
     uid: str = ""
     held: str = ""
+    copies: list[tuple[BookState, Card]] = field(default_factory=list)
+
+    def is_in(self, state: BookState) -> bool:
+        return any(one is state for one in (self.state, *(copy for copy, _ in self.copies)))
 
 
 def meet(round_: Round, states: Iterable[BookState], adopted: Container[str] = ()) -> list[Meeting]:
@@ -33,27 +38,34 @@ def meet(round_: Round, states: Iterable[BookState], adopted: Container[str] = (
 
     ``adopted`` are hrefs of cards that our own creates in doubt turned out to have made.
     """
+    books = list(states)
     strangers = sorted(
-        ((state, card) for state in states for card in state.strangers()),
+        ((state, card) for state in books for card in state.strangers()),
         key=lambda p: (p[0].book.href, p[1].href),
     )
     if not strangers:
         return []
-    return _Meetings(round_, strangers, adopted).all()
+    gone = frozenset(link_id for state in books for link_id in state.gone_links)
+    return _Meetings(round_, strangers, adopted, gone).all()
 
 
 class _Meetings:
     def __init__(
-        self, round_: Round, strangers: list[tuple[BookState, Card]], adopted: Container[str]
+        self,
+        round_: Round,
+        strangers: list[tuple[BookState, Card]],
+        adopted: Container[str],
+        gone: frozenset[int],
     ) -> None:
         self._round = round_
         self._adopted = adopted
+        self._gone = gone
         self._strangers = strangers
         self._by_uid = round_.store.contacts.by_uids(card.view.uid for _, card in strangers)
         self._links = round_.store.links.of_contacts(c.id for c in self._by_uid.values())
         self._states = {state.book.id: state for state, _ in strangers}
         self._taken: set[tuple[int, int]] = set()
-        self._uids: set[str] = set()
+        self._new: dict[str, Meeting] = {}
         self._found: list[Meeting] = []
 
     def all(self) -> list[Meeting]:
@@ -69,7 +81,7 @@ class _Meetings:
         if contact is None:
             return False
         own = [link for link in self._links.get(contact.id, []) if link.collection_id in state.account_books]
-        moved = next((link for link in own if state.is_gone(link)), None)
+        moved = next((link for link in own if link.id in self._gone), None)
         known = moved is not None or card.href in self._adopted
         if not known and match.same_person_contradicted(card.view, contact.contact):
             return False
@@ -89,12 +101,16 @@ class _Meetings:
 
     def _by_content(self, state: BookState, cards: list[Card]) -> None:
         """By score, among contacts that have no card in this book; doubles of those that have one."""
+        cards = [card for card in cards if not self._copy_of_new(state, card)]
         store = self._round.store
+        new = {m.uid: m for m in self._new.values() if not m.is_in(state)}
         linked = {link.contact_id for link in store.links.in_state(state.book.id, *ALIVE)}
         people = {c.uid: c for c in store.contacts.live()}
         paired = {contact_id for book_id, contact_id in self._taken if book_id == state.book.id}
         free = [(c.uid, c.contact) for c in people.values() if c.id not in linked and c.id not in paired]
+        free += [(uid, meeting.card.view) for uid, meeting in new.items()]
         others = [(c.uid, c.contact) for c in people.values() if c.id in linked or c.id in paired]
+        known = dict([*free, *others])
         by_href = {card.href: card for card in cards}
         views = [(card.href, card.view) for card in cards]
         found = match.match(views, free, region=self._round.account.region)
@@ -105,18 +121,33 @@ class _Meetings:
         for pair in (*doubles.unsure, *doubles.sure):
             unsure.setdefault(pair.card, pair.contact)
         for href in sorted(by_href):
-            if href in sure:
+            if sure.get(href) in new:
+                new[sure[href]].copies.append((state, by_href[href]))
+            elif href in sure:
                 self._taken.add((state.book.id, people[sure[href]].id))
                 self._found.append(Meeting(state, by_href[href], people[sure[href]]))
             else:
-                like = people.get(unsure.get(href, ""))
-                self._add_new(
-                    state, by_href[href], f"may be the same as {like.contact.display}" if like else ""
-                )
+                like = known.get(unsure.get(href, ""))
+                self._add_new(state, by_href[href], f"may be the same as {like.display}" if like else "")
+
+    def _copy_of_new(self, state: BookState, card: Card) -> bool:
+        """A copy, in another book, of a card that is new in this very round (L37)."""
+        first = self._first_of_uid(card)
+        if first is None or first.is_in(state):
+            return False
+        first.copies.append((state, card))
+        return True
+
+    def _first_of_uid(self, card: Card) -> Meeting | None:
+        first = self._new.get(card.view.uid)
+        contradicted = first and match.same_person_contradicted(card.view, first.card.view)
+        return None if contradicted else first
 
     def _add_new(self, state: BookState, card: Card, held: str) -> None:
+        if first := self._first_of_uid(card):
+            held = held or f"a second card with the UID of {first.card.view.display}"
         uid = card.view.uid
-        if not uid or uid in self._by_uid or uid in self._uids:
+        if not uid or uid in self._by_uid or uid in self._new:
             uid = self._round.new_id()
-        self._uids.add(uid)
-        self._found.append(Meeting(state, card, uid=uid, held=held))
+        self._new[uid] = Meeting(state, card, uid=uid, held=held)
+        self._found.append(self._new[uid])
