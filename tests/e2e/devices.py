@@ -91,13 +91,15 @@ class Device:
         self.engine.close()
 
 
-_RESTLESS = {"collection": {"cursor", "cursor_at"}, "account": {"ran_at", "books_read_at"}}
+_RESTLESS = {"collection": {"cursor", "cursor_at"}, "account": {"ran_at", "books_read_at", "quiet_run"}}
 
 
 def dump(database: Path) -> dict[str, list[tuple[object, ...]]]:
     """What L36 and P4 want unchanged, by table."""
     with closing(sqlite3.connect(database)) as connection:
-        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'run'")
+        names = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('run', 'sqlite_sequence')"
+        )
         found = {}
         for (name,) in names.fetchall():
             columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{name}")')]

@@ -1,4 +1,4 @@
-"""Accounts with two address books: a contact has one home, moves when its card moves, and is never doubled."""
+"""Accounts with two address books: a contact has one home, moves with its card, and is never doubled."""
 
 from __future__ import annotations
 
@@ -72,8 +72,7 @@ def test_each_contact_stays_in_its_book_and_a_new_one_goes_to_the_default_book_o
 
 
 @pytest.mark.law("L24", "L37", "P1", "P2")
-@pytest.mark.parametrize("move", [move_by_copy, move_by_method])
-@pytest.mark.parametrize("there", ["forwards", "backwards"])
+@pytest.mark.parametrize(("move", "there"), [(move_by_copy, "forwards"), (move_by_method, "backwards")])
 def test_a_contact_that_another_client_moves_between_books_is_moved_and_not_doubled(
     server: Server,
     books: tuple[str, str],
@@ -104,6 +103,7 @@ def test_a_contact_that_another_client_moves_between_books_is_moved_and_not_doub
     assert b"X-KEEP;P=1:as it is" in (server.get(new + "other-name.vcf") or b"")
     for device in (phone, laptop):
         assert sorted(device.everyone()) == ["moving", "stays"]
+        assert device.engine.conflicts() == []
         assert [one.href for one in device.links("moving")] == [new + "other-name.vcf"]
 
 
@@ -137,6 +137,28 @@ def test_a_card_copied_into_the_second_book_is_linked_and_not_doubled(
     calm(phone, laptop, fresh)
     assert uids(server, first) == []
     assert uids(server, second) == ["copied"]
+
+
+@pytest.mark.law("L27", "L28", "L37", "P2")
+def test_copies_that_are_there_before_the_first_round_are_one_contact_whatever_their_uids(
+    server: Server, books: tuple[str, str], open_device: OpenDevice
+) -> None:
+    first, second = books
+    ada = ("Ada Lovelace", "EMAIL:ada@example.org", "TEL;TYPE=CELL:+44 20 7946 0101")
+    server.put(first + "u.vcf", card("same-uid", "Uma", "TITLE:Only in the first"))
+    server.put(second + "u.vcf", card("same-uid", "Uma", "TEL;TYPE=HOME:+49 30 12345"))
+    server.put(first + "c.vcf", card("ada-1", *ada))
+    server.put(second + "c.vcf", card("ada-2", *ada))
+    server.put(first + "n.vcf", card("1", "Nina", "EMAIL:nina@example.org"))
+    server.put(second + "n.vcf", card("1", "Otto", "EMAIL:otto@example.org"))
+    device = open_device("phone", server, *books)
+    device.sync()
+    calm(device)
+    assert sorted(c.display for c in device.everyone().values()) == ["Ada Lovelace", "Nina", "Otto", "Uma"]
+    for book in books:
+        assert len(cards(server, book)) == 3
+        assert b"TITLE:Only in the first" in (server.get(book + "u.vcf") or b"")
+        assert b"+49 30 12345" in (server.get(book + "u.vcf") or b"")
 
 
 @pytest.mark.law("L37", "P6")
