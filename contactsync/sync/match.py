@@ -39,6 +39,8 @@ _SPELLED_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "�
 # What the providers of remotes fill in differently, or what other laws treat at a first meeting (L28, L39).
 _NOT_CONTENT = frozenset({"kind", "name", "phones", "groups", "extra"})
 
+UNIQUE_UID = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -114,13 +116,14 @@ def same_content(card: Contact, contact: Contact, region: str = "") -> bool:
 def same_person_contradicted(card: Contact, contact: Contact, region: str = "") -> bool:
     """Whether two with one UID are different people (L27): some exports number their UIDs 1, 2, 3.
 
-    So it is when the names differ and both have e-mail addresses or phone numbers, of which none is
-    shared. Where there is nothing to compare, the UID stands.
+    So it is when the names differ and neither an e-mail address nor a phone number is shared. Where
+    there is neither to compare, a UID that is long enough to be unique in the world stands.
     """
     mine, theirs = _profile(card, region), _profile(contact, region)
     comparable = (mine.emails and theirs.emails) or (mine.phones and theirs.phones)
     shared = mine.emails & theirs.emails or mine.phones & theirs.phones
-    return bool(comparable) and not shared and _compare_names(mine, theirs) is _Names.DIFFERENT
+    numbered = len(card.uid) < UNIQUE_UID
+    return (bool(comparable) or numbered) and not shared and _compare_names(mine, theirs) is _Names.DIFFERENT
 
 
 # --- profiles ---
