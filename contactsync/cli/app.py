@@ -14,6 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from contactsync import errors
+from contactsync.cli.light import lighten
 from contactsync.cli.session import Session
 
 HELP = """Keep the contacts of this device and of any number of address books the same.
@@ -132,7 +133,7 @@ def run(arguments: Sequence[str]) -> int:
         # A name that this terminal's encoding lacks is no reason to fail.
         sys.stdout.reconfigure(errors="replace")
     try:
-        command = typer.main.get_command(app)
+        command = lighten(typer.main.get_command(app))
         code = command.main(args=words, prog_name="contactsync", standalone_mode=False, obj=session)
         sys.stdout.flush()
     except SystemExit as exit_:

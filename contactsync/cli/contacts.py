@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from contactsync.cli import cards
-from contactsync.cli.output import plural
+from contactsync.cli.output import change_lines, plural
 from contactsync.cli.session import CardFormat, confirm, group, open_engine, session_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 One = Annotated[
     str, typer.Argument(metavar="ID", help="The UID, an unambiguous beginning of it, or the exact name.")
 ]
-Some = Annotated[list[str], typer.Argument(metavar="ID...", help="UIDs, beginnings of them, or exact names.")]
+Some = Annotated[list[str], typer.Argument(metavar="ID", help="UIDs, beginnings of them, or exact names.")]
 
 contact = group("contact", "The contacts on this device.")
 groups = group("group", "Groups, which other programs call labels or categories.")
@@ -213,17 +213,14 @@ def step_json(engine: Engine, row: JournalRow) -> dict[str, Any]:
 
 
 def step_lines(step: dict[str, Any]) -> Iterator[str]:
-    """A step for people; the values of what is gone are in the trash and not repeated."""
+    """A step for people, with its fields."""
     source = f"{step['account']}/{step['book']}" if step["account"] else "here"
     way = "to" if step["side"] == "remote" else "from"
     state = "" if step["state"] == "done" else f" [{step['state']}]"
     note = f" ({step['note']})" if step["note"] else ""
     when = step["at"][:16].replace("T", " ")
     yield f"{when}  run {step['run']}  {step['action']} {step['name']}, {way} {source}{state}{note}"
-    if step["action"] != "delete":
-        for change in step["changes"]:
-            old, new = (change[key].replace("\n", " / ") for key in ("old", "new"))
-            yield f"    {change['field']}: " + (f"{old} -> {new or '(none)'}" if old else new)
+    yield from change_lines(step["action"], ((c["field"], c["old"], c["new"]) for c in step["changes"]))
 
 
 # --- change ---
@@ -232,7 +229,7 @@ def step_lines(step: dict[str, Any]) -> Iterator[str]:
 @contact.command("put")
 def put_contacts(
     ctx: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="vCards; - is standard input.")] = "-",
+    file: Annotated[str, typer.Argument(metavar="FILE", help="vCards; - is standard input.")] = "-",
 ) -> None:
     """Create contacts, or replace those with the same UID. Prints the UIDs."""
     out = session_of(ctx).out
@@ -339,7 +336,11 @@ def list_groups(ctx: typer.Context) -> None:
 
 
 @groups.command("rename")
-def rename_group(ctx: typer.Context, old: str, new: str) -> None:
+def rename_group(
+    ctx: typer.Context,
+    old: Annotated[str, typer.Argument(metavar="OLD", help="Its name.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The name it gets.")],
+) -> None:
     """Give a group another name; its members stay in it."""
     with open_engine(ctx) as engine:
         found = engine.rename_group(old, new)

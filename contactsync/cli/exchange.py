@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Sources = Annotated[
     list[str],
     typer.Argument(
-        metavar="SOURCE...", help=".vcf files, folders, - for standard input, an account, or carddav:URL."
+        metavar="SOURCE", help=".vcf files, folders, - for standard input, an account, or carddav:URL."
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done and change nothing.")]

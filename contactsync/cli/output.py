@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -41,6 +41,20 @@ def width(text: str) -> int:
 def plural(count: int, word: str, words: str = "") -> str:
     """``1 contact``, ``2 contacts``."""
     return f"{count} {word if count == 1 else words or word + 's'}"
+
+
+def change_lines(action: str, changes: Iterable[tuple[str, str, str]]) -> Iterator[str]:
+    """The fields (path, old, new) of one step. What is created shows its values, without their labels;
+    what is deleted shows nothing, as the trash has it."""
+    for path, old, new in changes if action != "delete" else ():
+        if old:
+            yield f"    {path}: {_flat(old)} -> {_flat(new)}"
+        elif action != "create" or path.count("/") < 2:
+            yield f"    {path}: {_flat(new)}"
+
+
+def _flat(text: str) -> str:
+    return text.replace("\n", " / ") or "(none)"
 
 
 def drawable(stream: TextIO) -> bool:

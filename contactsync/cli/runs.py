@@ -143,7 +143,7 @@ def doctor(
     ctx: typer.Context,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="One account only.", autocompletion=complete_accounts),
+        typer.Argument(metavar="NAME", help="One account only.", autocompletion=complete_accounts),
     ] = None,
 ) -> None:
     """Look for what is wrong: configuration, permissions, database, and each account's server."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from contactsync.cli.output import plural
+from contactsync.cli.output import change_lines, plural
 from contactsync.cli.session import Session, complete_accounts, need_accounts, open_engine, session_of
 from contactsync.errors import UsageError
 
@@ -23,7 +23,7 @@ WAIT_SECONDS = 60.0
 Names = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[NAME]...", help="Accounts; all that are not paused.", autocompletion=complete_accounts
+        metavar="NAME", help="Accounts; all that are not paused.", autocompletion=complete_accounts
     ),
 ]
 MaxDelete = Annotated[
@@ -129,20 +129,15 @@ def show(session: Session, report: RunReport, names: Sequence[str] = (), *, dry_
 def _account_lines(account: AccountReport, *, dry_run: bool) -> Iterator[str]:
     for book in account.books:
         if not (book.error or book.guard):
-            yield f"{account.name}/{book.name}: {_summary(book, dry_run=dry_run)}"
+            yield f"{account.name}/{book.name}: {_summary(account, book, dry_run=dry_run)}"
     for change in account.plan if dry_run else ():
         yield from plan_lines(change)
 
 
-def _summary(book: BookReport, *, dry_run: bool) -> str:
-    words = (
-        {"would receive": book.pulled, "would send": book.pushed}
-        if dry_run
-        else {
-            "received": book.pulled,
-            "sent": book.pushed,
-        }
-    )
+def _summary(account: AccountReport, book: BookReport, *, dry_run: bool) -> str:
+    words = {"received": book.pulled, "sent": book.pushed}
+    if dry_run:
+        words = {"would receive": book.pulled, "would send": _planned(account, book)}
     parts = [f"{verb} {_counts(counts)}" for verb, counts in words.items() if counts]
     if book.conflicts:
         parts.append(plural(book.conflicts, "conflict"))
@@ -151,6 +146,16 @@ def _summary(book: BookReport, *, dry_run: bool) -> str:
     if book.errors:
         parts.append(plural(len(book.errors), "card") + " set aside")
     return "; ".join(parts) or "nothing to do"
+
+
+def _planned(account: AccountReport, book: BookReport) -> Counts:
+    """What the plan would send to a book."""
+    from contactsync.engine.report import Counts
+
+    actions = [
+        change.action for change in account.plan if change.side == "remote" and change.book == book.name
+    ]
+    return Counts(actions.count("create"), actions.count("update"), actions.count("delete"))
 
 
 def _counts(counts: Counts) -> str:
@@ -162,13 +167,7 @@ def plan_lines(change: PlannedChange) -> Iterator[str]:
     """One line of a plan, and below it the fields."""
     side = "on this device" if change.side in ("device", "local") else f"in {change.book}"
     yield f"  {change.action} {change.name} {side}"
-    if change.action != "delete":
-        for path, old, new in change.changes:
-            yield f"    {path}: {_value(old)} -> {_value(new)}" if old else f"    {path}: {_value(new)}"
-
-
-def _value(text: str) -> str:
-    return text.replace("\n", " / ") or "(none)"
+    yield from change_lines(change.action, change.changes)
 
 
 def _trouble(session: Session, account: AccountReport, names: Sequence[str]) -> Iterator[str]:
