@@ -66,7 +66,8 @@ class Change:
     """What a remote says of one card: there with this etag, or ``gone``.
 
     ``payload`` is None where the listing does not carry it; ``modified_at`` is the remote's own
-    time (getlastmodified), aware UTC.
+    time (getlastmodified), aware UTC. ``error``: this card is there and cannot be read, which must
+    not stop the others (L35).
     """
 
     href: str
@@ -74,6 +75,7 @@ class Change:
     payload: Payload | None = None
     gone: bool = False
     modified_at: datetime | None = None
+    error: RemoteError | None = None
 
 
 @dataclass(frozen=True, slots=True)

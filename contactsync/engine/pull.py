@@ -12,7 +12,8 @@ from datetime import datetime
 
 from contactsync.connectors.base import Change, Page
 from contactsync.engine.context import Round
-from contactsync.errors import SyncTokenExpired
+from contactsync.engine.report import CardError
+from contactsync.errors import RemoteError, SyncTokenExpired
 from contactsync.store.values import Book, StagedChange
 from contactsync.sync.brakes import check_deletions
 
@@ -116,9 +117,32 @@ def _stage(round_: Round, book: Book, news: dict[str, Change], direct: list[str]
     wanted = [*fetch, *(href for href in direct if href not in fetch and href not in news)]
     for done, changes in _fetched(round_, book, wanted):
         with store.transaction():
-            store.books.stage(book.id, [_staged(book, change) for change in changes])
+            store.books.stage(book.id, [_staged(book, change) for change in changes if change.error is None])
+            for change in changes:
+                if change.error is not None:
+                    _set_aside(round_, book, news.get(change.href, change), change.error)
         round_.step("page-staged")
         round_.progress(f"reading {book.name}", done, len(wanted))
+
+
+def _set_aside(round_: Round, book: Book, change: Change, error: RemoteError) -> None:
+    """A card that the server will not show: the others go on; it is asked for again when it changes."""
+    known = round_.store.links.at(book.id, [change.href]).get(change.href)
+    name = known.base.local.display if known else ""
+    uid = known.base.remote.uid if known else ""
+    round_.store.keepsakes.set_aside(
+        payload=b"",
+        name=name,
+        reason=str(error),
+        at=round_.now(),
+        collection_id=book.id,
+        href=change.href,
+        contact_id=None,
+        etag=change.etag,
+        source="",
+        hash="",
+    )
+    round_.book_report(book).errors.append(CardError(uid, change.href, name, str(error)))
 
 
 def _fetched(round_: Round, book: Book, hrefs: list[str]) -> Iterator[tuple[int, list[Change]]]:

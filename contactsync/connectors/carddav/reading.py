@@ -14,6 +14,7 @@ from contactsync.errors import (
     BookGone,
     NotFound,
     ProtocolError,
+    Recovery,
     RemoteError,
     SyncTokenExpired,
     TransientError,
@@ -167,11 +168,21 @@ class Reader:
         if answer.status in (404, 410):
             return Change(href, gone=True)
         if not answer.ok:
-            raise classify(answer.status, answer.headers, answer.body, href)
+            return _unreadable(href, classify(answer.status, answer.headers, answer.body, href))
         if is_html(answer.headers, answer.body):
             raise web_page(answer.status, href)
         modified = dav.http_date(answer.headers.get("Last-Modified", ""))
         return Change(href, answer.etag, dav.card_bytes(answer.body), modified_at=modified)
+
+
+def _unreadable(href: str, error: RemoteError) -> Change:
+    """A card that the server cannot or will not show is its own trouble; all else is the server's.
+
+    Xandikos answers 500 for a card that it cannot parse, however often it is asked.
+    """
+    if error.recovery is Recovery.SKIP_CARD or error.status == 500:
+        return Change(href, error=error)
+    raise error
 
 
 def _card(item: dav.Item) -> bytes | None:
