@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -121,6 +122,9 @@ for _name in MODULES:
 
 def main() -> None:
     """The entry point ``contactsync``."""
+    # Loading the libraries makes objects that live to the end; looking through them for garbage, a
+    # thousand at a time, costs a fifth of the start.
+    gc.set_threshold(50_000, 20, 50)
     sys.exit(run(sys.argv[1:]))
 
 
