@@ -59,12 +59,16 @@ class Spoke:
 
 @dataclass(slots=True)
 class Outcome:
-    """One contact in this round: as it was, as it will be, and its spokes."""
+    """One contact in this round: as it was, as it will be, and its spokes.
+
+    ``elsewhere``: it has a card in a book of the account that could not be read this time.
+    """
 
     stored: StoredContact | None
     hub: Hub
     spokes: list[Spoke]
     held: str = ""
+    elsewhere: bool = False
     dropped: bool = False
     taken: set[Path] = field(default_factory=set)
 
@@ -107,6 +111,8 @@ class _Planner:
         self._states = {state.book.id: state for state in states}
         self._store = round_.store
         self._recovered = recover(round_, states)
+        books = round_.store.books.of_account(round_.account.name, selected_only=False)
+        self._unread = {book.id for book in books} - self._states.keys()
 
     def decide(self) -> Decision:
         meetings = meet(self._round, self._states.values(), self._recovered.adopted)
@@ -190,7 +196,8 @@ class _Planner:
         ]
         hub = Hub(stored.contact, stored.deleted, stored.times)
         spokes = [s for s in spokes if s.card or s.gone or not self._refused(s.state, stored)]
-        outcome = Outcome(stored, hub, [*spokes, *absorbed])
+        elsewhere = any(link.collection_id in self._unread and link.state in ALIVE for link in links)
+        outcome = Outcome(stored, hub, [*spokes, *absorbed], elsewhere=elsewhere)
         self._fold(outcome)
         return outcome
 
@@ -219,7 +226,7 @@ class _Planner:
         live = [s for s in outcome.spokes if not s.gone and not s.absorbed]
         gone = [s for s in outcome.spokes if s.gone]
         for spoke in [*live, *gone]:
-            if spoke.gone and live:
+            if spoke.gone and (live or outcome.elsewhere):
                 spoke.actions = [Unlink()]  # alive in another book of the account: no deletion (L37)
                 continue
             spoke.actions = self._plan(outcome, spoke)
@@ -323,7 +330,8 @@ def _add_harm(harm: brakes.Harm, outcome: Outcome, spoke: Spoke, creates: list[C
         if isinstance(action, DropLocal):
             harm.deleted["device"].append(name)
         elif isinstance(action, DeleteRemote):
-            harm.deleted["remote"].append(name)
+            if not spoke.absorbed and not (outcome.stored and outcome.stored.merged_into):
+                harm.deleted["remote"].append(name)
         elif isinstance(action, SaveLocal) and outcome.stored is not None:
             harm.emptied["device"].update(_emptied(outcome.stored.contact, action.contact, dead))
         elif isinstance(action, UpdateRemote):
