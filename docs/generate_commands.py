@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from contactsync.cli.app import app
+from contactsync.cli.app import program
 
 PLACE = Path(__file__).with_name("commands.md")
 HEAD = """\
@@ -45,7 +45,7 @@ def parameters(command: Any, context: typer.Context) -> Iterator[str]:
 
 
 def document() -> str:
-    return "\n".join([HEAD, *pages(typer.main.get_command(app), None, "contactsync")])
+    return "\n".join([HEAD, *pages(program(), None, "contactsync")])
 
 
 if __name__ == "__main__":

@@ -160,7 +160,7 @@ def _refuse_open_http(wanted: AccountConfig) -> None:
 def _find_book(found: Sequence[Collection], wanted: str) -> Collection:
     """The book of this name or href, in whichever way its letters are spelled."""
     fitting = [book for book in found if wanted == book.name]
-    fitting = fitting or [book for book in found if _path(wanted) == _path(book.href)]
+    fitting = fitting or [book for book in found if path_of(wanted) == path_of(book.href)]
     if len(fitting) == 1:
         return fitting[0]
     listed = ", ".join(f"{book.name} ({book.href})" for book in found)
@@ -169,7 +169,8 @@ def _find_book(found: Sequence[Collection], wanted: str) -> Collection:
     raise UsageError(f"There is no address book {wanted!r}.", hint=f"There are: {listed}.")
 
 
-def _path(href: str) -> str:
+def path_of(href: str) -> str:
+    """What an href names, whichever way it is spelled."""
     from urllib.parse import unquote, urlsplit
 
     try:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import gc
+import logging
 import os
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
 from contactsync import errors
-from contactsync.cli.light import lighten
+from contactsync.cli.light import Commands, lighten
 from contactsync.cli.session import Session
 
 HELP = """Keep the contacts of this device and of any number of address books the same.
@@ -43,7 +44,22 @@ KINDS: tuple[tuple[type[errors.ContactSyncError], int, str], ...] = (
     (errors.ContactSyncError, 1, "failed"),
 )
 INTERRUPTED = 130
-MODULES = ("accounts", "sync", "contacts", "conflicts", "runs", "exchange")
+#: Which module of this package has which command, in the order of the help.
+COMMANDS = {
+    "sync": "sync",
+    "plan": "sync",
+    "status": "runs",
+    "account": "accounts",
+    "contact": "contacts",
+    "group": "contacts",
+    "conflict": "conflicts",
+    "run": "runs",
+    "import": "exchange",
+    "export": "exchange",
+    "backup": "exchange",
+    "doctor": "runs",
+    "demo": "exchange",
+}
 
 app = typer.Typer(
     name="contactsync",
@@ -114,10 +130,16 @@ def options(
     session.verbosity = -1 if quiet else verbose
     session.out.json, session.out.quiet = json or session.out.json, quiet
     log.setup(session.verbosity)
+    # Each retry is a warning there; what comes of them is said in our own words.
+    logging.getLogger("urllib3").setLevel(logging.NOTSET if verbose > 1 else logging.ERROR)
 
 
-for _name in MODULES:
-    import_module(f"contactsync.cli.{_name}").register(app)
+@functools.cache
+def program() -> Any:
+    """The whole command line as one command."""
+    root = typer.main.get_command(app)
+    root.commands = Commands(COMMANDS, lighten(root))  # type: ignore[attr-defined]
+    return root
 
 
 def main() -> None:
@@ -137,8 +159,7 @@ def run(arguments: Sequence[str]) -> int:
         # A name that this terminal's encoding lacks is no reason to fail.
         sys.stdout.reconfigure(errors="replace")
     try:
-        command = lighten(typer.main.get_command(app))
-        code = command.main(args=words, prog_name="contactsync", standalone_mode=False, obj=session)
+        code = program().main(args=words, prog_name="contactsync", standalone_mode=False, obj=session)
         sys.stdout.flush()
     except SystemExit as exit_:
         code = exit_.code

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
 from contactsync.cli import login
+from contactsync.cli.accounts import path_of
 from contactsync.cli.login import PasswordCommand, PasswordFile, PasswordStdin
 from contactsync.cli.output import plural
 from contactsync.cli.session import (
@@ -28,7 +29,7 @@ from contactsync.errors import UsageError
 if TYPE_CHECKING:
     from contactsync.api import Engine
     from contactsync.config import AccountConfig
-    from contactsync.connectors.base import Connector
+    from contactsync.connectors.base import Collection, Connector
     from contactsync.exchange.importer import ImportReport, Match
 
 Sources = Annotated[
@@ -107,10 +108,41 @@ def _opener(engine: Engine, stranger: AccountConfig, secret: str) -> Callable[[s
 
     def open_account(name: str) -> Connector:
         if name.startswith("carddav:"):
-            return connect(replace(stranger, url=name.removeprefix("carddav:")), password)
-        return engine.connect(engine.config.account(name))
+            url = name.removeprefix("carddav:")
+            return _showing(
+                connect(replace(stranger, url=url), password), lambda books: _named_by(url, books)
+            )
+        account = engine.config.account(name)
+        return _showing(
+            engine.connect(account), lambda books: [b for b in books if account.selects(b.name, b.href)]
+        )
 
     return open_account
+
+
+def _named_by(url: str, books: Sequence[Collection]) -> Sequence[Collection]:
+    """The one book that the URL names, or all behind it."""
+    return [book for book in books if path_of(book.href) == path_of(url)] or books
+
+
+def _showing(connector: Connector, some: Callable[[Sequence[Collection]], Sequence[Collection]]) -> Connector:
+    return cast("Connector", _Chosen(connector, some))
+
+
+class _Chosen:
+    """A connector that shows only some of its books."""
+
+    def __init__(
+        self, connector: Connector, some: Callable[[Sequence[Collection]], Sequence[Collection]]
+    ) -> None:
+        self._connector = connector
+        self._some = some
+
+    def collections(self) -> Sequence[Collection]:
+        return self._some(self._connector.collections())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connector, name)
 
 
 def _import(

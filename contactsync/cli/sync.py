@@ -128,7 +128,8 @@ def show(session: Session, report: RunReport, names: Sequence[str] = (), *, dry_
 
 def _account_lines(account: AccountReport, *, dry_run: bool) -> Iterator[str]:
     for book in account.books:
-        if not (book.error or book.guard):
+        quiet = account.state != "ok" and not (book.pulled or book.pushed or book.errors)
+        if not (book.error or book.guard or quiet):
             yield f"{account.name}/{book.name}: {_summary(account, book, dry_run=dry_run)}"
     for change in account.plan if dry_run else ():
         yield from plan_lines(change)

@@ -1,0 +1,71 @@
+"""What is asked for often must not load what it does not need."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = (
+    *("sqlmodel", "sqlalchemy", "alembic", "pydantic", "sqlite3"),
+    *("caldav", "requests", "urllib3", "lxml", "ssl", "filelock", "keyring", "tomlkit"),
+    *("vobject", "phonenumbers", "rapidfuzz", "anyascii"),
+    *("contactsync.api", "contactsync.store", "contactsync.engine", "contactsync.vcard"),
+)
+SHOW = """
+import json, sys
+from contactsync.cli.app import run
+try:
+    code = run(sys.argv[1:])
+finally:
+    sys.stderr.write(json.dumps(sorted(sys.modules)))
+"""
+
+
+def loaded(*words: str, **env: str) -> tuple[str, set[str]]:
+    """stdout, and the modules that were there at the end."""
+    done = subprocess.run(
+        [sys.executable, "-c", SHOW, *words],
+        cwd=ROOT,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout, set(json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    "words", [("--help",), ("--version",), ("sync", "--help"), ("account", "add", "carddav", "-h")]
+)
+def test_help_and_version_load_nothing_heavy(words: tuple[str, ...]) -> None:
+    out, modules = loaded(*words)
+    assert out
+    assert not modules & {*HEAVY, "rich"}
+
+
+def test_completion_knows_the_accounts_from_the_file_alone(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[account.home]\nconnector = "carddav"\n[account.work]\nconnector = "carddav"\n')
+    words = f"contactsync --config {config} sync h"
+    env = {"_CONTACTSYNC_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "4"}
+    out, modules = loaded(**env)
+    assert out.split() == ["home"]
+    assert not modules & set(HEAVY)
+
+
+def test_completion_without_a_configuration_completes_nothing(tmp_path: Path) -> None:
+    words = "contactsync sync h"
+    env = {"_CONTACTSYNC_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "2"}
+    out, _ = loaded(**env, CONTACTSYNC_CONFIG=str(tmp_path / "none"))
+    assert out.strip() == ""
+
+
+def test_the_commands_are_completed_too() -> None:
+    env = {"_CONTACTSYNC_COMPLETE": "complete_bash", "COMP_WORDS": "contactsync acc", "COMP_CWORD": "1"}
+    assert loaded(**env)[0].split() == ["account"]
