@@ -5,16 +5,29 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
+import inspect
+import io
+import logging
+import os
 import re
+import shlex
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields as dataclass_fields
+from dataclasses import fields as fields_of
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from contactsync import config, errors
+from contactsync.cli import app as cli
+from contactsync.connectors.base import Capabilities
+from contactsync.connectors.carddav.connector import CAPABILITIES
 from contactsync.model.contact import Contact, Email, Name, Note, Phone, Title
 from contactsync.model.fields import FIELDS, Field, Kind, path_text
 from contactsync.sync.plan import Rules, plan
@@ -217,7 +230,40 @@ def _kind(row: Field) -> str:
     return {Kind.SCALAR: "one value", Kind.KEYED: "list", Kind.SET: "set"}[row.kind]
 
 
-GENERATED: dict[tuple[str, str], Callable[[], str]] = {("docs/how-it-decides.md", "fields"): field_table}
+MEANINGS = {
+    "incremental": "a listing names only what changed",
+    "changes_carry_payload": "a listing brings the cards themselves",
+    "names_href": "we choose the name of a new card, so a repeated create is safe",
+    "carries_uid": "a card keeps our UID",
+    "conditional_update": "an update is refused if the card changed meanwhile",
+    "conditional_delete": "the same for a deletion",
+    "etag_on_write": "the answer to a write names the new version",
+    "payload_on_write": "the answer to a write shows what was stored",
+    "fields": "fields that it can hold",
+    "parallel_writes": "writes under way at once, at most",
+    "batch_size": "steps in one request",
+    "settles_after": "how long a listing may be behind a write",
+}
+
+
+def capability_table() -> str:
+    rows = [f"| `{f.name}` | {MEANINGS[f.name]} | {_shown(f.name)} |" for f in fields_of(Capabilities)]
+    return "\n".join(["| capability | meaning | CardDAV |", "|---|---|---|", *rows])
+
+
+def _shown(name: str) -> str:
+    value = getattr(CAPABILITIES, name)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, frozenset):
+        return ", ".join(sorted(value)) or "all"
+    return str(value) if isinstance(value, int) else f"{value.total_seconds():g} seconds"
+
+
+GENERATED: dict[tuple[str, str], Callable[[], str]] = {
+    ("docs/how-it-decides.md", "fields"): field_table,
+    ("docs/connectors/carddav.md", "capabilities"): capability_table,
+}
 
 
 def with_generated(text: str, name: str, content: str) -> str:
@@ -234,10 +280,213 @@ def test_generated_parts_are_current(page: str, name: str) -> None:
     assert text == with_generated(text, name, GENERATED[page, name]()), "run: python -m tests.test_docs"
 
 
+# --- links, names and tables ----------------------------------------------------------------------
+
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+COMMAND = re.compile(r"(?<![\w/-])contactsync (?=[a-z-])[^`\n|]*")
+FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link]
+    missing = [t for t in targets if not (page.parent / t.partition("#")[0]).exists()]
+    assert missing == []
+
+
+def test_every_page_is_in_the_index() -> None:
+    linked = {
+        (DOCS / link).resolve() for link in LINK.findall((DOCS / "index.md").read_text(encoding="utf-8"))
+    }
+    assert {page for page in PAGES if DOCS in page.parents} - linked == {DOCS / "index.md"}
+
+
+def test_each_test_that_a_page_names_exists() -> None:
+    known = {
+        node.name
+        for path in (ROOT / "tests").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef)
+    }
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        named = set(re.findall(r"\b(test_\w+)\b(?!\.py|/)", text))
+        assert named <= known, page
+        for name, target in re.findall(r"\[(test_\w+)\]\(([^)]+)\)", text):
+            assert f"def {name}(" in (page.parent / target).read_text(encoding="utf-8")
+
+
+def _spoken() -> Iterator[tuple[Path, str]]:
+    """Each command line that a page shows, in code only; the manual is made from the commands."""
+    for page in PAGES:
+        if page.name == "commands.md":
+            continue
+        text = page.read_text(encoding="utf-8")
+        code = [*FENCE.findall(text), *re.findall(r"`([^`\n]+)`", FENCE.sub("", text))]
+        for part in code:
+            yield from ((page, line.strip()) for line in COMMAND.findall(part))
+
+
+def _unknown_words(line: str) -> list[str]:
+    """What of a command line there is no command or option for."""
+    command: Any = cli.program()
+    words = shlex.split(line, comments=True)[1:]
+    chain = [command]
+    while words:
+        word = words.pop(0)
+        subcommands = getattr(chain[-1], "commands", {})
+        if word.startswith("--"):
+            known = {name for c in chain for p in c.params for name in (*p.opts, *p.secondary_opts)}
+            if word not in {*known, "--help"}:
+                return [word]
+            if subcommands and word in ("--config", "--data-dir", "--database"):
+                words.pop(0)
+        elif subcommands:
+            if word not in subcommands:
+                return [word]
+            chain.append(subcommands[word])
+        elif not chain[-1].params:
+            return [word]
+    return []
+
+
+def test_commands_and_options_that_pages_show_exist() -> None:
+    spoken = [(page, line) for page, line in _spoken() if not line.startswith("contactsync/")]
+    assert len(spoken) > 30
+    wrong = [(page_name(page), line, bad) for page, line in spoken if (bad := _unknown_words(line))]
+    assert wrong == []
+
+
+def test_a_command_that_is_not_there_is_noticed() -> None:
+    assert _unknown_words("contactsync account adds") == ["adds"]
+    assert _unknown_words("contactsync sync --allow-mass") == ["--allow-mass"]
+
+
+def _first_cells(page: Path, heading: str) -> set[str]:
+    """The names in the first column of the table below a heading."""
+    section = page.read_text(encoding="utf-8").split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    return {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+
+
+@pytest.mark.parametrize(
+    ("heading", "known"),
+    [
+        ("`[settings]`", set(config.SETTINGS)),
+        ("`[account.NAME]`", set(config.ACCOUNT)),
+        ('`[account.NAME.book."BOOK"]`', set(config.BOOK)),
+        ("`password`", set(config.PASSWORD)),
+    ],
+)
+def test_each_key_of_the_configuration_is_documented(heading: str, known: set[str]) -> None:
+    assert _first_cells(DOCS / "configuration.md", heading) == known
+
+
+def test_the_defaults_of_the_settings_are_those_of_the_code() -> None:
+    text = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    for field in fields_of(config.Settings):
+        assert re.search(rf"^\| `{field.name}` \|[^|]*\| {field.default} \|", text, re.MULTILINE), field.name
+
+
+def test_the_example_of_the_configuration_is_sound(tmp_path: Path) -> None:
+    text = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    found = re.search(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert found and config.parse(found[1], tmp_path / "config.toml").accounts[0].book[0].mode == "pull"
+
+
+def test_each_error_and_exit_code_is_documented() -> None:
+    classes = {
+        n for n, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, errors.ContactSyncError)
+    }
+    assert _first_cells(DOCS / "errors.md", "Error classes") == classes
+    text = (DOCS / "errors.md").read_text(encoding="utf-8")
+    rows = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
+    named = {int(code) for code in re.findall(r"(?:^|; |: |\n)(\d+) (?=\w)", cli.EXIT_CODES)}
+    assert rows == named == {0, 1, 2, 3, 4, 5, 6, 7, 8, 130}
+
+
+STEP = re.compile(r"^\| \d+ \| `([^`]+)` \| ([^|]+) \|", re.MULTILINE)
+
+
+def test_the_way_of_a_number_names_functions_that_exist() -> None:
+    steps = STEP.findall((DOCS / "where-a-number-goes.md").read_text(encoding="utf-8"))
+    assert len(steps) > 40
+    for file, names in steps:
+        text = (ROOT / "contactsync" / file).read_text(encoding="utf-8")
+        for name in re.findall(r"`(\w+)`", names):
+            assert f"def {name}(" in text, f"{file}: {name}"
+
+
+# --- the tutorial ---------------------------------------------------------------------------------
+
+TUTORIAL = DOCS / "tutorial.md"
+BLOCK = re.compile(r"^```(?P<kind>console|vcard \S+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+SERVER, NOBODY = "localhost:5232", "localhost:5233"
+NOW = "2026-03-01 10:00"
+
+
+def played(text: str) -> str:
+    """The tutorial with the output that its commands have today, on a server of its own."""
+    from tests.servers import radicale
+
+    with radicale("ada", "enchantress") as server, tempfile.TemporaryDirectory() as folder:
+        hosts = {SERVER: server.base_url.partition("://")[2], NOBODY: "127.0.0.1:9"}
+
+        def play(block: re.Match[str]) -> str:
+            kind, _, name = block["kind"].partition(" ")
+            if kind == "vcard":
+                (Path(folder) / name).write_text(block["body"], encoding="utf-8")
+                return block[0]
+            commands = [line for line in block["body"].splitlines() if line.startswith("$ ")]
+            lines = [f"{line}\n{_output(line[2:], hosts, Path(folder))}" for line in commands]
+            return "```console\n" + "".join(lines) + "```"
+
+        return BLOCK.sub(play, text)
+
+
+def _output(line: str, hosts: Mapping[str, str], folder: Path) -> str:
+    for shown, real in hosts.items():
+        line = line.replace(shown, real)
+    if not line.startswith("contactsync "):
+        subprocess.run(line, shell=True, check=True, cwd=folder)
+        return ""
+    text = _said(shlex.split(line)[1:], folder)
+    for shown, real in hosts.items():
+        text = text.replace(real, shown)
+    return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", NOW, text)
+
+
+def _said(words: list[str], folder: Path) -> str:
+    """What a command prints, on stdout and stderr, run in ``folder`` on the device "phone"."""
+    said = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    own = {"CONTACTSYNC_CONFIG": "phone/config.toml", "CONTACTSYNC_DATA_DIR": "phone"}
+    before, kept = Path.cwd(), {name: os.environ.get(name) for name in own}
+    handlers = list(logging.getLogger().handlers)
+    os.environ.update(own)
+    os.chdir(folder)
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            cli.run(words)
+    finally:
+        os.chdir(before)
+        for name, value in kept.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+        logging.getLogger().handlers[:] = handlers
+    said.flush()
+    said.seek(0)
+    return said.read()
+
+
+def test_the_tutorial_says_what_the_program_says() -> None:
+    text = TUTORIAL.read_text(encoding="utf-8")
+    assert text == played(text), "run: python -m tests.test_docs"
+
+
 def write_generated() -> None:
     for (page, name), content in GENERATED.items():
         path = ROOT / page
         path.write_text(with_generated(path.read_text(encoding="utf-8"), name, content()), encoding="utf-8")
+    TUTORIAL.write_text(played(TUTORIAL.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
