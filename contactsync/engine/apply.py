@@ -335,6 +335,15 @@ class _Applier:
 
     def _queue(self, state: BookState, step: Queued) -> None:
         self._store.journal.queue(self._round.run_id, step, self._at)
+        if self._round.dry_run:
+            pushed = self._round.book_report(state.book).pushed
+            match step.action:
+                case "create":
+                    pushed.created += 1
+                case "update":
+                    pushed.updated += 1
+                case _:
+                    pushed.deleted += 1
         for group_id in step.target.groups - state.names.base.keys() - state.names.dead:
             self._store.groups.link(group_id, state.book.id, state.names.name_of(group_id))
 

@@ -44,8 +44,8 @@ class HubEdits:
         """One contact by uid, prefix or exact name; live ones unless ``deleted``."""
         found = [c for c in self._store.contacts.find(name) if c.deleted == deleted]
         if not found:
-            where = "the trash" if deleted else "this device"
-            raise UsageError(f"No contact {name!r} on {where}.", hint="contactsync contact list shows all.")
+            where = "in the trash" if deleted else "on this device"
+            raise UsageError(f"No contact {name!r} {where}.", hint="contactsync contact list shows all.")
         if len(found) > 1:
             few = ", ".join(f"{c.contact.display} ({c.uid[:8]})" for c in found[:5])
             raise UsageError(f"{name!r} fits several contacts: {few}.", hint="Give more of the UID.")

@@ -6,7 +6,7 @@ the new shadow (L11).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, replace
 
 from contactsync.connectors.base import (
@@ -38,11 +38,17 @@ WINDOW = 8
 
 @dataclass(slots=True)
 class Pushed:
-    """``again``: a refused condition or an unknown outcome asks for another look (L32)."""
+    """``again``: a refused condition or an unknown outcome asks for another look (L32).
+
+    ``hrefs`` and ``aside`` are what the store knew before: the links of the book, and the contacts
+    that it had refused; looking once spares a query for each answer.
+    """
 
     again: bool = False
     stop: RemoteError | None = None
     in_doubt: list[int] = field(default_factory=list)
+    hrefs: Container[str] = ()
+    aside: Container[int | None] = ()
 
 
 def push(round_: Round, book: Book) -> Pushed:
@@ -50,6 +56,8 @@ def push(round_: Round, book: Book) -> Pushed:
     rows = {row.id: row for row in round_.store.journal.outbox(book.id, "queued")}
     result = Pushed()
     if rows:
+        result.hrefs = round_.store.links.etags(book.id)
+        result.aside = {q.contact_id for q in round_.store.keepsakes.quarantined(book.id)}
         outcomes = round_.connector.write(book.href, _steps(round_, rows))
         for done, outcome in enumerate(outcomes, 1):
             round_.step("answered")
@@ -90,7 +98,7 @@ def _record(round_: Round, book: Book, row: OutboxRow, outcome: Outcome, result:
     with round_.store.transaction():
         match outcome:
             case Stored():
-                _stored(round_, book, row, outcome)
+                _stored(round_, book, row, outcome, result)
             case Removed():
                 _removed(round_, book, row)
             case Unknown(_, error):
@@ -102,14 +110,15 @@ def _record(round_: Round, book: Book, row: OutboxRow, outcome: Outcome, result:
                 _refused(round_, book, row, error, result)
 
 
-def _stored(round_: Round, book: Book, row: OutboxRow, outcome: Stored) -> None:
+def _stored(round_: Round, book: Book, row: OutboxRow, outcome: Stored, known: Pushed) -> None:
     """L11: what was written is the base; that it was read back is still to come."""
     store = round_.store
     base = Base(row.sent_local, row.target)
     counts = round_.book_report(book).pushed
     if row.link_id is None:
-        if (old := store.links.at(book.id, [outcome.href]).get(outcome.href)) is not None:
-            store.links.remove(old.id)
+        if outcome.href in known.hrefs:
+            for old in store.links.at(book.id, [outcome.href]).values():
+                store.links.remove(old.id)
         store.links.add(
             row.contact_id,
             book.id,
@@ -133,7 +142,8 @@ def _stored(round_: Round, book: Book, row: OutboxRow, outcome: Stored) -> None:
             written_at=round_.now(),
         )
         counts.updated += 1
-    store.keepsakes.release(book.id, [""], contact_id=row.contact_id)
+    if row.contact_id in known.aside:
+        store.keepsakes.release(book.id, [""], contact_id=row.contact_id)
     store.journal.mark([row.id], "done")
 
 
