@@ -121,7 +121,7 @@ def test_what_waits_is_told(open_engine: Open) -> None:
     findings = {f.subject: f for f in doctor(engine)}
     assert findings["set aside"].message == "Bob (a.vcf): Cut off."
     assert findings["held"].ok
-    assert "duplicates --review" in findings["held"].hint
+    assert "contact merge" in findings["held"].hint
     assert findings["conflicts"].ok
 
 
