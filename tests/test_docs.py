@@ -176,6 +176,8 @@ def _carried_out(actions: list[Any], hub: Hub, card: Contact | None) -> Result:
             case NoteConflict(clash):
                 verdict = {"local": "device wins", "remote": "remote wins", None: "open"}[clash.winner]
                 records.append(f"{path_text(clash.path)}: {verdict}")
+            case _:
+                pass  # shadows and links, which the page does not show
     return Result(device, card, ", ".join(records) or "none")
 
 
