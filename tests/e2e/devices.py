@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 from contactsync.api import Engine, Hooks
 from contactsync.config import AccountConfig, Config
@@ -154,9 +155,28 @@ def cards(server: AnyServer, book: str) -> dict[str, bytes]:
     return {path: server.get(path) or b"" for path in server.etags(book)}
 
 
+def read_all(server: AnyServer, book: str) -> list[tuple[str, Contact]]:
+    """Path and meaning of every card in a book, by one request where it goes over a network."""
+    if isinstance(server, MemoryServer):
+        return [(path, VCardCodec().read(payload)) for path, payload in cards(server, book).items()]
+    headers = {"Depth": "1", "Content-Type": "application/xml"}
+    answer = server.request("REPORT", book, data=_QUERY, headers=headers)
+    answer.raise_for_status()
+    rows = ElementTree.fromstring(answer.content).iter("{DAV:}response")
+    found = [(row.findtext("{DAV:}href"), row.findtext(f".//{_CARDDAV}address-data")) for row in rows]
+    return [(path, VCardCodec().read(data.encode())) for path, data in found if path and data]
+
+
+_CARDDAV = "{urn:ietf:params:xml:ns:carddav}"
+_QUERY = (
+    '<C:addressbook-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav"><D:prop><D:getetag/>'
+    "<C:address-data/></D:prop></C:addressbook-query>"
+)
+
+
 def uids(server: AnyServer, book: str) -> list[str]:
     """The UID of every card, with repeats."""
-    return sorted(uid_of(payload) for payload in cards(server, book).values())
+    return sorted(view.uid for _, view in read_all(server, book))
 
 
 def uid_of(payload: bytes) -> str:
@@ -165,7 +185,7 @@ def uid_of(payload: bytes) -> str:
 
 def path_of(server: AnyServer, book: str, uid: str) -> str:
     """Where the only card with this UID is."""
-    (path,) = (path for path, payload in cards(server, book).items() if uid_of(payload) == uid)
+    (path,) = (path for path, view in read_all(server, book) if view.uid == uid)
     return path
 
 
