@@ -58,7 +58,7 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """One value of a contact and the accounts that show it; ``home`` lists books that cannot."""
+    """One value of a contact and the accounts that show it; ``missing`` have the contact without it."""
 
     path: str
     text: str

@@ -2,7 +2,7 @@
 
 A secret is never in the configuration, in the database, in a log or in a message. An account whose
 configuration names a place is read from there and nowhere else. Without one, these are asked in order:
-a systemd credential (``$CREDENTIALS_DIRECTORY/contactsync-NAME``), the system's keyring, the vault.
+a systemd credential (``$CREDENTIALS_DIRECTORY/contactsync-NAME``), the vault, the system's keyring.
 
 The vault is the file ``vault.json`` in the data directory with mode 0600. It is not encrypted: it keeps
 secrets from the other users of this machine, and not from someone who has the disk or this login.

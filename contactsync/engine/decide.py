@@ -141,6 +141,7 @@ class _Planner:
             for i in sorted(homeless)
             if home and i in contacts and not self._refused(home, contacts[i])
         ]
+        outcomes = [outcome for outcome in outcomes if outcome.spokes]
         return Decision(list(self._states.values()), outcomes, self._recovered)
 
     def _touched(self) -> set[int]:

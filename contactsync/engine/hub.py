@@ -174,6 +174,7 @@ class HubEdits:
             self.drop(run, at, second, note=f"merged into {first.uid}")
             self._store.contacts.move_aliases(second.id, first.id)
             self._store.keepsakes.hand_over(second.id, first.id)
+            self._store.journal.hand_over(second.id, first.id)
             self._store.contacts.merge_into(second.id, first.id, self._new_id())
             self._store.contacts.add_alias(second.uid, first.id)
             self._store.journal.end_run(run, at, "ok", {"contacts": 2})

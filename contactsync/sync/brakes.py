@@ -11,6 +11,7 @@ from contactsync.errors import SafetyStop
 SMALL_BOOK = 3
 MASS_FIELD = 20
 LOOP = 20
+SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class Limits:
     """More than ``count`` *and* more than ``share`` trips; ``count`` alone where ``share`` is None."""
 
     count: int = 10
-    share: float | None = 0.2
+    share: float | None = SHARE
     enabled: bool = True
 
     def trips(self, would: int, of: int, *, all_counts: bool = True) -> bool:
@@ -48,7 +49,7 @@ def check(harm: Harm, limits: Limits) -> None:
     """Raises `SafetyStop` when the plan must not be carried out without a person's word."""
     for side, names in harm.deleted.items():
         check_deletions(harm.book, side, names, harm.of, limits)
-    field_limits = Limits(MASS_FIELD, limits.share or 0.2, limits.enabled)
+    field_limits = Limits(MASS_FIELD, SHARE if limits.share is None else limits.share, limits.enabled)
     for side, fields in harm.emptied.items():
         for name, count in sorted(fields.items()):
             if field_limits.trips(count, harm.of, all_counts=False):

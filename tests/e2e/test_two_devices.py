@@ -113,7 +113,7 @@ def test_what_no_one_edited_stays_byte_for_byte(
     after = server.get(book + "foreign.vcf") or b""
     before_lines = set(stored.replace(b"\r\n", b"\n").split(b"\n"))
     after_lines = set(after.replace(b"\r\n", b"\n").split(b"\n"))
-    assert [line for line in after_lines - before_lines] == [b"TEL;TYPE=CELL:+1 555 0199"]
+    assert list(after_lines - before_lines) == [b"TEL;TYPE=CELL:+1 555 0199"]
     assert len(before_lines - after_lines) == 1
     assert phone.quiet() or phone.quiet()
 
