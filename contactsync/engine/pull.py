@@ -6,7 +6,7 @@ where it was; the cursor moves later, together with the decisions (L31).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -40,6 +40,7 @@ def pull(round_: Round, book: Book) -> Pulled:
     changes = {change.href: change for page in pages for change in page.changes}
     cursor = pages[-1].cursor if pages else book.cursor
     news = {href: c for href, c in changes.items() if _is_news(c, known)}
+    news |= _gone_from_aside(round_, book, known, changes, full)
     gone_by_us = tuple(
         h for h, (_, state) in known.items() if state == "deleted" and _unlisted(h, changes, full)
     )
@@ -72,7 +73,19 @@ def _is_news(change: Change, known: dict[str, tuple[str | None, str]]) -> bool:
     return change.etag is None or change.etag != etag or state == "deleted"
 
 
-def _unlisted(href: str, changes: dict[str, Change], full: bool) -> bool:
+def _gone_from_aside(
+    round_: Round,
+    book: Book,
+    known: Mapping[str, tuple[str | None, str]],
+    changes: Mapping[str, Change],
+    full: bool,
+) -> dict[str, Change]:
+    """Cards that were set aside, never linked, and are not there any more (L35)."""
+    aside = {q.href for q in round_.store.keepsakes.quarantined(book.id) if q.contact_id is None}
+    return {h: Change(h, gone=True) for h in sorted(aside - known.keys()) if _unlisted(h, changes, full)}
+
+
+def _unlisted(href: str, changes: Mapping[str, Change], full: bool) -> bool:
     if href in changes:
         return changes[href].gone
     return full
