@@ -84,7 +84,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "rich": ("cli",),
     "keyring": ("credentials",),
     "tomlkit": ("config",),
-    "vobject": ("vcard.interop",),
+    "vobject": ("vcard.interop", "vcard.glimpse"),
     "phonenumbers": ("model", "vcard", "sync"),
     "rapidfuzz": ("sync",),
     "anyascii": ("model", "sync"),

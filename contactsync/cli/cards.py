@@ -39,7 +39,7 @@ def bytes_of(file: str) -> bytes:
 def read_cards(data: bytes, source: str) -> tuple[list[Contact], list[CardError]]:
     """All readable cards, and what is wrong with the others."""
     from contactsync.engine.report import CardError
-    from contactsync.vcard.interop import glimpse
+    from contactsync.vcard.glimpse import glimpse
     from contactsync.vcard.lines import split_cards
 
     if data.lstrip()[:1] in (b"{", b"["):

@@ -175,6 +175,12 @@ class Codec(Protocol):
         """What this remote can show of ``contact``: ``read(write(contact, None))``, without I/O
         and without needing media data. ``project(project(c)) == project(c)``."""
 
+    def glimpse(self, payload: Payload) -> str:
+        """A name for a payload that cannot be read, so that it can be found; "" if there is none.
+
+        Never raises, and what it returns is never written back.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Traffic:

@@ -32,7 +32,6 @@ from contactsync.sync.types import (
     Unlink,
     UpdateRemote,
 )
-from contactsync.vcard.interop import glimpse
 
 
 def apply(round_: Round, decision: Decision) -> None:
@@ -396,7 +395,7 @@ class _Applier:
 
     def _bad_card(self, state: BookState, bad: BadCard) -> None:
         payload = bad.change.payload or b""
-        name = glimpse(payload)
+        name = self._round.connector.codec.glimpse(payload)
         self._store.keepsakes.set_aside(
             payload=payload,
             name=name,

@@ -28,7 +28,7 @@ from contactsync.sync.diff import differs
 from contactsync.sync.merge import Merged, merge
 from contactsync.sync.types import NO_BASE, Base, Clash, Hub, Live, Policy
 from contactsync.vcard.codec import VCardCodec
-from contactsync.vcard.interop import glimpse
+from contactsync.vcard.glimpse import glimpse
 
 Match = Literal["auto", "review", "never"]
 

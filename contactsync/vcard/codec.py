@@ -35,6 +35,12 @@ class VCardCodec:
         """What a card can hold of ``contact``: nearly all, tidied; see `contactsync.vcard.projecting`."""
         return project(contact)
 
+    def glimpse(self, payload: bytes) -> str:
+        """The name on a broken card, by vobject where it can."""
+        from contactsync.vcard.glimpse import glimpse
+
+        return glimpse(payload)
+
     def _skeleton(self, contact: Contact) -> bytes:
         """What every card must have (RFC 2426 section 3.1.1 and 3.1.2: FN and N, even empty)."""
         lines = [("BEGIN", "VCARD"), ("VERSION", self.version)]

@@ -36,7 +36,8 @@ from contactsync.model.contact import (
     Title,
 )
 from contactsync.vcard import VCardCodec, convert, split_cards
-from contactsync.vcard.interop import from_vobject, glimpse, to_vobject
+from contactsync.vcard.glimpse import glimpse
+from contactsync.vcard.interop import from_vobject, to_vobject
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "vcards"
 DEMO = [card.data for card in split_cards((FIXTURES / "demo.vcf").read_bytes())]
