@@ -18,7 +18,9 @@ from contactsync.model.contact import Contact
 from contactsync.model.fields import path_text, unit_text
 from contactsync.model.jsonform import to_json
 from contactsync.store.journal import Queued
+from contactsync.store.values import StoredConflict
 from contactsync.sync.diff import differs
+from contactsync.sync.echo import holding_back
 from contactsync.sync.plan import WHOLE
 from contactsync.sync.types import (
     Base,
@@ -48,6 +50,9 @@ class _Applier:
         self._store = round_.store
         self._decision = decision
         self._at = round_.now()
+        self._open: dict[tuple[int, int | None], list[StoredConflict]] = {}
+        for question in round_.store.journal.conflicts(only_open=True):
+            self._open.setdefault((question.contact_id, question.collection_id), []).append(question)
 
     def run(self) -> None:
         for state in self._decision.states:
@@ -83,10 +88,7 @@ class _Applier:
                 recovered.dropped, "dropped", note="planned again after an unknown answer"
             )
         for contact_id, collection_id, path, sent, seen in recovered.rewritten:
-            edit = differs(sent, seen).get(path)
-            if edit is not None:
-                clash = Clash(path, None, edit.old, edit.new, "remote")
-                self._conflict(contact_id, collection_id, clash)
+            self._conflict(contact_id, collection_id, Clash(path, None, sent, seen, "remote"))
 
     def _outcome(self, outcome: Outcome) -> None:
         contact_id = self._hub(outcome)
@@ -178,8 +180,17 @@ class _Applier:
                 case Unlink(left):
                     self._unlink(link_id, left)
                     base = None
+        self._close_questions(contact_id, spoke)
         if base is not None and (link_id is not None or spoke.card is not None):
             self._agreed(outcome, contact_id, spoke, link_id, base)
+
+    def _close_questions(self, contact_id: int, spoke: Spoke) -> None:
+        """Where both sides came to the same value by themselves, nobody has to be asked any more."""
+        clashes = [action.clash for action in spoke.actions if isinstance(action, NoteConflict)]
+        still = {_path_name(clash) for clash in clashes if clash.winner is None}
+        for question in self._open.get((contact_id, spoke.state.book.id), ()):
+            if question.path not in still:
+                self._store.journal.close_conflict(question.id, winner="agreed")
 
     def _agreed(
         self, outcome: Outcome, contact_id: int, spoke: Spoke, link_id: int | None, base: Base
@@ -189,8 +200,7 @@ class _Applier:
         link_id = self._rebase(contact_id, spoke, link_id, base)
         pending = spoke.state.names.pending()
         if not outcome.hub.deleted and any(g in pending for g in outcome.hub.contact.groups):
-            target = spoke.card.view if spoke.card else spoke.base.remote
-            self._update(outcome, contact_id, spoke, link_id, UpdateRemote(target, base, base))
+            self._update(outcome, contact_id, spoke, link_id, UpdateRemote(spoke.view, base, base))
 
     def _rebase(self, contact_id: int, spoke: Spoke, link_id: int | None, base: Base) -> int:
         """Move both shadows; with a card in hand, its bytes and etag too."""
@@ -216,13 +226,14 @@ class _Applier:
     def _update(
         self, outcome: Outcome, contact_id: int, spoke: Spoke, link_id: int | None, action: UpdateRemote
     ) -> None:
-        before = spoke.card.view if spoke.card else spoke.base.remote
+        before = spoke.view
         original = spoke.card.payload if spoke.card else spoke.link.original if spoke.link else b""
         payload = self._written(outcome, contact_id, spoke, action.target, original)
         if payload is None:
             return
         if payload == original:
-            self._rebase(contact_id, spoke, link_id, replace(action.base, remote=before))
+            shadow = holding_back(before, action.target, action.base.remote)
+            self._rebase(contact_id, spoke, link_id, replace(action.base, remote=shadow))
             return
         target = self._with_rev(action.target, before, outcome)
         if target.updated != action.target.updated:  # REV moves only where something else does
@@ -349,8 +360,7 @@ class _Applier:
     def _conflict(self, contact_id: int, collection_id: int, clash: Clash) -> bool:
         """Record it; False when this very question is open already (L18)."""
         values = conflict_values(clash, self._round.run_id, self._at)
-        path = path_text(clash.path) if clash.path != WHOLE else "contact"
-        key = (contact_id, collection_id, path)
+        key = (contact_id, collection_id, _path_name(clash))
         known = self._store.journal.open_conflict(key) is not None
         self._store.journal.note_conflict(values, key=key)
         return not known
@@ -443,3 +453,7 @@ def conflict_values(clash: Clash, run_id: int, at: datetime) -> Mapping[str, Any
         "run_id": run_id,
         "at": at,
     }
+
+
+def _path_name(clash: Clash) -> str:
+    return path_text(clash.path) if clash.path != WHOLE else "contact"

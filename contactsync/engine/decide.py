@@ -15,7 +15,7 @@ from contactsync.engine.context import Round
 from contactsync.engine.meet import Meeting, meet
 from contactsync.engine.pull import Pulled
 from contactsync.engine.recover import Recovered, read_back_base, recover
-from contactsync.errors import SafetyStop
+from contactsync.errors import CodecError, SafetyStop
 from contactsync.model.contact import Contact
 from contactsync.model.fields import FIELD, Path, path_text
 from contactsync.store.links import ALIVE
@@ -31,6 +31,7 @@ from contactsync.sync.types import (
     DeleteRemote,
     DropLocal,
     Hub,
+    Live,
     NoteConflict,
     SaveLocal,
     Seen,
@@ -44,7 +45,7 @@ class Spoke:
     """One card of a contact (or the place where it will be created) and what to do about it.
 
     ``absorbed``: the card of a contact that was merged into this one; its edits come in, and it is
-    deleted (L40).
+    deleted (L40). ``present`` is what a card means that was not read in this round.
     """
 
     state: BookState
@@ -54,7 +55,13 @@ class Spoke:
     gone: bool = False
     moved: bool = False
     absorbed: bool = False
+    present: Contact | None = None
     actions: list[Action] = field(default_factory=list)
+
+    @property
+    def view(self) -> Contact:
+        """What the card shows now: other than the shadow where that was held back (L18, L26)."""
+        return self.card.view if self.card else self.present or self.base.remote
 
 
 @dataclass(slots=True)
@@ -191,7 +198,13 @@ class _Planner:
         moved = {m.moved.id: m for m in meetings if m.moved}
         spokes = [self._spoke(link, moved.get(link.id)) for link in links if self._in_play(link)]
         spokes += [
-            Spoke(m.state, None, m.card, self._recovered.adopted.get(m.card.href, NO_BASE))
+            Spoke(
+                m.state,
+                None,
+                m.card,
+                self._recovered.adopted.get(m.card.href, NO_BASE),
+                absorbed=m.absorbed,
+            )
             for m in meetings
             if not m.moved
         ]
@@ -243,12 +256,24 @@ class _Planner:
         project = self._round.connector.codec.project
         if spoke.gone:
             return plan(spoke.base, outcome.hub, Seen.GONE, project=project, rules=rules)
-        if spoke.card is None:
+        if spoke.card is None and outcome.hub.deleted:
             return plan(spoke.base, outcome.hub, Seen.UNCHANGED, project=project, rules=rules)
+        if spoke.card is None:
+            spoke.present = self._as_read_last(spoke)
+            return plan(spoke.base, outcome.hub, Live(spoke.view), project=project, rules=rules)
         remote = spoke.card.live(spoke.base.remote)
         if spoke.base is NO_BASE:
             return first_meeting(outcome.hub, remote, project=project, rules=rules)
         return plan(spoke.base, outcome.hub, remote, project=project, rules=rules)
+
+    def _as_read_last(self, spoke: Spoke) -> Contact | None:
+        """A card that no one changed shows what its bytes say; the shadow may say less."""
+        assert spoke.link is not None
+        try:
+            view = self._round.connector.codec.read(spoke.link.original)
+        except CodecError:
+            return None
+        return spoke.state.names.to_ids(view)
 
     def _take(self, outcome: Outcome, spoke: Spoke) -> None:
         at = spoke.card.live(spoke.base.remote).at if spoke.card else None
@@ -336,8 +361,7 @@ def _add_harm(harm: brakes.Harm, outcome: Outcome, spoke: Spoke, creates: list[C
         elif isinstance(action, SaveLocal) and outcome.stored is not None:
             harm.emptied["device"].update(_emptied(outcome.stored.contact, action.contact, dead))
         elif isinstance(action, UpdateRemote):
-            before = spoke.card.view if spoke.card else spoke.base.remote
-            harm.emptied["remote"].update(_emptied(before, action.target, dead))
+            harm.emptied["remote"].update(_emptied(spoke.view, action.target, dead))
         elif isinstance(action, CreateRemote):
             creates.append(action.contact)
 

@@ -17,8 +17,8 @@ class Meeting:
     """What an unlinked card turned out to be.
 
     ``contact`` None: a new one, with ``uid``, and the ``copies`` of it in other books (L37); ``moved``
-    is the link that it had elsewhere in the account; ``held`` says why a new contact stays in its own
-    book (L27).
+    is the link that it had elsewhere in the account; ``absorbed`` is the card of a twin that was merged
+    into the contact (L40); ``held`` says why a new contact stays in its own book (L27).
     """
 
     state: BookState
@@ -26,6 +26,7 @@ class Meeting:
     contact: StoredContact | None = None
     moved: StoredLink | None = None
     uid: str = ""
+    absorbed: bool = False
     held: str = ""
     copies: list[tuple[BookState, Card]] = field(default_factory=list)
 
@@ -88,6 +89,8 @@ class _Meetings:
         if moved is not None and (moved.id, -1) not in self._taken:
             self._taken.add((moved.id, -1))
             self._found.append(Meeting(state, card, contact, moved=moved))
+        elif self._has_card(state, contact, own) and card.view.uid != contact.uid:
+            self._found.append(Meeting(state, card, contact, absorbed=True))
         elif self._has_card(state, contact, own):
             self._add_new(state, card, f"a second card with the UID of {contact.contact.display}")
         else:

@@ -30,7 +30,7 @@ from contactsync.model.contact import Contact
 from contactsync.model.fields import path_text
 from contactsync.store.values import Book, OutboxRow, StoredLink
 from contactsync.sync.diff import differs
-from contactsync.sync.echo import losses, settle
+from contactsync.sync.echo import Settled, holding_back, losses, settle
 from contactsync.sync.types import Base, Clash
 
 WINDOW = 8
@@ -113,7 +113,9 @@ def _record(round_: Round, book: Book, row: OutboxRow, outcome: Outcome, result:
 def _stored(round_: Round, book: Book, row: OutboxRow, outcome: Stored, known: Pushed) -> None:
     """L11: what was written is the base; that it was read back is still to come."""
     store = round_.store
-    base = Base(row.sent_local, row.target)
+    link = store.links.get(row.link_id) if row.link_id is not None else None
+    remote = holding_back(row.target, row.before, link.base.remote) if link else row.target
+    base = Base(row.sent_local, remote)
     counts = round_.book_report(book).pushed
     if row.link_id is None:
         if outcome.href in known.hrefs:
@@ -225,16 +227,16 @@ def _settle(round_: Round, names: GroupNames, link: StoredLink, change: Change) 
         seen = names.to_ids(round_.connector.codec.read(payload))
     except CodecError:
         return  # the next pull reads it again and sets it aside
+    before, sent = round_.store.journal.last_update(link.id) or (Contact(), link.base.remote)
     if proven:
-        shadow, lost = seen, losses(link.base.remote, seen)
+        shadow, lost = seen, losses(sent, seen)
     else:
-        before = round_.store.journal.before_last_write(link.id)
         holds = round_.store.links.fields_shown(link.collection_id)
-        settled = settle(before, link.base.remote, seen, holds=holds, confirmed=True)
+        settled = settle(before, sent, seen, holds=holds, confirmed=True)
         shadow, lost = settled.remote, settled.lost
-    quiet = proven or _same(shadow, seen)
-    if not quiet:
-        _note_rewriting(round_, link, shadow, seen)
+        _note_rewriting(round_, link, settled)
+    quiet = proven or not differs(shadow, seen)
+    shadow = holding_back(shadow, sent, link.base.remote)
     round_.store.links.rebase(
         link.id,
         Base(link.base.local, replace(shadow, uid=seen.uid, updated=seen.updated)),
@@ -245,14 +247,9 @@ def _settle(round_: Round, names: GroupNames, link: StoredLink, change: Change) 
     )
 
 
-def _note_rewriting(round_: Round, link: StoredLink, sent: Contact, seen: Contact) -> None:
+def _note_rewriting(round_: Round, link: StoredLink, settled: Settled) -> None:
     """L12: without proof, a really different value is taken as the remote's, and both are on record."""
-    for path, edit in differs(sent, seen).items():
-        values = conflict_values(Clash(path, None, edit.old, edit.new, "remote"), round_.run_id, round_.now())
+    for path, sent, seen in settled.rewritten:
+        values = conflict_values(Clash(path, None, sent, seen, "remote"), round_.run_id, round_.now())
         key = (link.contact_id, link.collection_id, path_text(path))
         round_.store.journal.note_conflict(values, key=key)
-
-
-def _same(shadow: Contact, seen: Contact) -> bool:
-
-    return not differs(shadow, seen)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from contactsync.engine.cards import BookState, Card
 from contactsync.engine.context import Round
 from contactsync.model.contact import Contact
 from contactsync.model.fields import Path
 from contactsync.store.values import OutboxRow, StoredLink
-from contactsync.sync.diff import differs
-from contactsync.sync.echo import settle
+from contactsync.sync.echo import holding_back, settle
 from contactsync.sync.types import Base
 
 
@@ -31,7 +31,7 @@ class Recovered:
     adopted: dict[str, Base] = field(default_factory=dict)
     in_doubt: set[int] = field(default_factory=set)
     names: dict[int, str] = field(default_factory=dict)
-    rewritten: list[tuple[int, int, Path, Contact, Contact]] = field(default_factory=list)
+    rewritten: list[tuple[int, int, Path, Any, Any]] = field(default_factory=list)
 
 
 def recover(round_: Round, states: Iterable[BookState]) -> Recovered:
@@ -86,20 +86,17 @@ def _change(round_: Round, state: BookState, row: OutboxRow, found: Recovered) -
         found.dropped.append(row.id)
         return
     found.done.append(row.id)
-    shadow = Base(row.sent_local, replace(settled.remote, uid=link.base.remote.uid))
-    found.bases[link.id] = shadow
-    edits = differs(shadow.remote, card.view)
-    for path in edits:
-        if any(path == changed for changed in differs(row.before, row.target)):
-            found.rewritten.append((row.contact_id, row.collection_id, path, row.target, card.view))
+    shadow = holding_back(settled.remote, row.before, link.base.remote)
+    found.bases[link.id] = Base(row.sent_local, replace(shadow, uid=link.base.remote.uid))
+    found.rewritten += [(row.contact_id, row.collection_id, *unit) for unit in settled.rewritten]
 
 
 def read_back_base(round_: Round, state: BookState, link: StoredLink, card: Card) -> Base:
     """The shadows of a card that we wrote and that is read only now: under the etag that the write
     returned, what is seen is the shadow (L11); else what differs is judged by L12."""
-    if link.etag is not None and link.etag == card.etag:
-        return Base(link.base.local, card.view)
-    before = round_.store.journal.before_last_write(link.id)
-    holds = state.holds(round_.store)
-    settled = settle(before, link.base.remote, card.view, holds=holds, confirmed=True)
-    return Base(link.base.local, replace(settled.remote, uid=card.view.uid))
+    before, sent = round_.store.journal.last_update(link.id) or (Contact(), link.base.remote)
+    shadow = card.view
+    if link.etag is None or link.etag != card.etag:
+        shadow = settle(before, sent, card.view, holds=state.holds(round_.store), confirmed=True).remote
+    shadow = holding_back(shadow, sent, link.base.remote)
+    return Base(link.base.local, replace(shadow, uid=card.view.uid))

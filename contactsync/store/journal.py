@@ -143,16 +143,17 @@ class Journal:
             for row in self._db.rows(sa.select(JOURNAL.c.contact_id, JOURNAL.c.href).where(where))
         }
 
-    def before_last_write(self, link_id: int) -> Contact:
-        """What the remote showed before our last confirmed write of a card; nothing if we made it."""
+    def last_update(self, link_id: int) -> tuple[Contact, Contact] | None:
+        """What the remote showed before our last confirmed update of a card, and what was sent."""
         written = sa.and_(
             JOURNAL.c.side == "remote",
             JOURNAL.c.state == "done",
             JOURNAL.c.action == "update",
             JOURNAL.c.link_id == link_id,
         )
-        row = self._db.row(sa.select(JOURNAL.c.before).where(written).order_by(JOURNAL.c.id.desc()).limit(1))
-        return jsonform.loads(row[0]) if row is not None else Contact()
+        statement = sa.select(JOURNAL.c.before, JOURNAL.c.after).where(written)
+        row = self._db.row(statement.order_by(JOURNAL.c.id.desc()).limit(1))
+        return (jsonform.loads(row[0]), jsonform.loads(row[1])) if row is not None else None
 
     def in_doubt(self) -> int:
         row = self._db.row(sa.select(sa.func.count()).select_from(JOURNAL).where(JOURNAL.c.state == "sent"))
@@ -244,7 +245,7 @@ class Journal:
         return int(row[0]) if row else 0
 
     def conflicts(
-        self, *, conflict_id: int | None = None, contact_id: int | None = None
+        self, *, conflict_id: int | None = None, contact_id: int | None = None, only_open: bool = False
     ) -> list[StoredConflict]:
         statement = (
             sa.select(CONFLICT, CONTACT.c.uid, CONTACT.c.display, ACCOUNT.c.name.label("account"))
@@ -257,6 +258,8 @@ class Journal:
             statement = statement.where(CONFLICT.c.id == conflict_id)
         if contact_id is not None:
             statement = statement.where(CONFLICT.c.contact_id == contact_id)
+        if only_open:
+            statement = statement.where(CONFLICT.c.status == "open")
         return [_conflict(row) for row in self._db.rows(statement)]
 
     def _rows(self, condition: Any) -> list[JournalRow]:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from contactsync.model.contact import Contact
 from contactsync.model.fields import FIELD, Kind, Path, Units, build, flatten, same_unit
-from contactsync.sync.diff import aligned
+from contactsync.sync.diff import aligned, apply, diff
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
     """``landed``: our write is in what is seen. ``remote`` is the shadow to compare ``seen`` with;
-    ``lost`` are the units that the remote only cut or dropped by itself."""
+    ``lost`` are the units that the remote only cut or dropped by itself, ``rewritten`` those that we
+    sent and that it shows really otherwise: path, sent, seen."""
 
     landed: bool
     remote: Contact
     lost: tuple[Path, ...] = ()
+    rewritten: tuple[tuple[Path, Any, Any], ...] = ()
 
 
 def settle(
@@ -40,14 +42,30 @@ def settle(
         return Settled(False, before)
     lost = tuple(p for p in written if _is_loss(p, target.values.get(p), now.values.get(p), holds))
     values: dict[Path, Any] = {}
+    rewritten = []
     for path in _paths(now, target):
         candidates = (target,) if confirmed else (target, old)
         value = now.values.get(path)
         kept = path in lost or any(same_unit(path, value, c.values.get(path)) for c in candidates)
+        if not kept and path in written:
+            rewritten.append((path, target.values.get(path), value))
         value = value if kept else target.values.get(path)
         if value is not None:
             values[path] = value
-    return Settled(True, build(Units(values, _joint_order(now, target)), seen.uid), lost)
+    remote = build(Units(values, _joint_order(now, target)), seen.uid)
+    return Settled(True, remote, lost, tuple(rewritten))
+
+
+def holding_back(view: Contact, before: Contact, shadow: Contact) -> Contact:
+    """``view`` as the next shadow, with the units that ``shadow`` held back while the remote showed
+    ``before``: an open question, or an edit against a one-way mode, keeps its place (L18, L26)."""
+    old = flatten(before)
+    far = aligned(shadow, old)
+    held = {path: edit.new for path, edit in diff(old, far).items()}
+    if not held:
+        return view
+    kept = build(apply(aligned(view, old), held, far), view.uid)
+    return replace(kept, updated=view.updated)
 
 
 def _is_loss(path: Path, sent: Any, seen: Any, holds: Container[str]) -> bool:
