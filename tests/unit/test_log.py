@@ -16,12 +16,13 @@ SECRET = "hUnt3r.2-x_y"
 
 @pytest.fixture(autouse=True)
 def own_logging() -> Iterator[None]:
-    root, ours = logging.getLogger(), logging.getLogger("contactsync")
-    before = list(root.handlers), root.level, ours.level
+    loggers = [logging.getLogger(name) for name in ("", "contactsync", "urllib3")]
+    handlers, levels = list(loggers[0].handlers), [logger.level for logger in loggers]
+    loggers[2].setLevel(logging.NOTSET)  # the command line sets it, also in this process
     yield
-    root.handlers[:], level, our_level = before
-    root.setLevel(level)
-    ours.setLevel(our_level)
+    loggers[0].handlers[:] = handlers
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
     log.set_run(None)
 
 
