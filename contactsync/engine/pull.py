@@ -49,7 +49,9 @@ def pull(round_: Round, book: Book) -> Pulled:
     if absent:
         names = _names(round_, book, [*absent, *explicit])
         check_deletions(book.name, "device", names, round_.store.links.count(book.id), round_.limits)
-    _stage(round_, book, news, [*absent, *_unsettled(round_, book)])
+    old = _maybe_old(round_, book, news, began_at)
+    news = {href: change for href, change in news.items() if href not in old}
+    _stage(round_, book, news, [*absent, *old, *_unsettled(round_, book)])
     return Pulled(book, cursor, began_at, full, gone_by_us)
 
 
@@ -71,6 +73,21 @@ def _is_news(change: Change, known: dict[str, tuple[str | None, str]]) -> bool:
     if change.gone:
         return state != "deleted"
     return change.etag is None or change.etag != etag or state == "deleted"
+
+
+def _maybe_old(
+    round_: Round, book: Book, news: Mapping[str, Change], began_at: datetime
+) -> dict[str, Change]:
+    """What may be older than our own last write or deletion of the card: a direct read says the
+    truth, because only listings lag (L22, L34)."""
+    told = [href for href, change in news.items() if change.gone or change.payload is not None]
+    settles = round_.connector.capabilities.settles_after
+    found = {}
+    for href, link in round_.store.links.at(book.id, told).items() if told else ():
+        recent = link.written_at is not None and link.written_at + settles > began_at
+        if link.state == "deleted" or recent:
+            found[href] = news[href]
+    return found
 
 
 def _gone_from_aside(
