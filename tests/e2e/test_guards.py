@@ -6,12 +6,16 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from contactsync.connectors.memory import Habits, MemoryServer
+from contactsync.api import Hooks
+from contactsync.connectors.base import AccountSettings
+from contactsync.connectors.memory import Habits, MemoryConnector, MemoryServer
 from contactsync.engine.report import RunReport
 from contactsync.model.contact import Note, Phone, Title
+from contactsync.vcard.codec import VCardCodec
 from tests.e2e.conftest import NewBook, OpenDevice
 from tests.e2e.devices import ANYTHING, AnyServer, Device, card, cards, fill, person, uids
 from tests.proxy import Proxy, Reply, proxy
@@ -392,17 +396,60 @@ def test_the_brake_is_asked_before_the_confirming_reads_are_spent(full: tuple[De
     assert not any(b"multiget" in seen.body or seen.method == "GET" for seen in through.seen)
 
 
-@pytest.mark.law("L20", "L34")
-def test_a_listing_that_lags_behind_our_own_writes_deletes_nothing(open_device: OpenDevice) -> None:
-    server = MemoryServer(Habits(lag=3))
+@pytest.mark.law("L22", "L34")
+@pytest.mark.parametrize("carry_payload", [False, True])
+def test_a_card_of_ours_that_a_lagging_listing_still_shows_after_its_deletion_is_no_new_card(
+    open_device: OpenDevice, carry_payload: bool
+) -> None:
+    server = MemoryServer(Habits(carry_payload=carry_payload))
     device = open_device("phone", server)
+    device.engine.put([person(n) for n in range(3)])
+    for _ in range(2):
+        device.sync()
+    server.habits.lag = 1
+    device.engine.delete(["uid-001"])
+    for _ in range(3):
+        device.sync()
+        _forget_cursor(device)
+        assert sorted(device.everyone()) == ["uid-000", "uid-002"]
+        assert uids(server, "/contacts/") == ["uid-000", "uid-002"]
+    server.habits.lag = 0
+    for _ in range(2):
+        device.sync()
+    assert device.quiet()
+    assert sorted(device.everyone()) == ["uid-000", "uid-002"]
+    assert len(device.engine.store.links.etags(device.engine.books("home", refresh=False)[0].id)) == 2
+
+
+def connect_to(server: MemoryServer) -> Hooks:
+    """A remote that says of itself that its listings may be an hour old."""
+
+    def connect(settings: AccountSettings) -> MemoryConnector:
+        connector = MemoryConnector(server, VCardCodec())
+        connector.capabilities = replace(connector.capabilities, settles_after=timedelta(hours=1))
+        return connector
+
+    return Hooks(connect=connect)
+
+
+@pytest.mark.law("L20", "L34")
+@pytest.mark.parametrize("carry_payload", [False, True])
+def test_a_listing_that_lags_behind_our_own_writes_deletes_nothing_and_takes_nothing_back(
+    open_device: OpenDevice, carry_payload: bool
+) -> None:
+    server = MemoryServer(Habits(lag=3, carry_payload=carry_payload))
+    device = open_device("phone", server, hooks=connect_to(server))
     device.engine.put([person(n) for n in range(3)])
     for _ in range(4):
         device.sync()
         assert rest(device) == 3
         assert len(cards(server, "/contacts/")) == 3
-    device.edit("uid-001", lambda c: replace(c, notes=(Note("later"),)))
-    for _ in range(4):
-        device.sync()
-        assert device.contact("uid-001").notes == (Note("later"),)
+    for number in range(3):
+        server.habits.lag = number
+        device.edit("uid-001", lambda c, n=number: replace(c, notes=(Note(f"later {n}"),)))
+        for _ in range(4):
+            device.sync()
+            _forget_cursor(device)
+            assert device.contact("uid-001").notes == (Note(f"later {number}"),)
+        assert f"NOTE:later {number}".encode() in (server.get("/contacts/uid-001.vcf") or b"")
     assert len(cards(server, "/contacts/")) == 3
