@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -191,8 +192,8 @@ def path_of(server: AnyServer, book: str, uid: str) -> str:
 
 def fill(server: AnyServer, book: str, payloads: Iterable[bytes]) -> None:
     """Another client's cards, each at a path that its UID names."""
-    for payload in payloads:
-        server.put(f"{book}{uid_of(payload)}.vcf", payload)
+    with ThreadPoolExecutor(1 if isinstance(server, MemoryServer) else 4) as pool:
+        list(pool.map(lambda payload: server.put(f"{book}{uid_of(payload)}.vcf", payload), payloads))
 
 
 ANYTHING = Limits(enabled=False)

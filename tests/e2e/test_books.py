@@ -14,6 +14,7 @@ from tests.e2e.devices import AnyServer, calm, card, cards, path_of, person, uid
 from tests.servers import Server
 
 SERVERS = ["radicale", "radicale31", "xandikos"]
+TWO_SERVERS = pytest.mark.parametrize("server", ["radicale", "xandikos"], indirect=True)
 
 
 @pytest.fixture(params=SERVERS)
@@ -108,6 +109,7 @@ def test_a_contact_that_another_client_moves_between_books_is_moved_and_not_doub
 
 
 @pytest.mark.law("L24", "L37", "P2", "P3")
+@TWO_SERVERS
 def test_a_card_copied_into_the_second_book_is_linked_and_not_doubled(
     server: Server, books: tuple[str, str], open_device: OpenDevice
 ) -> None:
@@ -140,6 +142,7 @@ def test_a_card_copied_into_the_second_book_is_linked_and_not_doubled(
 
 
 @pytest.mark.law("L27", "L28", "L37", "P2")
+@TWO_SERVERS
 def test_copies_that_are_there_before_the_first_round_are_one_contact_whatever_their_uids(
     server: Server, books: tuple[str, str], open_device: OpenDevice
 ) -> None:
@@ -162,6 +165,7 @@ def test_copies_that_are_there_before_the_first_round_are_one_contact_whatever_t
 
 
 @pytest.mark.law("L37", "P6")
+@TWO_SERVERS
 def test_an_edit_of_one_copy_reaches_the_other_one_in_either_order_of_the_books(
     server: Server, books: tuple[str, str], open_device: OpenDevice
 ) -> None:
@@ -179,6 +183,7 @@ def test_an_edit_of_one_copy_reaches_the_other_one_in_either_order_of_the_books(
 
 
 @pytest.mark.law("L37", "P6")
+@TWO_SERVERS
 def test_different_edits_of_the_two_copies_end_in_one_state_and_a_record(
     server: Server, books: tuple[str, str], open_device: OpenDevice
 ) -> None:

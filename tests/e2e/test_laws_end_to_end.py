@@ -329,8 +329,10 @@ def test_later_edits_of_the_same_unit_go_into_the_same_question(memory: MemorySe
 
 
 @pytest.mark.law("L18", "P3", "P4")
-@pytest.mark.parametrize(("take", "value"), [("device", "Mine"), ("remote", "Theirs")])
-@pytest.mark.parametrize("rounds_before", [0, 3])
+@pytest.mark.parametrize(
+    ("take", "value", "rounds_before"),
+    [("device", "Mine", 0), ("device", "Mine", 3), ("remote", "Theirs", 3)],
+)
 def test_the_answer_to_a_question_reaches_both_sides(
     memory: MemoryServer, asking: Device, take: str, value: str, rounds_before: int
 ) -> None:
