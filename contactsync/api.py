@@ -175,7 +175,6 @@ class Engine:
             step=self.hooks.step,
             progress=self.hooks.progress,
             dry_run=dry_run,
-            trash=timedelta(days=settings.trash_days),
         )
 
     def connect(self, account: AccountConfig) -> Connector:

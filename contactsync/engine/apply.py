@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
+from contactsync.engine.aside import set_aside
 from contactsync.engine.cards import BadCard, BookState
 from contactsync.engine.context import Round
 from contactsync.engine.decide import Decision, Outcome, Spoke
-from contactsync.engine.report import CardError, PlannedChange
+from contactsync.engine.groupnames import keep_groups
+from contactsync.engine.report import PlannedChange
 from contactsync.errors import CodecError
 from contactsync.model.contact import Contact
 from contactsync.model.fields import path_text, unit_text
-from contactsync.model.jsonform import to_json
 from contactsync.store.journal import Queued
 from contactsync.store.values import StoredConflict
 from contactsync.sync.diff import differs
 from contactsync.sync.echo import holding_back
-from contactsync.sync.plan import WHOLE
 from contactsync.sync.types import (
     Base,
     Clash,
@@ -73,11 +70,7 @@ class _Applier:
         for group_id, name in state.renames.items():
             self._store.groups.update(group_id, self._at, name=name)
             self._store.groups.link(group_id, state.book.id, name)
-        for group_id, name in state.names.new.items():
-            self._store.groups.add(group_id, name, self._at)
-        for group_id, name in state.names.seen.items():
-            if group_id not in state.names.base:
-                self._store.groups.link(group_id, state.book.id, name)
+        keep_groups(self._store, state.names, state.book.id, self._at)
 
     def _settle_doubts(self) -> None:
         recovered = self._decision.recovered
@@ -187,7 +180,7 @@ class _Applier:
     def _close_questions(self, contact_id: int, spoke: Spoke) -> None:
         """Where both sides came to the same value by themselves, nobody has to be asked any more."""
         clashes = [action.clash for action in spoke.actions if isinstance(action, NoteConflict)]
-        still = {_path_name(clash) for clash in clashes if clash.winner is None}
+        still = {path_text(clash.path) for clash in clashes if clash.winner is None}
         for question in self._open.get((contact_id, spoke.state.book.id), ()):
             if question.path not in still:
                 self._store.journal.close_conflict(question.id, winner="agreed")
@@ -240,8 +233,8 @@ class _Applier:
             payload = self._written(outcome, contact_id, spoke, target, original) or payload
         if spoke.card is not None or link_id is None:
             link_id = self._rebase(contact_id, spoke, link_id, action.interim)
-        href = spoke.card.href if spoke.card else spoke.link.href if spoke.link else ""
-        etag = spoke.card.etag if spoke.card else spoke.link.etag if spoke.link else None
+        place = spoke.card or spoke.link
+        assert place is not None, "only a card that is there can be updated"
         self._queue(
             spoke.state,
             Queued(
@@ -249,8 +242,8 @@ class _Applier:
                 contact_id,
                 spoke.state.book.id,
                 link_id,
-                href,
-                etag,
+                place.href,
+                place.etag,
                 payload,
                 before,
                 target,
@@ -358,28 +351,20 @@ class _Applier:
             self._store.groups.link(group_id, state.book.id, state.names.name_of(group_id))
 
     def _conflict(self, contact_id: int, collection_id: int, clash: Clash) -> bool:
-        """Record it; False when this very question is open already (L18)."""
-        values = conflict_values(clash, self._round.run_id, self._at)
-        key = (contact_id, collection_id, _path_name(clash))
-        known = self._store.journal.open_conflict(key) is not None
-        self._store.journal.note_conflict(values, key=key)
-        return not known
+        return self._store.journal.note_clash(contact_id, collection_id, clash, self._round.run_id, self._at)
 
     def _set_aside(self, state: BookState, outcome: Outcome, contact_id: int, reason: str) -> None:
         contact = outcome.hub.contact
-        self._store.keepsakes.set_aside(
-            payload=b"",
+        digest = outcome.stored.hash if outcome.stored else ""
+        set_aside(
+            self._round,
+            state.book,
+            reason,
             name=contact.display,
-            reason=reason,
-            at=self._at,
-            collection_id=state.book.id,
-            href="",
+            uid=contact.uid,
             contact_id=contact_id,
-            hash=outcome.stored.hash if outcome.stored else "",
-            source="",
+            hash=digest,
         )
-        error = CardError(contact.uid, "", contact.display, reason)
-        self._round.book_report(state.book).errors.append(error)
 
     def _finish_book(self, state: BookState) -> None:
         for bad in state.bad:
@@ -405,21 +390,15 @@ class _Applier:
 
     def _bad_card(self, state: BookState, bad: BadCard) -> None:
         payload = bad.change.payload or b""
-        name = self._round.connector.codec.glimpse(payload)
-        self._store.keepsakes.set_aside(
-            payload=payload,
-            name=name,
-            reason=bad.reason,
-            at=self._at,
-            collection_id=state.book.id,
+        set_aside(
+            self._round,
+            state.book,
+            bad.reason,
+            name=self._round.connector.codec.glimpse(payload),
             href=bad.change.href,
-            contact_id=None,
             etag=bad.change.etag,
-            source="",
-            hash="",
+            payload=payload,
         )
-        error = CardError("", bad.change.href, name, bad.reason)
-        self._round.book_report(state.book).errors.append(error)
 
     def _plan_line(
         self,
@@ -441,19 +420,3 @@ class _Applier:
         self._round.report.plan.append(
             PlannedChange(book, contact.uid, contact.display, side, action, changes)
         )
-
-
-def conflict_values(clash: Clash, run_id: int, at: datetime) -> Mapping[str, Any]:
-    """The columns of a conflict record (L16): values in JSON form, sides in the words of people."""
-    sides = {"base": clash.base, "local": clash.local, "remote": clash.remote}
-    return {
-        **{side: json.dumps(to_json(value), ensure_ascii=False) for side, value in sides.items()},
-        "winner": {"local": "device", "remote": "remote", None: ""}[clash.winner],
-        "status": "open" if clash.winner is None else "decided",
-        "run_id": run_id,
-        "at": at,
-    }
-
-
-def _path_name(clash: Clash) -> str:
-    return path_text(clash.path) if clash.path != WHOLE else "contact"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from contactsync.config import AccountConfig
@@ -52,8 +52,6 @@ class Round:
     step: Callable[[str], None] = no_step
     progress: Callable[[str, int, int], None] = lambda what, done, of: None
     dry_run: bool = False
-    trash: timedelta = timedelta(days=30)
-    names_in_doubt: dict[int, str] = field(default_factory=dict)
 
     def rules(self, book: Book, dead_groups: frozenset[str] = frozenset()) -> Rules:
         """Policy and mode of one book; a book without write privilege is pull (L26)."""

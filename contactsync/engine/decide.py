@@ -77,7 +77,6 @@ class Outcome:
     held: str = ""
     elsewhere: bool = False
     dropped: bool = False
-    taken: set[Path] = field(default_factory=set)
 
     @property
     def saved(self) -> bool:
@@ -281,7 +280,6 @@ class _Planner:
             if isinstance(action, SaveLocal):
                 times = stamped(outcome.hub.times, action.taken, at)
                 outcome.hub = Hub(action.contact, False, times)
-                outcome.taken.update(action.taken)
             elif isinstance(action, DropLocal):
                 outcome.dropped = True
                 outcome.hub = replace(outcome.hub, deleted=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from contactsync.model.contact import Contact
 from contactsync.model.fields import fold
+from contactsync.store.store import Store
 from contactsync.store.values import StoredGroup
 
 
@@ -82,6 +84,15 @@ class GroupNames:
             for group_id, name in self.base.items()
             if group_id in self._names and group_id not in self.dead and self._names[group_id] != name
         }
+
+
+def keep_groups(store: Store, names: GroupNames, collection_id: int, at: datetime) -> None:
+    """Store the groups that a book's names turned out to be new for, and what the book calls them."""
+    for group_id, name in names.new.items():
+        store.groups.add(group_id, name, at)
+    for group_id, name in names.seen.items():
+        if group_id not in names.base:
+            store.groups.link(group_id, collection_id, name)
 
 
 def believed_renames(

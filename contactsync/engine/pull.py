@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contactsync.connectors.base import Change, Page
+from contactsync.engine.aside import set_aside
 from contactsync.engine.context import Round
-from contactsync.engine.report import CardError
 from contactsync.errors import RemoteError, SyncTokenExpired
 from contactsync.store.values import Book, StagedChange
 from contactsync.sync.brakes import check_deletions
@@ -22,13 +22,12 @@ FETCH_BATCH = 100
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """One book as it was read. ``absent`` are links' hrefs that a complete listing does not show
-    and that were deleted by us before: they can be let go of (L22)."""
+    """One book as it was read. ``settled`` are hrefs of links that we deleted and that a listing
+    does not show any more: they can be let go of (L22)."""
 
     book: Book
     cursor: str | None
     began_at: datetime
-    full: bool
     settled: tuple[str, ...] = ()
 
 
@@ -52,7 +51,7 @@ def pull(round_: Round, book: Book) -> Pulled:
     old = _maybe_old(round_, book, news, began_at)
     news = {href: change for href, change in news.items() if href not in old}
     _stage(round_, book, news, [*absent, *old, *_unsettled(round_, book)])
-    return Pulled(book, cursor, began_at, full, gone_by_us)
+    return Pulled(book, cursor, began_at, gone_by_us)
 
 
 def _listing(round_: Round, book: Book) -> tuple[list[Page], bool]:
@@ -160,19 +159,7 @@ def _set_aside(round_: Round, book: Book, change: Change, error: RemoteError) ->
     known = round_.store.links.at(book.id, [change.href]).get(change.href)
     name = known.base.local.display if known else ""
     uid = known.base.remote.uid if known else ""
-    round_.store.keepsakes.set_aside(
-        payload=b"",
-        name=name,
-        reason=str(error),
-        at=round_.now(),
-        collection_id=book.id,
-        href=change.href,
-        contact_id=None,
-        etag=change.etag,
-        source="",
-        hash="",
-    )
-    round_.book_report(book).errors.append(CardError(uid, change.href, name, str(error)))
+    set_aside(round_, book, str(error), name=name, uid=uid, href=change.href, etag=change.etag)
 
 
 def _fetched(round_: Round, book: Book, hrefs: list[str]) -> Iterator[tuple[int, list[Change]]]:

@@ -7,7 +7,7 @@ the new shadow (L11).
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from contactsync.connectors.base import (
     Change,
@@ -21,10 +21,9 @@ from contactsync.connectors.base import (
     Unknown,
     Update,
 )
-from contactsync.engine.apply import conflict_values
+from contactsync.engine.aside import set_aside
 from contactsync.engine.context import Round
-from contactsync.engine.groupnames import GroupNames
-from contactsync.engine.report import CardError
+from contactsync.engine.groupnames import GroupNames, keep_groups
 from contactsync.errors import CodecError, Recovery, RemoteError
 from contactsync.model.contact import Contact
 from contactsync.model.fields import path_text
@@ -46,7 +45,6 @@ class Pushed:
 
     again: bool = False
     stop: RemoteError | None = None
-    in_doubt: list[int] = field(default_factory=list)
     hrefs: Container[str] = ()
     aside: Container[int | None] = ()
 
@@ -103,7 +101,6 @@ def _record(round_: Round, book: Book, row: OutboxRow, outcome: Outcome, result:
                 _removed(round_, book, row)
             case Unknown(_, error):
                 result.again = True
-                result.in_doubt.append(row.id)
                 round_.report.in_doubt += 1
                 round_.report.fail(error)
             case Refused(_, error):
@@ -181,19 +178,17 @@ def _set_aside(round_: Round, book: Book, row: OutboxRow, error: RemoteError) ->
     name = stored.contact.display if stored else row.target.display
     if row.link_id is not None:
         store.links.update(row.link_id, state="refused", reason=error.message)
-    store.keepsakes.set_aside(
-        payload=row.payload,
+    set_aside(
+        round_,
+        book,
+        str(error),
         name=name,
-        reason=str(error),
-        at=round_.now(),
-        collection_id=book.id,
-        href="",
+        uid=stored.uid if stored else "",
+        reported_href=row.href,
         contact_id=row.contact_id,
         hash=stored.hash if stored else "",
-        source="",
+        payload=row.payload,
     )
-    uid = stored.uid if stored else ""
-    round_.book_report(book).errors.append(CardError(uid, row.href, name, str(error)))
 
 
 def read_back(round_: Round, book: Book) -> None:
@@ -210,11 +205,7 @@ def read_back(round_: Round, book: Book) -> None:
             link = links.get(change.href)
             if link is not None and not change.gone and change.payload is not None:
                 _settle(round_, names, link, change)
-        for group_id, name in names.new.items():
-            store.groups.add(group_id, name, round_.now())
-        for group_id, name in names.seen.items():
-            if group_id not in names.base:
-                store.groups.link(group_id, book.id, name)
+        keep_groups(store, names, book.id, round_.now())
 
 
 def _settle(round_: Round, names: GroupNames, link: StoredLink, change: Change) -> None:
@@ -250,6 +241,7 @@ def _settle(round_: Round, names: GroupNames, link: StoredLink, change: Change) 
 def _note_rewriting(round_: Round, link: StoredLink, settled: Settled) -> None:
     """L12: without proof, a really different value is taken as the remote's, and both are on record."""
     for path, sent, seen in settled.rewritten:
-        values = conflict_values(Clash(path, None, sent, seen, "remote"), round_.run_id, round_.now())
-        key = (link.contact_id, link.collection_id, path_text(path))
-        round_.store.journal.note_conflict(values, key=key)
+        clash = Clash(path, None, sent, seen, "remote")
+        round_.store.journal.note_clash(
+            link.contact_id, link.collection_id, clash, round_.run_id, round_.now()
+        )

@@ -76,8 +76,8 @@ def _pull(round_: Round, book: Book) -> Pulled | None:
         return pull(round_, book)
     except SafetyStop as stop:
         report.guard = stop
-    except BookGone as error:
-        _book_is_gone(round_, book, error)
+    except BookGone:
+        _book_is_gone(round_, book)
     finally:
         _count(round_, book, before)
     return None
@@ -159,7 +159,7 @@ def _merge_books(round_: Round, collections: Sequence[Collection]) -> None:
             store.books.update(book.id, gone_at=round_.now())
 
 
-def _book_is_gone(round_: Round, book: Book, error: BookGone) -> None:
+def _book_is_gone(round_: Round, book: Book) -> None:
     """L21: a vanished book is an error, never a deletion; the list is read again next time."""
     with round_.store.transaction():
         round_.store.books.update(book.id, gone_at=round_.now())

@@ -7,7 +7,6 @@ memory, so that an import that was interrupted goes on where it was when it is s
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -20,13 +19,12 @@ from contactsync.exchange.device import Device
 from contactsync.exchange.sources import OpenAccount, Raw, Scope, open_sources
 from contactsync.model import jsonform
 from contactsync.model.contact import Contact
-from contactsync.model.fields import path_text
 from contactsync.store.keepsakes import Remembered
 from contactsync.store.values import StoredContact
 from contactsync.sync import match as matching
 from contactsync.sync.diff import differs
 from contactsync.sync.merge import Merged, merge
-from contactsync.sync.types import NO_BASE, Base, Clash, Hub, Live, Policy
+from contactsync.sync.types import NO_BASE, Base, Hub, Live, Policy
 from contactsync.vcard.codec import VCardCodec
 from contactsync.vcard.glimpse import glimpse
 
@@ -296,8 +294,7 @@ class _Importer:
 
     def _note_clashes(self, stored: StoredContact, merged: Merged) -> None:
         for clash in merged.clashes:
-            values = {**_conflict(clash), "run_id": self._run(), "at": self._at}
-            self._store.journal.note_conflict(values, key=(stored.id, None, path_text(clash.path)))
+            self._store.journal.note_clash(stored.id, None, clash, self._run(), self._at)
 
     def _meet(self, cards: Sequence[_Card]) -> None:
         """Cards with a UID that nobody has: the same content, a sure pair, or a new contact."""
@@ -407,13 +404,6 @@ def _person(raw: Raw, codec: VCardCodec) -> Contact:
     if view == Contact():
         raise CodecError("The card says nothing.")
     return view
-
-
-def _conflict(clash: Clash) -> dict[str, Any]:
-    sides = {"base": clash.base, "local": clash.local, "remote": clash.remote}
-    found = {name: json.dumps(jsonform.to_json(v), ensure_ascii=False) for name, v in sides.items()}
-    winner = "remote" if clash.winner == "remote" else "device"
-    return {**found, "winner": winner, "status": "decided"}
 
 
 def _batches(cards: Iterable[Raw]) -> Iterator[list[Raw]]:

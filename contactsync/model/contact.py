@@ -233,20 +233,3 @@ class Contact:
         email = self.emails[0].address if self.emails else ""
         phone = self.phones[0].number if self.phones else ""
         return self.name.full or parts or organization or email or phone or "(no name)"
-
-
-Entry = (
-    Nickname
-    | Email
-    | Phone
-    | Address
-    | Organization
-    | Title
-    | OnlineService
-    | Link
-    | Anniversary
-    | Relation
-    | Note
-    | Media
-    | Extra
-)

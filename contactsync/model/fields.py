@@ -390,9 +390,3 @@ def path_text(path: Path) -> str:
 
 def parse_path(text: str) -> Path:
     return tuple(unquote(part) for part in text.split("/"))
-
-
-def path_title(path: Path) -> str:
-    """The unit's name for people: ``e-mail label``."""
-    title = FIELD[path[0]].title
-    return f"{title} {path[2]}" if len(path) > 2 else title

@@ -13,10 +13,12 @@ import sqlalchemy as sa
 
 from contactsync.model import jsonform
 from contactsync.model.contact import Contact
+from contactsync.model.fields import path_text
 from contactsync.store import tables
 from contactsync.store.contacts import chunks
 from contactsync.store.database import Database, table
 from contactsync.store.values import JournalRow, OutboxRow, StoredConflict, StoredRun
+from contactsync.sync.types import Clash
 
 RUN = table(tables.Run)
 JOURNAL = table(tables.Journal)
@@ -233,6 +235,26 @@ class Journal:
         if changed:
             self._db.execute(sa.update(CONFLICT).where(CONFLICT.c.id == row.id).values(**values))
         return int(row.id)
+
+    def note_clash(
+        self, contact_id: int, collection_id: int | None, clash: Clash, run_id: int, at: datetime
+    ) -> bool:
+        """Record that two edits met (L16), with the sides named as people know them; False when this
+        very question is open already (L18)."""
+        sides = {"base": clash.base, "local": clash.local, "remote": clash.remote}
+        values = {
+            **{
+                side: json.dumps(jsonform.to_json(value), ensure_ascii=False) for side, value in sides.items()
+            },
+            "winner": {"local": "device", "remote": "remote", None: ""}[clash.winner],
+            "status": "open" if clash.winner is None else "decided",
+            "run_id": run_id,
+            "at": at,
+        }
+        key = (contact_id, collection_id, path_text(clash.path))
+        known = self.open_conflict(key) is not None
+        self.note_conflict(values, key=key)
+        return not known
 
     def close_conflict(self, conflict_id: int, *, winner: str) -> None:
         values = {"status": "resolved", "winner": winner}
