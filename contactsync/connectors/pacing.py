@@ -49,11 +49,13 @@ class Done(Generic[R]):
 def run_steps(steps: Iterable[S], work: Callable[[S], Done[R]], window: Window) -> Iterator[R]:
     """Do ``work`` for each step in a pool of threads; results come as they complete.
 
-    A step is pulled in the caller's thread and only when it is sent next. After a ``stop`` nothing
-    more is pulled, and what is under way is waited for.
+    A step is pulled in the caller's thread and only when it is sent next, which is before the caller
+    sees the results that made room for it: the remote works while the caller writes them down. After a
+    ``stop`` nothing more is pulled, and what is under way is waited for.
     """
     source = iter(steps)
     running: set[Future[Done[R]]] = set()
+    finished: list[Done[R]] = []
     more = True
     with ThreadPoolExecutor(window.cap, thread_name_prefix="write") as pool:
         while more or running:
@@ -64,10 +66,10 @@ def run_steps(steps: Iterable[S], work: Callable[[S], Done[R]], window: Window) 
                     more = False
                 else:
                     running.add(pool.submit(work, step))
-            if running:
-                finished, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    done = future.result()
-                    more = more and not done.stop
-                    (window.pushed_back if done.pushed_back else window.succeeded)()
-                    yield done.result
+            yield from (done.result for done in finished)
+            complete, running = wait(running, return_when=FIRST_COMPLETED)
+            finished = [future.result() for future in complete]
+            for done in finished:
+                more = more and not done.stop
+                (window.pushed_back if done.pushed_back else window.succeeded)()
+        yield from (done.result for done in finished)

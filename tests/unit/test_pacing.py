@@ -65,7 +65,7 @@ def test_steps_are_pulled_by_the_caller_and_only_when_sent() -> None:
     assert pulled == []
     for n in range(10):
         assert next(results) == n
-        assert pulled == list(range(n + 1))
+        assert pulled == list(range(min(n + 2, 10))), "the next one is under way while this is written down"
 
 
 def test_after_a_stop_nothing_more_is_pulled() -> None:
@@ -89,7 +89,7 @@ def test_what_is_under_way_is_waited_for_when_the_caller_leaves() -> None:
     next(results)
     gate.set()
     results.close()  # type: ignore[attr-defined]
-    assert sorted(done) == [0, 1]
+    assert sorted(done) == [0, 1, 2]
 
 
 def test_an_error_of_the_work_itself_is_not_hidden() -> None:
