@@ -147,7 +147,14 @@ def date_class(date: PartialDate) -> str:
 
 def name_class(name: Name) -> str:
     parts = [f"{c.kind}={squeeze(c.value)}~{squeeze(c.phonetic)}" for c in name.components if c.value.strip()]
-    return "|".join([*parts, "full=" + squeeze(name.full), "sort=" + "|".join(name.sort_as)])
+    full = "" if _is_derived(name) else squeeze(name.full)
+    return "|".join([*parts, f"full={full}", "sort=" + "|".join(name.sort_as)])
+
+
+def _is_derived(name: Name) -> bool:
+    """Does the display name say what the components say, in whatever order and punctuation?"""
+    said = [word for c in name.components for word in re.findall(r"\w+", squeeze(c.value))]
+    return bool(said) and sorted(re.findall(r"\w+", squeeze(name.full))) == sorted(said)
 
 
 def media_class(media: Media) -> str:
