@@ -40,29 +40,38 @@ class Merged:
 
 @dataclass(slots=True)
 class _Crossing:
-    """What goes where, while one contact is merged."""
+    """What goes where, while one contact is merged. ``revived`` are entries that one side removed and
+    that the other side's change keeps alive; ``open`` are units that a person is asked about."""
 
     inwards: dict[Path, Any] = field(default_factory=dict)
     outwards: dict[Path, Any] = field(default_factory=dict)
     clashes: list[Clash] = field(default_factory=list)
+    revived: set[Path] = field(default_factory=set)
     open: list[Path] = field(default_factory=list)
 
 
 def merge(
     base: Base, hub: Hub, remote: Live, *, project: Project, policy: Policy, mode: Mode = Mode.TWO_WAY
 ) -> Merged:
-    """Merge the edits of both sides since ``base`` (L6, L7, L14 to L18)."""
+    """Merge the edits of both sides since ``base`` (L6, L7, L10, L14 to L18).
+
+    First the remote's edits come in; what then shows otherwise than before goes out.
+    """
     shadow = flatten(base.local)
     local = aligned(hub.contact, shadow)
     far_shadow = aligned(base.remote, shadow)
     far = aligned(remote.contact, far_shadow, also=local)
-    mine = diff(aligned(project(base.local), shadow), aligned(project(hub.contact), local))
+    shown_before = aligned(project(base.local), shadow)
+    mine = diff(shown_before, aligned(project(hub.contact), local))
     theirs = diff(far_shadow, far)
     decide = _decider(_effective(policy, mode), hub, remote)
-    crossing = _cross(mine, theirs, local, far, decide)
-    held = _hold_back(crossing, mode, mine, theirs)
+    crossing = _come_in(mine, theirs, diff(shadow, local), local, far, decide)
+    held = [*crossing.open, *_held_there(crossing, mode, mine)]
     new_local = without_repeats(apply(local, crossing.inwards, far), local, far)
-    new_far = without_repeats(apply(far, crossing.outwards, local), local, far)
+    shown = aligned(project(build(new_local)), new_local)
+    _go_out(crossing, diff(shown_before, shown), shown, far, held)
+    held += _held_here(crossing, mode, mine, theirs)
+    new_far = without_repeats(apply(far, crossing.outwards, shown), local, far)
     uid = hub.contact.uid
 
     def far_state(units: Units) -> Contact:
@@ -73,13 +82,13 @@ def merge(
         far_state(new_far),
         Base(build(_restore(new_local, shadow, held), uid), far_state(_restore(new_far, far_shadow, held))),
         Base(
-            build(_restore(new_local, shadow, (*held, *crossing.outwards)), uid),
+            build(_unsent(_restore(new_local, shadow, held), crossing, shadow, shown_before, shown), uid),
             far_state(_restore(far, far_shadow, held)),
         ),
         tuple(crossing.clashes),
         tuple(crossing.inwards),
         tuple(crossing.outwards),
-        held,
+        tuple(held),
     )
 
 
@@ -90,28 +99,29 @@ def _effective(policy: Policy, mode: Mode) -> Policy:
     return Policy.REMOTE if mode.inwards else Policy.DEVICE
 
 
-def _hold_back(
-    crossing: _Crossing, mode: Mode, mine: Mapping[Path, Edit], theirs: Mapping[Path, Edit]
-) -> tuple[Path, ...]:
-    """Edits that do not cross: those of an open question, and those against a one-way mode.
+def _held_there(crossing: _Crossing, mode: Mode, mine: Mapping[Path, Edit]) -> list[Path]:
+    """The remote's edits that do not come in: a mirror takes them back there; otherwise they stay where
+    they were made, and the shadows of their units stay, so that they remain edits (L18, L26)."""
+    if mode is Mode.MIRROR_PULL:
+        crossing.inwards.update({path: e.old for path, e in mine.items() if path not in crossing.inwards})
+    if mode.inwards:
+        return []
+    held = [] if mode is Mode.MIRROR_PUSH else list(crossing.inwards)
+    crossing.inwards.clear()
+    return held
 
-    A mirror takes them back at the target; otherwise they stay where they were made, and the
-    shadows of their units stay as they were, so that they remain edits (L18, L26).
-    """
-    held = list(crossing.open)
-    if not mode.outwards:
-        held += crossing.outwards
-        crossing.outwards.clear()
-        if mode is Mode.MIRROR_PULL:
-            crossing.inwards.update({path: edit.old for path, edit in mine.items() if path not in theirs})
-            held = []
-    if not mode.inwards:
-        held += crossing.inwards
-        crossing.inwards.clear()
-        if mode is Mode.MIRROR_PUSH:
-            crossing.outwards.update({path: edit.old for path, edit in theirs.items() if path not in mine})
-            held = []
-    return tuple(held)
+
+def _held_here(
+    crossing: _Crossing, mode: Mode, mine: Mapping[Path, Edit], theirs: Mapping[Path, Edit]
+) -> list[Path]:
+    """The hub's edits that do not go out, in the same manner."""
+    if mode is Mode.MIRROR_PUSH:
+        crossing.outwards.update({path: edit.old for path, edit in theirs.items() if path not in mine})
+    if mode.outwards:
+        return []
+    held = [] if mode is Mode.MIRROR_PULL else list(crossing.outwards)
+    crossing.outwards.clear()
+    return held
 
 
 def _restore(units: Units, shadow: Units, paths: Iterable[Path]) -> Units:
@@ -119,66 +129,105 @@ def _restore(units: Units, shadow: Units, paths: Iterable[Path]) -> Units:
     return apply(units, {path: shadow.values.get(path) for path in paths}, shadow)
 
 
-def _cross(
+def _unsent(units: Units, crossing: _Crossing, shadow: Units, shown_before: Units, shown: Units) -> Units:
+    """The hub's shadow while nothing has gone out: outward units as they were. What only finds room now
+    (L10) was there before; that it was not shown is what makes it go out again."""
+    values = {}
+    for path in crossing.outwards:
+        old = shadow.values.get(path)
+        waited = same_unit(path, old, shown.values.get(path))
+        values[path] = shown_before.values.get(path) if waited else old
+    return apply(units, values, shadow)
+
+
+def _come_in(
     mine: Mapping[Path, Edit],
     theirs: Mapping[Path, Edit],
+    unseen: Mapping[Path, Edit],
     local: Units,
     far: Units,
     decide: Callable[[Path], Side | None],
 ) -> _Crossing:
+    """``unseen`` are all edits of the hub, also those that this remote cannot show."""
     crossing = _Crossing()
-    revived = _change_beats_removal(mine, theirs, local, far, crossing)
+    _change_beats_removal({**unseen, **mine}, theirs, local, far, crossing)
     for path, edit in theirs.items():
-        if path[:2] in revived:
+        if path[:2] in crossing.revived:
             continue
         if path not in mine:
-            crossing.inwards[path] = edit.new
+            crossing.inwards[path] = _with_hidden_rest(path, edit, local.values.get(path))
         elif not same_unit(path, mine[path].new, edit.new):
-            _clash(path, mine[path], edit, decide, crossing)
-    for path, edit in mine.items():
-        if path not in theirs and path[:2] not in revived:
-            crossing.outwards[path] = edit.new
+            _clash(path, mine[path], edit, local.values.get(path), decide, crossing)
     return crossing
+
+
+def _go_out(
+    crossing: _Crossing, edits: Mapping[Path, Edit], shown: Units, far: Units, held: Iterable[Path]
+) -> None:
+    """What the remote would show otherwise than before, and does not yet: edits of the hub, and entries
+    for which there is room again (L10)."""
+    standing = set(held)
+    for path, edit in edits.items():
+        if path in standing or path[:2] in crossing.revived:
+            continue
+        if not same_unit(path, far.values.get(path), edit.new):
+            crossing.outwards[path] = edit.new
+    for path, value in shown.values.items():
+        if path[:2] in crossing.revived and not same_unit(path, far.values.get(path), value):
+            crossing.outwards[path] = value
+
+
+def _with_hidden_rest(path: Path, theirs: Edit, local: Any) -> Any:
+    """The remote's new value; where it showed only the beginning of the hub's text, the rest stays (L6)."""
+    if len(path) != 2 or not FIELD[path[0]].by_lines or local is None or theirs.old is None:
+        return theirs.new
+    whole, seen = note_form(local.text), note_form(theirs.old.text)
+    rest = whole[len(seen) :] if whole.startswith(seen) else ""
+    if not rest:
+        return theirs.new
+    return replace(local, text=note_form(theirs.new.text) + rest if theirs.new else rest.lstrip("\n"))
 
 
 def _change_beats_removal(
     mine: Mapping[Path, Edit], theirs: Mapping[Path, Edit], local: Units, far: Units, crossing: _Crossing
-) -> set[Path]:
+) -> None:
     """L17: an entry that one side removed and the other changed lives, whole, on both."""
-    revived = set()
     for path in sorted({p[:2] for p in (*mine, *theirs) if FIELD[p[0]].kind is Kind.KEYED}):
-        sides: tuple[tuple[Mapping[Path, Edit], Mapping[Path, Edit], Units, dict[Path, Any], Side], ...] = (
-            (mine, theirs, far, crossing.inwards, "remote"),
-            (theirs, mine, local, crossing.outwards, "local"),
-        )
-        for remover, changer, source, edits, winner in sides:
-            changed = any(p[:2] == path for p in changer) and path in source.values
-            if path in remover and remover[path].new is None and changed:
-                revived.add(path)
-                edits.update({p: value for p, value in source.values.items() if p[:2] == path})
-                values = {"local": local.values.get(path), "remote": far.values.get(path)}
-                crossing.clashes.append(Clash(path, remover[path].old, **values, winner=winner))
-    return revived
+        here, there = local.values.get(path), far.values.get(path)
+        removed_here = path in mine and mine[path].new is None
+        removed_there = path in theirs and theirs[path].new is None
+        if removed_here and there is not None and any(p[:2] == path for p in theirs):
+            crossing.inwards.update({p: value for p, value in far.values.items() if p[:2] == path})
+            clash = Clash(path, mine[path].old, here, there, "remote")
+        elif removed_there and here is not None and any(p[:2] == path for p in mine):
+            clash = Clash(path, theirs[path].old, here, there, "local")
+        else:
+            continue
+        crossing.revived.add(path)
+        crossing.clashes.append(clash)
 
 
 def _clash(
-    path: Path, mine: Edit, theirs: Edit, decide: Callable[[Path], Side | None], crossing: _Crossing
+    path: Path,
+    mine: Edit,
+    theirs: Edit,
+    local: Any,
+    decide: Callable[[Path], Side | None],
+    crossing: _Crossing,
 ) -> None:
-    """L16, after an attempt to merge a text by its lines."""
+    """L16, after an attempt to merge a text by its lines. ``local`` is the hub's whole value, of which
+    the remote may show less."""
     if len(path) == 2 and FIELD[path[0]].by_lines and mine.new is not None and theirs.new is not None:
         before = theirs.old or mine.old
-        text = merge_lines(before.text if before else "", mine.new.text, theirs.new.text)
+        text = merge_lines(before.text if before else "", local.text, theirs.new.text)
         if text is not None:
-            crossing.inwards[path] = replace(mine.new, text=text)
-            crossing.outwards[path] = replace(theirs.new, text=text)
+            crossing.inwards[path] = replace(local, text=text)
             return
     winner = _removal_loses(mine, theirs) or decide(path)
-    crossing.clashes.append(Clash(path, mine.old, mine.new, theirs.new, winner))
-    if winner == "local":
-        crossing.outwards[path] = mine.new
-    elif winner == "remote":
+    crossing.clashes.append(Clash(path, mine.old, local, theirs.new, winner))
+    if winner == "remote":
         crossing.inwards[path] = theirs.new
-    else:
+    elif winner is None:
         crossing.open.append(path)
 
 
