@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 import threading
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from contactsync.connectors.base import (
     AccountSettings,
@@ -48,8 +49,8 @@ from contactsync.errors import (
 _UID = re.compile(rb"(?im)^UID[:;].*?(?:\r?\n(?![ \t]))")
 
 
-def _same(payload: Payload) -> Payload:
-    return payload
+def _same(given: Any) -> Any:
+    return given
 
 
 @dataclass(slots=True)
@@ -58,7 +59,10 @@ class Habits:
 
     page_size        cards of one page; 0 lists all in one
     lag              listings are this many commits old (Google, Graph)
+    settles_after    listings are this old, and the capabilities say so
     repeat_rows      each row comes twice (Graph)
+    arrange          the order in which rows come
+    whole_again      a cursor is answered with the whole list
     etag_on_write    the answer to a write names the etag
     show_stored      the answer to a write shows the card as stored
     carry_payload    listings carry the cards
@@ -69,11 +73,16 @@ class Habits:
     unique_uids      a uid may be there once (Radicale)
     on_store         what becomes of a card when it is stored: lost fields, other order
     lose_replies     so many writes are carried out without their answer arriving
+    refuse           so many conditions are refused for no reason
+    break_off        so many listings fail before their last page
     """
 
     page_size: int = 0
     lag: int = 0
+    settles_after: timedelta = timedelta(0)
     repeat_rows: bool = False
+    arrange: Callable[[list[Change]], list[Change]] = _same
+    whole_again: bool = False
     etag_on_write: bool = True
     show_stored: bool = False
     carry_payload: bool = False
@@ -84,6 +93,8 @@ class Habits:
     unique_uids: bool = False
     on_store: Callable[[Payload], Payload] = _same
     lose_replies: int = 0
+    refuse: int = 0
+    break_off: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +113,15 @@ class _Book:
     writable: bool = True
     cards: dict[str, _Card] = field(default_factory=dict)
     log: list[tuple[str, _Card | None]] = field(default_factory=list)
+    times: list[datetime] = field(default_factory=list)
 
-    def commit(self, href: str, card: _Card | None) -> None:
+    def commit(self, href: str, card: _Card | None, at: datetime) -> None:
         if card is None:
             self.cards.pop(href, None)
         else:
             self.cards[href] = card
         self.log.append((href, card))
+        self.times.append(at)
 
 
 class MemoryServer:
@@ -148,7 +161,7 @@ class MemoryServer:
         """Store a card, whatever is there; its etag."""
         with self._lock:
             card = _Card(f'"{next(self._etags)}"', self.habits.on_store(payload), self._clock())
-            self.book(_parent(path)).commit(path, card)
+            self.book(_parent(path)).commit(path, card, card.modified_at)
             return card.etag
 
     def get(self, path: str) -> Payload | None:
@@ -157,7 +170,7 @@ class MemoryServer:
 
     def delete(self, path: str) -> None:
         with self._lock:
-            self.book(_parent(path)).commit(path, None)
+            self.book(_parent(path)).commit(path, None, self._clock())
 
     def etags(self, book: str) -> dict[str, str]:
         """Href and etag of every card."""
@@ -174,10 +187,12 @@ class MemoryServer:
     def pages(self, href: str, cursor: str | None) -> Iterator[Page]:
         with self._lock:
             book = self.book(href)
-            shown = max(0, len(book.log) - self.habits.lag)
+            settled = bisect_right(book.times, self._clock() - self.habits.settles_after)
+            shown = max(0, min(settled, len(book.log) - self.habits.lag))
             since = self._since(book, href, cursor)
-            rows = self._rows(book.log[since:shown], full=since == 0 and cursor is None)
-            return self._paged(rows, f"{book.era}:{max(since, shown)}", full=cursor is None)
+            full = cursor is None or self.habits.whole_again
+            rows = self._rows(book.log[0 if full else since : shown], full=full)
+            return self._paged(rows, f"{book.era}:{max(since, shown)}", full=full)
 
     def _since(self, book: _Book, href: str, cursor: str | None) -> int:
         if cursor is None:
@@ -189,7 +204,7 @@ class MemoryServer:
 
     def _rows(self, log: Sequence[tuple[str, _Card | None]], *, full: bool) -> list[Change]:
         last = dict(log)
-        rows = [self.change(href, card) for href, card in last.items() if card or not full]
+        rows = self.habits.arrange([self.change(h, card) for h, card in last.items() if card or not full])
         return [row for row in rows for _ in range(2)] if self.habits.repeat_rows else rows
 
     def change(self, href: str, card: _Card | None, *, payload: bool = False) -> Change:
@@ -204,6 +219,9 @@ class MemoryServer:
         starts = range(0, len(rows), size) or range(1)
         for start in starts:
             last = start == starts[-1]
+            if last and self.habits.break_off > 0:
+                self.habits.break_off -= 1
+                raise TransientError("The listing broke off.")
             after = cursor if last and self.habits.incremental else None
             yield Page(tuple(rows[start : start + size]), after, full, last)
 
@@ -217,12 +235,18 @@ class MemoryServer:
             card = book.cards.get(step.href)
             if card is None:
                 return self._missing(step)
-            if self.habits.conditional and card.etag != step.etag:
+            if self.habits.conditional and (card.etag != step.etag or self._refuses()):
                 raise PreconditionFailed("The card changed since it was read.", href=step.href)
             if isinstance(step, Delete):
-                book.commit(step.href, None)
+                book.commit(step.href, None, self._clock())
                 return Removed(step.key, step.href)
             return self._store(book, step, step.href)
+
+    def _refuses(self) -> bool:
+        """A condition refused for no reason, as long as any is left."""
+        left = self.habits.refuse
+        self.habits.refuse = max(0, left - 1)
+        return left > 0
 
     def _missing(self, step: Update | Delete) -> Removed:
         if isinstance(step, Delete):
@@ -319,6 +343,7 @@ def _capabilities(habits: Habits) -> Capabilities:
         conditional_delete=habits.conditional,
         etag_on_write=habits.etag_on_write,
         payload_on_write=habits.show_stored,
+        settles_after=habits.settles_after,
     )
 
 

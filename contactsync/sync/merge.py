@@ -22,7 +22,8 @@ Project = Callable[[Contact], Contact]
 @dataclass(frozen=True, slots=True)
 class Merged:
     """``local`` and ``remote`` are the two new states; ``base`` the shadows once both are there, and
-    ``interim`` the shadows while the outward edits are not confirmed yet (they remain edits).
+    ``interim`` the shadows while the outward edits are not confirmed yet: in their units the hub's is
+    what the remote shows now, so that they remain edits.
 
     ``taken`` are the units that crossed inwards, ``sent`` those that cross outwards, ``kept`` the
     edits that a mode or an open question holds back on their own side.
@@ -82,7 +83,7 @@ def merge(
         far_state(new_far),
         Base(build(_restore(new_local, shadow, held), uid), far_state(_restore(new_far, far_shadow, held))),
         Base(
-            build(_unsent(_restore(new_local, shadow, held), crossing, shadow, shown_before, shown), uid),
+            build(_restore(_restore(new_local, shadow, held), far, crossing.outwards), uid),
             far_state(_restore(far, far_shadow, held)),
         ),
         tuple(crossing.clashes),
@@ -127,17 +128,6 @@ def _held_here(
 def _restore(units: Units, shadow: Units, paths: Iterable[Path]) -> Units:
     """``units``, but with these units as they were in the shadow."""
     return apply(units, {path: shadow.values.get(path) for path in paths}, shadow)
-
-
-def _unsent(units: Units, crossing: _Crossing, shadow: Units, shown_before: Units, shown: Units) -> Units:
-    """The hub's shadow while nothing has gone out: outward units as they were. What only finds room now
-    (L10) was there before; that it was not shown is what makes it go out again."""
-    values = {}
-    for path in crossing.outwards:
-        old = shadow.values.get(path)
-        waited = same_unit(path, old, shown.values.get(path))
-        values[path] = shown_before.values.get(path) if waited else old
-    return apply(units, values, shadow)
 
 
 def _come_in(
