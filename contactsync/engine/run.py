@@ -3,6 +3,7 @@ refused, at most three times (L32)."""
 
 from __future__ import annotations
 
+import enum
 import time
 from collections.abc import Sequence
 
@@ -21,6 +22,14 @@ from contactsync.store.values import Book
 ATTEMPTS = 3
 
 
+class _After(enum.Enum):
+    """What one attempt leaves: another look is needed, it is done, or there was nothing to do."""
+
+    AGAIN = enum.auto()
+    DONE = enum.auto()
+    QUIET = enum.auto()
+
+
 class _DryRun(Exception):
     """Takes a decision back after it was reported."""
 
@@ -28,32 +37,34 @@ class _DryRun(Exception):
 def run_account(round_: Round) -> None:
     """One round; everything that goes wrong ends up in the report, nothing is raised but bugs and
     errors of the store."""
+    after = _After.DONE
     try:
         books = refresh_books(round_)
         for attempt in range(ATTEMPTS):
-            if not _attempt(round_, books, attempt):
+            after = _attempt(round_, books, attempt)
+            if after is not _After.AGAIN:
                 break
             books = round_.store.books.of_account(round_.account.name)
     except RemoteError as error:
         round_.report.fail(error)
-    _conclude(round_)
+    _conclude(round_, device_is_quiet=after is _After.QUIET)
 
 
-def _attempt(round_: Round, books: Sequence[Book], attempt: int) -> bool:
-    """Pull, decide, push once; True when a look at the remote is needed again."""
+def _attempt(round_: Round, books: Sequence[Book], attempt: int) -> _After:
+    """Pull, decide, push once."""
     pulled = [part for book in books if (part := _pull(round_, book)) is not None]
     if not pulled:
-        return False
+        return _After.DONE
     _back_up(round_, pulled)
     if _nothing_to_do(round_, pulled):
-        return False
+        return _After.QUIET
     try:
         with round_.store.transaction():
             apply(round_, decide(round_, pulled))
             if round_.dry_run:
                 raise _DryRun
     except _DryRun:
-        return False
+        return _After.DONE
     round_.step("committed")
     again = False
     for part in pulled:
@@ -62,10 +73,10 @@ def _attempt(round_: Round, books: Sequence[Book], attempt: int) -> bool:
         _count(round_, part.book, before)
         again = again or result.again
         if result.stop is not None:
-            return False
+            return _After.DONE
     if again and attempt + 1 < ATTEMPTS:
         round_.report.state, round_.report.message, round_.report.in_doubt = "ok", "", 0
-    return again
+    return _After.AGAIN if again else _After.DONE
 
 
 def _pull(round_: Round, book: Book) -> Pulled | None:
@@ -190,7 +201,7 @@ def _count(round_: Round, book: Book, before: tuple[int, int, int, float]) -> No
     report.seconds += now[3] - before[3]
 
 
-def _conclude(round_: Round) -> None:
+def _conclude(round_: Round, *, device_is_quiet: bool) -> None:
     """State of the account for `status`; a quiet round changes nothing but its time (L36)."""
     report = round_.report
     if report.guard is not None:
@@ -207,15 +218,15 @@ def _conclude(round_: Round) -> None:
                 state=report.state,
                 message=report.message,
                 ran_at=round_.now(),
-                quiet_run=round_.run_id if _is_quiet(round_) else None,
+                quiet_run=round_.run_id if _is_quiet(round_, device_is_quiet) else None,
             )
     except ContactSyncError as error:
         report.fail(error)
 
 
-def _is_quiet(round_: Round) -> bool:
+def _is_quiet(round_: Round, device_is_quiet: bool) -> bool:
     """May the next round ask the remote only, until something is edited here?"""
     books = round_.store.books.of_account(round_.account.name)
     if round_.report.state != "ok" or any(book.gone_at is not None for book in books):
         return False
-    return _device_is_quiet(round_, books)
+    return device_is_quiet or _device_is_quiet(round_, books)

@@ -32,6 +32,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self._engine = _engine(url)
+        self._reader: sa.Connection | None = None
         self._writer: sa.Connection | None = None
         try:
             with _clear_errors(url):
@@ -41,6 +42,9 @@ class Database:
             raise
 
     def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
         self._engine.dispose()
 
     @contextlib.contextmanager
@@ -83,11 +87,16 @@ class Database:
             self.execute(_insert(table), some)
 
     def rows(self, statement: sa.Executable) -> Sequence[Any]:
-        """Read all rows of a query, inside the open transaction or as of now."""
+        """Read all rows of a query, inside the open transaction or as of now.
+
+        One connection is kept for reading, in no transaction: opening one costs more than a query.
+        """
         if self._writer is not None:
             return self._writer.execute(statement).all()
-        with _clear_errors(self.url), self._engine.connect() as connection:
-            return connection.execute(statement).all()
+        with _clear_errors(self.url):
+            if self._reader is None:
+                self._reader = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            return self._reader.execute(statement).all()
 
     def row(self, statement: sa.Executable) -> Any | None:
         """The first row, or None."""
@@ -187,7 +196,6 @@ def _set_up_sqlite(connection: Any, _: object) -> None:
 def _begin_sqlite(connection: sa.Connection) -> None:
     options = connection.get_execution_options()
     if not options.get("write"):
-        connection.exec_driver_sql("BEGIN")
         return
     connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if options.get('durable') else 'NORMAL'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE")
