@@ -24,7 +24,7 @@ from contactsync.connectors.base import (
 from contactsync.engine.aside import set_aside
 from contactsync.engine.context import Round
 from contactsync.engine.groupnames import GroupNames, keep_groups
-from contactsync.errors import CodecError, Recovery, RemoteError
+from contactsync.errors import CodecError, PreconditionFailed, Recovery, RemoteError
 from contactsync.model.contact import Contact
 from contactsync.model.fields import path_text
 from contactsync.store.values import Book, OutboxRow, StoredLink
@@ -56,7 +56,7 @@ def push(round_: Round, book: Book) -> Pushed:
     if rows:
         result.hrefs = round_.store.links.etags(book.id)
         result.aside = {q.contact_id for q in round_.store.keepsakes.quarantined(book.id)}
-        outcomes = round_.connector.write(book.href, _steps(round_, rows))
+        outcomes = round_.connector.write(book.href, _steps(round_, book, rows, result))
         for done, outcome in enumerate(outcomes, 1):
             round_.step("answered")
             _record(round_, book, rows[outcome.key], outcome, result)
@@ -69,7 +69,7 @@ def push(round_: Round, book: Book) -> Pushed:
     return result
 
 
-def _steps(round_: Round, rows: dict[int, OutboxRow]) -> Iterator[Step]:
+def _steps(round_: Round, book: Book, rows: dict[int, OutboxRow], result: Pushed) -> Iterator[Step]:
     """Hand out the steps; each is marked as sent, and committed, before the connector has it."""
     waiting = list(rows.values())
     size = max(WINDOW, round_.connector.capabilities.batch_size)
@@ -80,7 +80,23 @@ def _steps(round_: Round, rows: dict[int, OutboxRow]) -> Iterator[Step]:
             round_.store.journal.mark([row.id for row in window], "sent", sent_at=round_.now())
         round_.step("sent")
         for row in window:
-            yield _step(row)
+            if _is_as_decided(round_, book, row):
+                yield _step(row)
+            else:
+                changed = PreconditionFailed("The card changed since it was read.", href=row.href)
+                _record(round_, book, row, Refused(row.id, changed), result)
+
+
+def _is_as_decided(round_: Round, book: Book, row: OutboxRow) -> bool:
+    """L32: where the remote checks no condition, we look right before the write."""
+    capabilities = round_.connector.capabilities
+    checks = {"update": capabilities.conditional_update, "delete": capabilities.conditional_delete}
+    if checks.get(row.action, True):
+        return True
+    change = next(iter(round_.connector.fetch(book.href, [row.href])), None)
+    if change is None or change.gone:
+        return row.action == "delete"
+    return change.etag == row.etag
 
 
 def _step(row: OutboxRow) -> Step:
