@@ -17,6 +17,21 @@ JOURNAL = table(tables.Journal)
 CONFLICT = table(tables.Conflict)
 IMPORTED = table(tables.Imported)
 
+_WAITING = sa.and_(JOURNAL.c.contact_id == CONTACT.c.id, JOURNAL.c.state.in_(("queued", "sent")))
+_ASKED = sa.and_(CONFLICT.c.contact_id == CONTACT.c.id, CONFLICT.c.status == "open")
+_FORGOTTEN = sa.select(CONTACT.c.id).where(
+    CONTACT.c.deleted_at < sa.bindparam("before"),
+    ~sa.exists().where(LINK.c.contact_id == CONTACT.c.id),
+    ~sa.exists().where(IMPORTED.c.contact_id == CONTACT.c.id),
+    ~sa.exists().where(_WAITING),
+    ~sa.exists().where(_ASKED),
+)
+_FINISHED = (
+    sa.select(JOURNAL.c.id)
+    .where(JOURNAL.c.at < sa.bindparam("before"), JOURNAL.c.state.not_in(("queued", "sent")))
+    .limit(1)
+)
+
 
 class Aging:
     """Named queries over what retention is about."""
@@ -30,16 +45,7 @@ class Aging:
         Every link has let go, no step waits, and no question is open. A tombstone that an import
         remembers stays: without it the next import of that file would bring the contact back (L30).
         """
-        waiting = sa.and_(JOURNAL.c.contact_id == CONTACT.c.id, JOURNAL.c.state.in_(("queued", "sent")))
-        asked = sa.and_(CONFLICT.c.contact_id == CONTACT.c.id, CONFLICT.c.status == "open")
-        statement = sa.select(CONTACT.c.id).where(
-            CONTACT.c.deleted_at < before,
-            ~sa.exists().where(LINK.c.contact_id == CONTACT.c.id),
-            ~sa.exists().where(IMPORTED.c.contact_id == CONTACT.c.id),
-            ~sa.exists().where(waiting),
-            ~sa.exists().where(asked),
-        )
-        return [row[0] for row in self._db.rows(statement)]
+        return [row[0] for row in self._db.rows(_FORGOTTEN, {"before": before})]
 
     def forget(self, contact_ids: Iterable[int]) -> None:
         """The contacts go for good. Their steps stay as long as the journal is kept, nobody's now."""
@@ -50,5 +56,4 @@ class Aging:
 
     def has_steps(self, before: datetime) -> bool:
         """Whether finished steps are older than that."""
-        finished = sa.and_(JOURNAL.c.at < before, JOURNAL.c.state.not_in(("queued", "sent")))
-        return self._db.row(sa.select(JOURNAL.c.id).where(finished).limit(1)) is not None
+        return self._db.row(_FINISHED, {"before": before}) is not None

@@ -16,6 +16,16 @@ COLLECTION = table(tables.Collection)
 STAGED = table(tables.Staged)
 JOURNAL = table(tables.Journal)
 
+_ACCOUNTS = sa.select(*(ACCOUNT.c[name] for name in AccountState._fields)).order_by(ACCOUNT.c.name)
+_ACCOUNT_ID = sa.select(ACCOUNT.c.id).where(ACCOUNT.c.name == sa.bindparam("name"))
+_OF_ACCOUNT = (
+    sa.select(COLLECTION, ACCOUNT.c.name.label("account"))
+    .join(ACCOUNT)
+    .where(ACCOUNT.c.name == sa.bindparam("name"))
+    .order_by(COLLECTION.c.href)
+)
+_STAGED = sa.select(STAGED).where(STAGED.c.collection_id == sa.bindparam("book")).order_by(STAGED.c.href)
+
 
 class Books:
     """Named queries over accounts and books."""
@@ -24,7 +34,7 @@ class Books:
         self._db = db
 
     def account_id(self, name: str) -> int | None:
-        row = self._db.row(sa.select(ACCOUNT.c.id).where(ACCOUNT.c.name == name))
+        row = self._db.row(_ACCOUNT_ID, {"name": name})
         return row[0] if row else None
 
     def ensure_account(self, name: str, connector: str) -> int:
@@ -32,8 +42,7 @@ class Books:
         return found if found is not None else self._db.insert(ACCOUNT, name=name, connector=connector)
 
     def accounts(self) -> list[AccountState]:
-        columns = [ACCOUNT.c[name] for name in AccountState._fields]
-        return [AccountState(*row) for row in self._db.rows(sa.select(*columns).order_by(ACCOUNT.c.name))]
+        return [AccountState(*row) for row in self._db.rows(_ACCOUNTS)]
 
     def note_account(self, name: str, **values: Any) -> None:
         self._db.execute(sa.update(ACCOUNT).where(ACCOUNT.c.name == name).values(**values))
@@ -45,12 +54,8 @@ class Books:
         self._db.execute(sa.delete(ACCOUNT).where(ACCOUNT.c.name == name))
 
     def of_account(self, name: str, *, selected_only: bool = True) -> list[Book]:
-        statement = (
-            sa.select(COLLECTION, ACCOUNT.c.name.label("account")).join(ACCOUNT).where(ACCOUNT.c.name == name)
-        )
-        if selected_only:
-            statement = statement.where(COLLECTION.c.selected)
-        return [_book(row) for row in self._db.rows(statement.order_by(COLLECTION.c.href))]
+        books = [_book(row) for row in self._db.rows(_OF_ACCOUNT, {"name": name})]
+        return [book for book in books if book.selected or not selected_only]
 
     def get(self, collection_id: int) -> Book | None:
         statement = sa.select(COLLECTION, ACCOUNT.c.name.label("account")).join(ACCOUNT)
@@ -92,9 +97,7 @@ class Books:
         )
 
     def staged(self, collection_id: int) -> list[StagedChange]:
-        rows = self._db.rows(
-            sa.select(STAGED).where(STAGED.c.collection_id == collection_id).order_by(STAGED.c.href)
-        )
+        rows = self._db.rows(_STAGED, {"book": collection_id})
         return [StagedChange(r.collection_id, r.href, r.etag, r.payload, r.gone, r.modified_at) for r in rows]
 
     def unstage(self, collection_id: int, hrefs: Iterable[str]) -> None:

@@ -86,21 +86,23 @@ class Database:
         if some := list(rows):
             self.execute(_insert(table), some)
 
-    def rows(self, statement: sa.Executable) -> Sequence[Any]:
+    def rows(self, statement: sa.Executable, params: Mapping[str, Any] | None = None) -> Sequence[Any]:
         """Read all rows of a query, inside the open transaction or as of now.
 
-        One connection is kept for reading, in no transaction: opening one costs more than a query.
+        One connection is kept for reading, in no transaction: opening one costs more than a query. So
+        does building a statement: those that every round asks stand at the head of their modules, and
+        take ``params``.
         """
         if self._writer is not None:
-            return self._writer.execute(statement).all()
+            return self._writer.execute(statement, params).all()
         with _clear_errors(self.url):
             if self._reader is None:
                 self._reader = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            return self._reader.execute(statement).all()
+            return self._reader.execute(statement, params).all()
 
-    def row(self, statement: sa.Executable) -> Any | None:
+    def row(self, statement: sa.Executable, params: Mapping[str, Any] | None = None) -> Any | None:
         """The first row, or None."""
-        found = self.rows(statement)
+        found = self.rows(statement, params)
         return found[0] if found else None
 
     def backup(self, target: Path) -> None:
@@ -154,6 +156,11 @@ class Database:
 def table(model: type[SQLModel]) -> sa.Table:
     """The Core table of a model."""
     return tables.METADATA.tables[str(model.__tablename__)]
+
+
+def one_of(name: str) -> sa.BindParameter[Any]:
+    """A parameter that takes a sequence of values, for ``in_``."""
+    return sa.bindparam(name, expanding=True)
 
 
 @functools.cache

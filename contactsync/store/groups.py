@@ -13,6 +13,11 @@ from contactsync.store.values import StoredGroup
 GROUP = table(tables.Group)
 GROUP_LINK = table(tables.GroupLink)
 
+_ALL = sa.select(GROUP).order_by(GROUP.c.name, GROUP.c.id)
+_BASE_NAMES = sa.select(GROUP_LINK.c.group_id, GROUP_LINK.c.base_name).where(
+    GROUP_LINK.c.collection_id == sa.bindparam("book")
+)
+
 
 class Groups:
     """Named queries over groups."""
@@ -22,15 +27,11 @@ class Groups:
 
     def all(self) -> list[StoredGroup]:
         """Live groups and tombstones, by name."""
-        rows = self._db.rows(sa.select(GROUP).order_by(GROUP.c.name, GROUP.c.id))
-        return [StoredGroup(row.id, row.name, row.deleted_at) for row in rows]
+        return [StoredGroup(row.id, row.name, row.deleted_at) for row in self._db.rows(_ALL)]
 
     def base_names(self, collection_id: int) -> dict[str, str]:
         """Group id -> the name that this book knows it by."""
-        statement = sa.select(GROUP_LINK.c.group_id, GROUP_LINK.c.base_name).where(
-            GROUP_LINK.c.collection_id == collection_id
-        )
-        return {row[0]: row[1] for row in self._db.rows(statement)}
+        return {row[0]: row[1] for row in self._db.rows(_BASE_NAMES, {"book": collection_id})}
 
     def add(self, group_id: str, name: str, at: datetime) -> None:
         self._db.put(GROUP, [{"id": group_id, "name": name, "updated_at": at}])

@@ -16,7 +16,7 @@ from contactsync.model.contact import Contact
 from contactsync.model.fields import path_text
 from contactsync.store import tables
 from contactsync.store.contacts import chunks
-from contactsync.store.database import Database, table
+from contactsync.store.database import Database, one_of, table
 from contactsync.store.values import JournalRow, OutboxRow, StoredConflict, StoredRun
 from contactsync.sync.types import Clash
 
@@ -26,6 +26,27 @@ CONFLICT = table(tables.Conflict)
 CONTACT = table(tables.Contact)
 COLLECTION = table(tables.Collection)
 ACCOUNT = table(tables.Account)
+
+_OUTBOX = (
+    sa.select(JOURNAL)
+    .where(
+        JOURNAL.c.collection_id == sa.bindparam("book"),
+        JOURNAL.c.side == "remote",
+        JOURNAL.c.state.in_(one_of("states")),
+    )
+    .order_by(JOURNAL.c.id)
+)
+_OF_RUN = [
+    sa.select(rows.c.id).where(rows.c.run_id == sa.bindparam("run")).limit(1) for rows in (JOURNAL, CONFLICT)
+]
+_OPEN = sa.select(sa.func.count()).select_from(CONFLICT).where(CONFLICT.c.status == "open")
+_CONFLICTS = (
+    sa.select(CONFLICT, CONTACT.c.uid, CONTACT.c.display, ACCOUNT.c.name.label("account"))
+    .join(CONTACT, CONTACT.c.id == CONFLICT.c.contact_id)
+    .outerjoin(COLLECTION, COLLECTION.c.id == CONFLICT.c.collection_id)
+    .outerjoin(ACCOUNT, ACCOUNT.c.id == COLLECTION.c.account_id)
+    .order_by(CONFLICT.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +80,8 @@ class Journal:
 
     def drop_run(self, run_id: int) -> bool:
         """A round that did nothing leaves no trace but its time (L36); False when it did something."""
-        for rows in (JOURNAL, CONFLICT):
-            if self._db.row(sa.select(rows.c.id).where(rows.c.run_id == run_id).limit(1)) is not None:
-                return False
+        if any(self._db.row(statement, {"run": run_id}) is not None for statement in _OF_RUN):
+            return False
         self._db.execute(sa.delete(RUN).where(RUN.c.id == run_id))
         return True
 
@@ -123,14 +143,8 @@ class Journal:
         )
 
     def outbox(self, collection_id: int, *states: str) -> list[OutboxRow]:
-        condition = sa.and_(
-            JOURNAL.c.collection_id == collection_id,
-            JOURNAL.c.side == "remote",
-            JOURNAL.c.state.in_(states or ("queued", "sent")),
-        )
-        return [
-            _outbox(row) for row in self._db.rows(sa.select(JOURNAL).where(condition).order_by(JOURNAL.c.id))
-        ]
+        params = {"book": collection_id, "states": states or ("queued", "sent")}
+        return [_outbox(row) for row in self._db.rows(_OUTBOX, params)]
 
     def tried_names(self, collection_id: int) -> set[tuple[int, str]]:
         """(contact, name) of creates in a book that were refused or given up."""
@@ -261,21 +275,13 @@ class Journal:
         self._db.execute(sa.update(CONFLICT).where(CONFLICT.c.id == conflict_id).values(**values))
 
     def open_conflicts(self) -> int:
-        row = self._db.row(
-            sa.select(sa.func.count()).select_from(CONFLICT).where(CONFLICT.c.status == "open")
-        )
+        row = self._db.row(_OPEN)
         return int(row[0]) if row else 0
 
     def conflicts(
         self, *, conflict_id: int | None = None, contact_id: int | None = None, only_open: bool = False
     ) -> list[StoredConflict]:
-        statement = (
-            sa.select(CONFLICT, CONTACT.c.uid, CONTACT.c.display, ACCOUNT.c.name.label("account"))
-            .join(CONTACT, CONTACT.c.id == CONFLICT.c.contact_id)
-            .outerjoin(COLLECTION, COLLECTION.c.id == CONFLICT.c.collection_id)
-            .outerjoin(ACCOUNT, ACCOUNT.c.id == COLLECTION.c.account_id)
-            .order_by(CONFLICT.c.id)
-        )
+        statement = _CONFLICTS
         if conflict_id is not None:
             statement = statement.where(CONFLICT.c.id == conflict_id)
         if contact_id is not None:

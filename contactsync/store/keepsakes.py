@@ -19,6 +19,9 @@ from contactsync.store.values import Quarantined
 IMPORTED = table(tables.Imported)
 QUARANTINE = table(tables.Quarantine)
 
+_QUARANTINED = sa.select(QUARANTINE).order_by(QUARANTINE.c.id)
+_QUARANTINED_IN = _QUARANTINED.where(QUARANTINE.c.collection_id == sa.bindparam("book"))
+
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
@@ -94,9 +97,8 @@ class Keepsakes:
                 self._db.execute(sa.delete(QUARANTINE).where(QUARANTINE.c.id == held.id))
 
     def quarantined(self, collection_id: int | None = None) -> list[Quarantined]:
-        statement = sa.select(QUARANTINE).order_by(QUARANTINE.c.id)
-        if collection_id is not None:
-            statement = statement.where(QUARANTINE.c.collection_id == collection_id)
+        statement = _QUARANTINED if collection_id is None else _QUARANTINED_IN
+        params = {} if collection_id is None else {"book": collection_id}
         return [
             Quarantined(
                 id=row.id,
@@ -111,5 +113,5 @@ class Keepsakes:
                 reason=row.reason,
                 at=row.at,
             )
-            for row in self._db.rows(statement)
+            for row in self._db.rows(statement, params)
         ]

@@ -15,7 +15,7 @@ from contactsync.model import jsonform
 from contactsync.model.contact import Contact
 from contactsync.store import tables
 from contactsync.store.contacts import chunks
-from contactsync.store.database import Database, table
+from contactsync.store.database import Database, one_of, table
 from contactsync.store.values import StoredLink
 from contactsync.sync.types import Base
 
@@ -26,6 +26,31 @@ GROUP = table(tables.Group)
 GROUP_LINK = table(tables.GroupLink)
 
 ALIVE = ("ok", "written", "recheck", "refused")
+
+_IN_STATE = (
+    sa.select(LINK)
+    .where(LINK.c.collection_id == sa.bindparam("book"), LINK.c.state.in_(one_of("states")))
+    .order_by(LINK.c.id)
+)
+_ETAGS = sa.select(LINK.c.href, LINK.c.etag, LINK.c.state).where(LINK.c.collection_id == sa.bindparam("book"))
+_OUT_OF_STEP = (
+    sa.select(LINK.c.contact_id)
+    .join(CONTACT, CONTACT.c.id == LINK.c.contact_id)
+    .where(
+        LINK.c.collection_id.in_(one_of("books")),
+        LINK.c.state.in_(ALIVE),
+        sa.or_(LINK.c.base_hash != CONTACT.c.hash, CONTACT.c.deleted_at.is_not(None)),
+    )
+)
+_HOMELESS = sa.select(CONTACT.c.id).where(
+    CONTACT.c.deleted_at.is_(None),
+    CONTACT.c.held == "",
+    CONTACT.c.id.not_in(
+        sa.select(LINK.c.contact_id)
+        .join(COLLECTION, COLLECTION.c.id == LINK.c.collection_id)
+        .where(COLLECTION.c.account_id == sa.bindparam("account"), LINK.c.state != "deleted")
+    ),
+)
 
 
 class Links:
@@ -58,13 +83,11 @@ class Links:
 
     def etags(self, collection_id: int) -> dict[str, tuple[str | None, str]]:
         """href -> (etag, state) of every link in the book; cheap, for comparing with a listing."""
-        statement = sa.select(LINK.c.href, LINK.c.etag, LINK.c.state).where(
-            LINK.c.collection_id == collection_id
-        )
-        return {row.href: (row.etag, row.state) for row in self._db.rows(statement)}
+        return {row.href: (row.etag, row.state) for row in self._db.rows(_ETAGS, {"book": collection_id})}
 
     def in_state(self, collection_id: int, *states: str) -> list[StoredLink]:
-        return self._all(sa.and_(LINK.c.collection_id == collection_id, LINK.c.state.in_(states)))
+        params = {"book": collection_id, "states": states}
+        return [_stored(row) for row in self._db.rows(_IN_STATE, params)]
 
     def count(self, collection_id: int) -> int:
         condition = sa.and_(LINK.c.collection_id == collection_id, LINK.c.state.in_(ALIVE))
@@ -73,25 +96,11 @@ class Links:
 
     def out_of_step(self, collection_ids: Iterable[int]) -> set[int]:
         """Contacts whose hub state is not what one of these books last agreed to."""
-        condition = sa.and_(
-            LINK.c.collection_id.in_(list(collection_ids)),
-            LINK.c.state.in_(ALIVE),
-            sa.or_(LINK.c.base_hash != CONTACT.c.hash, CONTACT.c.deleted_at.is_not(None)),
-        )
-        statement = (
-            sa.select(LINK.c.contact_id).join(CONTACT, CONTACT.c.id == LINK.c.contact_id).where(condition)
-        )
-        return {row[0] for row in self._db.rows(statement)}
+        return {row[0] for row in self._db.rows(_OUT_OF_STEP, {"books": list(collection_ids)})}
 
     def homeless(self, account_id: int) -> set[int]:
         """Live contacts that are not held and have no link of any kind in this account (L37)."""
-        theirs = (
-            sa.select(LINK.c.contact_id)
-            .join(COLLECTION, COLLECTION.c.id == LINK.c.collection_id)
-            .where(COLLECTION.c.account_id == account_id, LINK.c.state != "deleted")
-        )
-        condition = sa.and_(CONTACT.c.deleted_at.is_(None), CONTACT.c.held == "", CONTACT.c.id.not_in(theirs))
-        return {row[0] for row in self._db.rows(sa.select(CONTACT.c.id).where(condition))}
+        return {row[0] for row in self._db.rows(_HOMELESS, {"account": account_id})}
 
     def accounts_of(self) -> dict[int, list[str]]:
         """Contact id -> names of the accounts that hold it."""
