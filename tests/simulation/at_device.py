@@ -1,0 +1,161 @@
+"""What people do on a device, through the public interface."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from contactsync.api import Engine
+from contactsync.exchange.importer import import_sources
+from contactsync.store.values import StoredContact
+from contactsync.vcard.codec import VCardCodec
+from tests.simulation import facts, people
+from tests.simulation.facts import Facts
+from tests.simulation.oracle import NOTHING, Violation
+from tests.simulation.world import Act, choose
+
+if TYPE_CHECKING:
+    from tests.simulation.stage import Stage
+
+
+@dataclass
+class Edit:
+    """A person's edit on a device, for the undo that may follow."""
+
+    run: int
+    before: Facts
+    after: Facts
+
+
+class AtDevice:
+    """One method for each kind of act; each returns what it did, or nothing where it could not."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    def play(self, act: Act) -> None:
+        engine = self._stage.devices[act.who]
+        live = sorted(engine.contacts(), key=lambda s: s.uid)
+        deed = getattr(self, f"_{act.what.replace('-', '_')}")
+        if act.what in ("create", "import", "restore", "rename-group", "delete-group", "undo") or live:
+            told = deed(act, engine, live)
+            if told:
+                self._stage.reached[f"device {act.what}"] += 1
+                if act.edit:
+                    self._stage.reached[f"device edit {act.edit}"] += 1
+                self._stage.say(f"{act.who} {told}")
+
+    def _create(self, act: Act, engine: Engine, live: Sequence[StoredContact]) -> str:
+        contact = people.newcomer(self._stage.words, self._stage.new_id(act.who))
+        engine.put([contact])
+        after = self._stage.facts(act.who, contact)
+        self._stage.ledger.saw(NOTHING, after)
+        return f"creates {facts.shown(after)}"
+
+    def _edit(self, act: Act, engine: Engine, live: Sequence[StoredContact]) -> str:
+        stored = choose(live, act.pick)
+        opened = engine.export_form(stored.contact)
+        edited = people.edited(opened, act.edit, act.also, self._stage.words)
+        if edited == opened:
+            return ""
+        before = self._stage.facts(act.who, stored.contact)
+        engine.put([edited])
+        after = self._stage.facts(act.who, engine.contact(stored.uid).contact)
+        self._stage.ledger.saw(before, after)
+        self._stage.edits[act.who].append(Edit(engine.runs(1)[0].id, before, after))
+        return f"edits {facts.key(before)}: {facts.difference(before, after)}"
+
+    def _delete(self, act: Act, engine: Engine, live: Sequence[StoredContact]) -> str:
+        stored = choose(live, act.pick)
+        before = self._stage.facts(act.who, stored.contact)
+        engine.delete([stored.uid])
+        self._stage.ledger.forgot(before)
+        return f"deletes {facts.key(before)}"
+
+    def _restore(self, act: Act, engine: Engine, live: Sequence[StoredContact]) -> str:
+        trash = sorted((s for s in engine.trash() if s.merged_into is None), key=lambda s: s.uid)
+        if not trash:
+            return ""
+        stored = choose(trash, act.pick)
+        engine.restore([stored.uid])
+        after = self._stage.facts(act.who, engine.contact(stored.uid).contact)
+        self._stage.ledger.brought_back(after)
+        return f"restores {facts.key(after)}"
+
+    def _rename_group(self, act: Act, engine: Engine, live: Sequence[StoredContact]) -> str:
+        groups = sorted(engine.groups(), key=lambda g: g.name)
+        if not groups:
+            return ""
+        group, new = choose(groups, act.pick), self._stage.words.new("R")
+        engine.rename_group(group.name, new)
+        self._stage.ledger.groups.unite(group.name, new)
+        return f"renames group {group.name} to {new}"
+
+    def _delete_group(self, act: Act, engine: Engine, live: Sequence[StoredContact]) -> str:
+        groups = sorted(engine.groups(), key=lambda g: g.name)
+        if not groups:
+            return ""
+        group = choose(groups, act.pick)
+        members = [self._stage.facts(act.who, s.contact) for s in live if group.id in s.contact.groups]
+        engine.delete_group(group.name)
+        for before in members:
+            self._stage.ledger.saw(before, {**before, "group": before["group"] - {group.name}})
+        return f"deletes group {group.name} of {len(members)}"
+
+    def _merge(self, act: Act, engine: Engine, live: Sequence[StoredContact]) -> str:
+        first, second = choose(live, act.pick), choose(live, act.also)
+        if first.uid == second.uid:
+            return ""
+        both = self._stage.facts(act.who, first.contact), self._stage.facts(act.who, second.contact)
+        merged = engine.merge(first.uid, second.uid)
+        if any(len(remote.books) > 1 for remote in self._stage.remotes.values()):
+            self._stage.ledger.several.add(facts.key(both[0]))  # one card in each book where one was (L40)
+        self._stage.ledger.united(*both, self._stage.facts(act.who, merged.contact))
+        return f"merges {facts.key(both[1])} into {facts.key(both[0])}"
+
+    def _import(self, act: Act, engine: Engine, live: Sequence[StoredContact]) -> str:
+        file = self._stage.folder / "people.vcf"
+        again = file.exists()
+        if not again:
+            some = [people.newcomer(self._stage.words, self._stage.new_id("file")) for _ in range(2)]
+            file.write_bytes(b"".join(VCardCodec().write(contact, None) for contact in some))
+        known = self._memory(engine)
+        before = {s.uid: self._stage.facts(act.who, s.contact) for s in live}
+        import_sources(engine, [str(file)])
+        after = {s.uid: self._stage.facts(act.who, s.contact) for s in engine.contacts()}
+        if known and before != after:
+            raise Violation("L30", f"importing the same file again changed {act.who}")
+        for uid, now in after.items():
+            if uid not in before and len(self._stage.versions(facts.key(now))) > 1:
+                self._stage.ledger.apart.add(facts.key(now))
+            if before.get(uid) != now:
+                self._stage.ledger.saw(before.get(uid, NOTHING), now)
+        return "imports the file again" if known else "imports a file of 2"
+
+    def _memory(self, engine: Engine) -> bool:
+        return any(run.kind == "import" for run in engine.runs(1000))
+
+    def _undo(self, act: Act, engine: Engine, live: Sequence[StoredContact]) -> str:
+        if not self._stage.edits[act.who]:
+            return ""
+        edit = self._stage.edits[act.who].pop()
+        who = facts.key(edit.before)
+        now = {s.uid: self._stage.facts(act.who, s.contact) for s in live}
+        engine.undo(edit.run)
+        told = ""
+        for stored in engine.contacts():
+            before, after = now[stored.uid], self._stage.facts(act.who, stored.contact)
+            if before != after:
+                self._stage.ledger.saw(before, after)
+                told = f"takes back an edit of {who}: {facts.difference(before, after)}"
+            if facts.key(before) == who and self._stage.ledger.is_one(who):
+                self._check_undone(edit, before, after)
+        return told
+
+    def _check_undone(self, edit: Edit, before: Facts, after: Facts) -> None:
+        """P7: what the edit changed and nobody changed since has its former value."""
+        for unit in ("surname", "title", "photo", "birthday"):
+            changed = edit.before[unit] != edit.after[unit]
+            if changed and before[unit] == edit.after[unit] and after[unit] != edit.before[unit]:
+                raise Violation("P7", f"undo left {unit} of {facts.key(before)} at {sorted(after[unit])}")

@@ -1,0 +1,255 @@
+"""The oracle: what each person set and saw, and what must therefore be where (P1 to P4, P8).
+
+It shares no code with the engine. It keeps a ledger of values; a value stands until somebody who saw
+it took it away or put another in its place.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tests.simulation.facts import Facts, key, shown, values
+from tests.simulation.remotes import Kind
+
+NOTHING: Facts = {}
+
+
+class Violation(AssertionError):
+    """A property does not hold; ``law`` is its number."""
+
+    def __init__(self, law: str, text: str) -> None:
+        super().__init__(f"{law}: {text}")
+        self.law = law
+
+
+class Classes:
+    """Names that stand for the same thing: contacts that were merged, groups that were renamed."""
+
+    def __init__(self) -> None:
+        self._parent: dict[str, str] = {}
+
+    def of(self, name: str) -> str:
+        while (parent := self._parent.get(name, name)) != name:
+            name = parent
+        return name
+
+    def unite(self, one: str, other: str) -> None:
+        if self.of(one) != self.of(other):
+            self._parent[self.of(other)] = self.of(one)
+
+
+@dataclass
+class Ledger:
+    """Who set what. A value is (person, unit, text); persons and groups by their class.
+
+    ``several`` are persons of whom somebody put up more than one card; ``deleted`` those whom somebody
+    deleted at any time; ``absorbed`` those who were made part of another: an edit that did not know of it
+    brings them back; ``apart`` those who came to several places on different ways, and meet only later
+    (L28); ``taken`` are values that an edit took away.
+    """
+
+    standing: set[tuple[str, str, str]] = field(default_factory=set)
+    ever: set[tuple[str, str, str]] = field(default_factory=set)
+    people: Classes = field(default_factory=Classes)
+    groups: Classes = field(default_factory=Classes)
+    several: set[str] = field(default_factory=set)
+    deleted: set[str] = field(default_factory=set)
+    absorbed: set[str] = field(default_factory=set)
+    apart: set[str] = field(default_factory=set)
+    taken: set[tuple[str, str, str]] = field(default_factory=set)
+
+    def saw(self, before: Facts, after: Facts, *, kept: Facts | None = None) -> None:
+        """Somebody who saw ``before`` made it ``after``; of this ``kept`` is what the remote took."""
+        who = key(after or before)
+        if who in self.absorbed:
+            self.several.add(who)
+        self.taken |= self._take_away(before, after)
+        added = (values(after) - values(before)) & values(after if kept is None else kept)
+        self.standing |= {(who, unit, value) for unit, value in added}
+        self.ever |= {(who, unit, value) for unit, value in values(after)}
+
+    def brought_back(self, after: Facts) -> None:
+        """Somebody put back what was deleted, as it was; what others took away since stays away."""
+        who = key(after)
+        added = {(who, unit, value) for unit, value in values(after)}
+        self.standing |= {value for value in added if self.classed(value) not in self.taken}
+        self.ever |= added
+
+    def forgot(self, before: Facts) -> None:
+        """Somebody who saw ``before`` deleted the contact."""
+        self.deleted.add(key(before))
+        self._take_away(before, NOTHING)
+
+    def united(self, survivor: Facts, other: Facts, after: Facts) -> None:
+        """Somebody who saw both made one of them."""
+        for before in (survivor, other):
+            self._take_away(before, after)
+        self.people.unite(key(survivor), key(other))
+        self.ever |= {(key(survivor), unit, value) for unit, value in values(after)}
+
+    def _take_away(self, before: Facts, after: Facts) -> set[tuple[str, str, str]]:
+        gone = {self.classed((key(before), *value)) for value in values(before) - values(after)}
+        self.standing = {value for value in self.standing if self.classed(value) not in gone}
+        return gone
+
+    def classed(self, value: tuple[str, str, str]) -> tuple[str, str, str]:
+        who, unit, text = value
+        if unit == "given":
+            return self.people.of(who), unit, "" if self.people.of(who) == self.people.of(text) else text
+        return self.people.of(who), unit, self.groups.of(text) if unit == "group" else text
+
+    def is_one(self, who: str) -> bool:
+        """Is there exactly one card of this person for all that people did?"""
+        root = self.people.of(who)
+        return not any(self.people.of(name) == root for name in self.several)
+
+
+@dataclass(frozen=True)
+class DeviceState:
+    """``held`` contacts wait for a person; ``records`` are the texts of conflicts and of the trash."""
+
+    name: str
+    contacts: Sequence[Facts]
+    held: Sequence[Facts]
+    records: str
+    recorded: frozenset[str]
+
+
+@dataclass(frozen=True)
+class RemoteState:
+    name: str
+    kind: Kind
+    cards: Sequence[Facts]
+
+
+def check(ledger: Ledger, devices: Sequence[DeviceState], remotes: Sequence[RemoteState]) -> None:
+    """All properties of a world that has come to rest. Raises `Violation`."""
+    _nothing_lost(ledger, devices)
+    for device in devices:
+        _nothing_invented(ledger, device, devices)
+        if len(remotes) == 1:
+            _nothing_returns(ledger, device, devices)
+    for device in devices[1:]:
+        _agree(ledger, devices[0], device, remotes)
+    for remote in remotes:
+        _shows(ledger, remote, devices[0])
+
+
+def _nothing_lost(ledger: Ledger, devices: Sequence[DeviceState]) -> None:
+    there = _classed(ledger, [facts for d in devices for facts in d.contacts])
+    records = " ".join(d.records for d in devices)
+    for value in sorted(ledger.standing):
+        if ledger.classed(value) not in there and not _on_record(ledger, value, records):
+            raise Violation("P1", f"{value[1]} {value[2]} of {value[0]} is nowhere")
+
+
+def _on_record(ledger: Ledger, value: tuple[str, str, str], records: str) -> bool:
+    _, unit, text = value
+    names = [text]
+    if unit == "group":
+        names += [
+            v[2] for v in ledger.ever if v[1] == "group" and ledger.groups.of(v[2]) == ledger.groups.of(text)
+        ]
+    return any(f'"{name}"' in records for name in names)
+
+
+def _nothing_invented(ledger: Ledger, device: DeviceState, devices: Sequence[DeviceState]) -> None:
+    ever = {ledger.classed(value) for value in ledger.ever}
+    for facts in device.contacts:
+        for value in sorted(_classed(ledger, [facts]) - ever):
+            raise Violation("P2", f"nobody ever set {value[1]} {value[2]} of {value[0]} ({device.name})")
+    live = {ledger.people.of(key(facts)) for facts in device.contacts}
+    deleted = {ledger.people.of(who) for who in ledger.deleted}
+    for who in sorted({ledger.classed(value)[0] for value in ledger.standing} - live - deleted):
+        if ledger.is_one(who):
+            raise Violation("P2", f"nobody deleted {who}, who is not on {device.name}")
+    _once(ledger, device.contacts, device.name)
+
+
+def _nothing_returns(ledger: Ledger, device: DeviceState, devices: Sequence[DeviceState]) -> None:
+    """What somebody took away who saw it is back only where edits crossed, and then on record.
+
+    With several accounts a value may also come from one that the contact had not met yet (L28).
+    """
+    standing = {ledger.classed(value) for value in ledger.standing}
+    recorded = {ledger.people.of(who) for d in devices for who in d.recorded}
+    apart = {ledger.people.of(who) for who in ledger.apart}
+    for facts in device.contacts:
+        root = ledger.people.of(key(facts))
+        if root in recorded or not ledger.is_one(root) or root in apart:
+            continue
+        for value in sorted(_classed(ledger, [facts]) - standing):
+            if value[1] != "given":
+                raise Violation("P2", f"{value[1]} {value[2]} of {root} came back on {device.name}")
+        if root not in {value[0] for value in standing}:
+            raise Violation("P2", f"{root} was deleted and is back on {device.name}")
+
+
+def _once(ledger: Ledger, cards: Iterable[Facts], place: str) -> None:
+    counts = Counter(ledger.people.of(key(facts)) for facts in cards)
+    for who, number in sorted(counts.items()):
+        if number > 1 and ledger.is_one(who):
+            raise Violation("P2", f"{who} is there {number} times: {place}")
+
+
+def _agree(ledger: Ledger, one: DeviceState, other: DeviceState, remotes: Sequence[RemoteState]) -> None:
+    """In all that some remote can carry from one to the other."""
+    sides = [
+        {who: {unit: _carried(remotes, unit, facts) for unit in facts} for who, facts in cards.items()}
+        for cards in (_alone(ledger, one.contacts), _alone(ledger, other.contacts))
+    ]
+    _same(ledger, *sides, one.name, other.name)
+
+
+def _carried(remotes: Sequence[RemoteState], unit: str, facts: Facts) -> frozenset[str]:
+    return facts[unit] if any(remote.kind.shows(facts)[unit] for remote in remotes) else frozenset()
+
+
+def _shows(ledger: Ledger, remote: RemoteState, device: DeviceState) -> None:
+    _once(ledger, remote.cards, remote.name)
+    held = {ledger.people.of(key(facts)) for facts in device.held}
+    hub = {w: f for w, f in _alone(ledger, device.contacts).items() if w not in held}
+    there = {w: f for w, f in _alone(ledger, remote.cards).items() if w not in held}
+    shows = remote.kind.shows
+    _same(
+        ledger,
+        {w: shows(f) for w, f in hub.items()},
+        {w: shows(f) for w, f in there.items()},
+        device.name,
+        remote.name,
+    )
+    for who, facts in hub.items():
+        if not remote.kind.emails_agree(facts, there[who]):
+            raise Violation(
+                "P3",
+                f"e-mails of {who}: {shown(facts)} on {device.name}, {shown(there[who])} at {remote.name}",
+            )
+
+
+def _same(
+    ledger: Ledger, one: Mapping[str, Facts], other: Mapping[str, Facts], here: str, there: str
+) -> None:
+    for who in sorted(one.keys() | other.keys()):
+        if who not in one or who not in other:
+            raise Violation(
+                "P3", f"{who} is only at {here if who in one else there}, not at both {here} and {there}"
+            )
+        for unit in sorted(one[who].keys() - {"given", "x"}):
+            mine, yours = sorted(one[who][unit]), sorted(other[who][unit])
+            if mine != yours:
+                raise Violation("P3", f"{unit} of {who} is {mine} on {here} and {yours} on {there}")
+
+
+def _alone(ledger: Ledger, cards: Iterable[Facts]) -> dict[str, Facts]:
+    """By person, leaving out those with several cards for a reason."""
+    found = {}
+    for facts in cards:
+        if ledger.is_one(key(facts)):
+            found[ledger.people.of(key(facts))] = facts
+    return found
+
+
+def _classed(ledger: Ledger, cards: Iterable[Facts]) -> set[tuple[str, str, str]]:
+    return {ledger.classed((key(facts), unit, value)) for facts in cards for unit, value in values(facts)}

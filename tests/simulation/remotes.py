@@ -1,0 +1,209 @@
+"""The kinds of remote that the worlds have: real habits, as data.
+
+Each is a `MemoryServer` with the habits of a kind of server, a codec that knows what such a remote can
+hold, and the oracle's own word on what of a contact shows there.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from contactsync.connectors.base import Create, Outcome, Step, Unknown
+from contactsync.connectors.memory import Habits, MemoryConnector, MemoryServer
+from contactsync.model.contact import Contact
+from contactsync.vcard.codec import VCardCodec
+from tests.simulation.facts import Facts, key, of_card, picture
+
+MOST_EMAILS = 3
+NOTE_LENGTH = 8
+
+
+@dataclass(frozen=True)
+class Kind:
+    """``unseen`` are units that the remote does not keep as they are; ``most_emails`` it can hold."""
+
+    name: str
+    habits: Callable[[], Habits]
+    codec: Callable[[], VCardCodec] = VCardCodec
+    unseen: frozenset[str] = frozenset()
+    most_emails: int = 0
+    ids_change: bool = False
+
+    def shows(self, facts: Facts) -> Facts:
+        """What must be there of a contact; e-mails are compared by `emails_agree` where they are cut."""
+        hidden = self.unseen | ({"email"} if self.most_emails else frozenset())
+        return {unit: frozenset() if unit in hidden else some for unit, some in facts.items()}
+
+    def emails_agree(self, hub: Facts, there: Facts) -> bool:
+        if not self.most_emails:
+            return True
+        return there["email"] <= hub["email"] and len(there["email"]) == min(
+            self.most_emails, len(hub["email"])
+        )
+
+
+class FewEmails(VCardCodec):
+    """Outlook's contact has room for three addresses and no label beside them."""
+
+    def read(self, payload: bytes) -> Contact:
+        contact = super().read(payload)
+        return replace(contact, emails=tuple(replace(e, label="") for e in contact.emails))
+
+    def project(self, contact: Contact) -> Contact:
+        return super().project(replace(contact, emails=_best(contact)))
+
+    def write(self, contact: Contact, original: bytes | None) -> bytes:
+        return super().write(replace(contact, emails=_best(contact)), original)
+
+
+def _best(contact: Contact) -> tuple[object, ...]:
+    ordered = sorted(contact.emails, key=lambda e: e.pref or 101)
+    kept = ordered[:MOST_EMAILS]
+    return tuple(replace(e, label="") for e in contact.emails if e in kept)
+
+
+class ShortNotes(VCardCodec):
+    """A remote that says beforehand how long a note may be."""
+
+    def project(self, contact: Contact) -> Contact:
+        return super().project(_shortened(contact))
+
+    def write(self, contact: Contact, original: bytes | None) -> bytes:
+        return super().write(_shortened(contact), original)
+
+
+def _shortened(contact: Contact) -> Contact:
+    return replace(
+        contact, notes=tuple(replace(n, text=n.text[:NOTE_LENGTH].rstrip()) for n in contact.notes)
+    )
+
+
+# ---- what becomes of a card when it is stored ----------------------------------------------------
+
+Store = Callable[[bytes], bytes]
+
+
+def in_other_order(payload: bytes) -> bytes:
+    """Radicale writes properties in its own order."""
+    lines = [line for line in _unfolded(payload).split(b"\r\n") if line]
+    return b"\r\n".join([*lines[:2], *sorted(lines[2:-1]), lines[-1], b""])
+
+
+def converted(payload: bytes) -> bytes:
+    """Folded case and format, and a display name derived from the structured one."""
+    lines = []
+    for line in _unfolded(payload).split(b"\r\n"):
+        head, _, value = line.partition(b":")
+        if head.rpartition(b".")[2].startswith(b"EMAIL"):
+            value = value.lower()
+        elif head.rpartition(b".")[2].startswith(b"TEL"):
+            value = value if value.startswith(b"+") else b"+" + value
+        elif head == b"N":
+            surname, given = value.split(b";")[:2]
+            lines = [b"FN:" + surname + b"\\, " + given if one.startswith(b"FN:") else one for one in lines]
+        lines.append(head + b":" + value if head and b":" in line else line)
+    return b"\r\n".join(lines)
+
+
+def without_notes(payload: bytes) -> bytes:
+    return re.sub(rb"(?m)^NOTE[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*", b"", payload)
+
+
+def with_cut_notes(payload: bytes) -> bytes:
+    whole = re.sub(rb"\r\n[ \t]", b"", payload)
+    return re.sub(rb"(?m)^NOTE:([^\r\n]{0,8})[^\r\n]*", lambda m: b"NOTE:" + m.group(1).rstrip(b"\\ "), whole)
+
+
+def recompressed(payload: bytes) -> bytes:
+    lines = []
+    for line in _unfolded(payload).split(b"\r\n"):
+        head, _, value = line.partition(b":")
+        if head.startswith(b"PHOTO"):
+            word = base64.b64decode(value).decode().partition(" ")[2]
+            line = head + b":" + base64.b64encode(picture(word, recompressed=True))
+        lines.append(line)
+    return b"\r\n".join(lines)
+
+
+def _unfolded(payload: bytes) -> bytes:
+    return re.sub(rb"\r\n[ \t]", b"", payload)
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("faithful", Habits),
+        Kind("radicale", lambda: Habits(on_store=in_other_order, unique_uids=True)),
+        Kind("sabre", lambda: Habits(incremental=False, etag_on_write=False)),
+        Kind("cyrus", lambda: Habits(on_store=converted, etag_on_write=False)),
+        Kind("forgetful", lambda: Habits(on_store=without_notes), unseen=frozenset({"note"})),
+        Kind("cutting", lambda: Habits(on_store=with_cut_notes), unseen=frozenset({"note"})),
+        Kind("photo", lambda: Habits(on_store=recompressed)),
+        Kind("photo-blind", lambda: Habits(on_store=recompressed, etag_on_write=False)),
+        Kind(
+            "google",
+            lambda: Habits(
+                names_href=False,
+                settles_after=timedelta(minutes=3),
+                carry_payload=True,
+                show_stored=True,
+                page_size=2,
+            ),
+            ids_change=True,
+        ),
+        Kind(
+            "graph",
+            lambda: Habits(names_href=False, conditional=False, repeat_rows=True, carry_payload=True),
+            codec=FewEmails,
+            unseen=frozenset({"label", "labelled"}),
+            most_emails=MOST_EMAILS,
+        ),
+        Kind("short-notes", Habits, codec=ShortNotes, unseen=frozenset({"note"})),
+        Kind("paged", lambda: Habits(page_size=1, repeat_rows=True, carry_payload=True)),
+        Kind("forgets-place", lambda: Habits(whole_again=True)),
+    )
+}
+
+
+class Remote:
+    """One account: a server of a kind, and what its connectors were asked to do."""
+
+    def __init__(self, name: str, kind: str, books: int, clock: Callable[[], datetime]) -> None:
+        self.name = name
+        self.kind = KINDS[kind]
+        self.codec = self.kind.codec()
+        self.server = MemoryServer(self.kind.habits(), clock)
+        for number in range(1, books):
+            self.server.make_book(f"book{number}")
+        self.writes = 0
+        self.gone: list[bytes] = []
+        self.in_doubt: set[str] = set()
+
+    @property
+    def books(self) -> list[str]:
+        return sorted(self.server.books)
+
+    def cards(self) -> list[tuple[str, bytes]]:
+        """All cards of all books, in the order of their hrefs."""
+        found = [(h, c.payload) for b in self.books for h, c in self.server.book(b).cards.items()]
+        return sorted(found)
+
+    def commits(self) -> int:
+        return sum(len(self.server.book(book).log) for book in self.books)
+
+
+class RemoteConnector(MemoryConnector):
+    def __init__(self, remote: Remote) -> None:
+        super().__init__(remote.server, remote.codec)
+        self._remote = remote
+
+    def _do(self, collection: str, step: Step) -> Outcome:
+        self._remote.writes += 1
+        outcome = super()._do(collection, step)
+        if isinstance(outcome, Unknown) and isinstance(step, Create):
+            self._remote.in_doubt.add(key(of_card(step.payload)))
+        return outcome

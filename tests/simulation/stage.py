@@ -1,0 +1,410 @@
+"""Carries out a world: real engines on real databases, simulated remotes, one clock for all."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import shutil
+import sqlite3
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from contactsync.api import Engine, Hooks
+from contactsync.config import AccountConfig, Config
+from contactsync.connectors.base import AccountSettings
+from contactsync.connectors.memory import MemoryConnector
+from contactsync.engine.hub import describe
+from contactsync.engine.report import AccountReport
+from contactsync.model.contact import Contact
+from contactsync.store.values import JournalRow
+from contactsync.sync.brakes import Limits
+from tests.simulation import facts, people
+from tests.simulation.at_device import AtDevice, Edit
+from tests.simulation.at_remote import AtRemote
+from tests.simulation.facts import Facts
+from tests.simulation.oracle import DeviceState, Ledger, RemoteState, Violation, check
+from tests.simulation.remotes import Remote, RemoteConnector
+from tests.simulation.world import Act, Plan
+
+ROUNDS = 2
+SETTLE = timedelta(minutes=10)
+KEPT_QUIET = ("contact", "link", "contact_group", "group_link", "conflict", "journal", "media", "alias")
+MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
+
+
+class Died(BaseException):
+    """The process of a device ends here, whatever it was doing."""
+
+
+class Stage:
+    """One world while it happens. `run` raises `Violation`; ``story`` tells what happened."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.story: list[str] = []
+        self.reached: Counter[str] = Counter()
+        self.ledger = Ledger()
+        self.album = facts.Album()
+        self.words = people.Words(self.album)
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        self.remotes = {
+            f"r{i}": Remote(f"r{i}", kind, books, lambda: self.now)
+            for i, (kind, books) in enumerate(plan.shape.remotes)
+        }
+        self.devices: dict[str, Engine] = {}
+        self.here, self.elsewhere = AtDevice(self), AtRemote(self)
+        self.edits: dict[str, list[Edit]] = {name: [] for name in plan.shape.devices}
+        self._ids = 0
+        self._act: Act | None = None
+        self._passed: Counter[str] = Counter()
+        self._met = False
+        self._faulty: Remote | None = None
+
+    # ---- the course of a world -------------------------------------------------------------------
+
+    def run(self) -> None:
+        with self._opened():
+            for act in self.plan.acts:
+                self._tick(act.pick)
+                self.play(act)
+            self.say("everybody rests")
+            if self.plan.shape.forks and len(self.devices) == 1:
+                self._any_order()
+            self.rounds(ROUNDS + len(self.devices) - 1)
+            self.judge()
+            self.rounds(1)  # a listing without them lets go of the cards that the last round deleted (L22)
+            self.quiet()
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[None]:
+        self.folder = Path(tempfile.mkdtemp(prefix="world-", dir=MEMORY))
+        try:
+            for name in self.plan.shape.devices:
+                (self.folder / name).mkdir()
+                shutil.copy(template(), self.folder / name / template().name)
+                self._open(name)
+            yield
+        finally:
+            for engine in self.devices.values():
+                engine.close()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _open(self, name: str) -> None:
+        if name in self.devices:
+            self.devices[name].close()
+        accounts = tuple(
+            AccountConfig(r, "memory", conflicts=self.plan.shape.policy) for r in sorted(self.remotes)
+        )
+        hooks = Hooks(
+            now=lambda: self.now,
+            new_id=functools.partial(self.new_id, name),
+            connect=self._connect,
+            step=functools.partial(self._boundary, name),
+        )
+        folder = self.folder / name
+        self.devices[name] = Engine(Config(folder / "config.toml", accounts=accounts), folder, hooks=hooks)
+
+    def _connect(self, settings: AccountSettings) -> MemoryConnector:
+        return RemoteConnector(self.remotes[settings.name])
+
+    def new_id(self, name: str) -> str:
+        self._ids += 1
+        return f"{name}-{self._ids:06d}-{self.plan.shape.seed:08x}"
+
+    def _tick(self, pick: float) -> None:
+        self.now += timedelta(seconds=1 + int(pick * 200))
+
+    def say(self, text: str) -> None:
+        self.story.append(text)
+
+    def play(self, act: Act) -> None:
+        if act.what == "sync":
+            self.round(act)
+        elif act.who == "x":
+            self.elsewhere.play(act)
+        else:
+            self.here.play(act)
+
+    # ---- rounds ----------------------------------------------------------------------------------
+
+    def round(self, act: Act) -> None:
+        """One round of a device over all its accounts, with the fault and what people do meanwhile."""
+        if self.plan.shape.forks and act.fault == "die" and not act.meanwhile:
+            self._any_crash(act)
+        self._round(act)
+
+    def _round(self, act: Act) -> None:
+        names = sorted(self.remotes)
+        if act.pick > 0.5:
+            names.reverse()
+        self._act, self._passed, self._met = act, Counter(), False
+        self._arm(act, self.remotes[names[0]])
+        engine = self.devices[act.who]
+        try:
+            report = engine.sync(names, limits=Limits(enabled=False), wait_seconds=0)
+        except Died as end:
+            self.say(f"{act.who} syncs and dies at {end}")
+            self._open(act.who)
+            return
+        finally:
+            self._act = None
+            self._disarm(act)
+        for account in report.accounts:
+            self._tell(act, account)
+        self._tell_run(act.who, engine, report.run)
+
+    def _arm(self, act: Act, remote: Remote) -> None:
+        habits = remote.server.habits
+        if act.fault == "lose-reply":
+            habits.lose_replies = act.number
+        elif act.fault == "refuse":
+            habits.refuse = act.number
+        elif act.fault == "break-off":
+            habits.break_off = act.number
+        else:
+            return
+        self._faulty = remote
+
+    def _disarm(self, act: Act) -> None:
+        for remote in self.remotes.values():
+            habits = remote.server.habits
+            if remote is self._faulty and habits.lose_replies + habits.refuse + habits.break_off < act.number:
+                self.reached[f"fault {act.fault}"] += 1
+            habits.lose_replies = habits.refuse = habits.break_off = 0
+        self._faulty = None
+
+    def _boundary(self, device: str, step: str) -> None:
+        act = self._act
+        self.reached[f"step {step}"] += 1
+        if act is None:
+            return
+        if step == act.at and not self._met:
+            self._met = True
+            for other in act.meanwhile:
+                if other.who == device and step == "decided":
+                    continue  # the device's own database is locked while it decides
+                self.reached[f"meanwhile {step}"] += 1
+                self.say(f"  meanwhile, at {step}:")
+                self.play(other)
+        if act.fault == "die" and step == act.at:
+            self._passed[step] += 1
+            if self._passed[step] > act.number:
+                self.reached[f"die {step}"] += 1
+                raise Died(step)
+
+    def _tell(self, act: Act, account: AccountReport) -> None:
+        self.reached[f"round {account.state}"] += 1
+        if account.state not in ("ok", "temporary"):
+            raise Violation("round", f"{act.who} with {account.name}: {account.state} {account.message}")
+        for book in account.books:
+            if book.errors:
+                raise Violation("round", f"{act.who} with {account.name}: {book.errors}")
+            self.reached["conflict"] += book.conflicts
+            self.reached["held"] += book.duplicates_for_review
+        if account.state != "ok":
+            self.say(f"{act.who} syncs with {account.name}: {account.message}")
+
+    def _tell_run(self, device: str, engine: Engine, run: int) -> None:
+        rows = engine.store.journal.of_run(run)
+        for row in rows:
+            self.reached[f"{row.side} {row.action}"] += 1
+        self.say(f"{device} syncs: {'; '.join(map(_step, rows)) or 'nothing'}")
+
+    def rounds(self, count: int, *, backwards: bool = False) -> None:
+        """Full rounds of every device, with time to settle between them; ``backwards`` takes the accounts
+        in the other order."""
+        for number in range(count):
+            for name in self.devices:
+                self.now += SETTLE
+                self.round(Act("sync", name, pick=(number + backwards) % 2))
+
+    # ---- the same state, another course ------------------------------------------------------------
+
+    def _any_crash(self, act: Act) -> None:
+        """P5: a round that dies, and the next one, lead to where a round leads that does not die."""
+        self.reached["fork crash"] += 1
+        whole, _ = self._other_course(lambda: self._round(replace(act, fault="")))
+        died, _ = self._other_course(lambda: self._round(act))
+        self._compare("P5", f"a round that died at {act.at} ({act.number})", whole, died)
+
+    def _any_order(self) -> None:
+        """P6: without conflicts, the order of accounts and of rows changes nothing."""
+        here, one = self._other_course(lambda: None)
+        there, other = self._other_course(lambda: None, backwards=True)
+        if one == other == 0:
+            self.reached["fork order"] += 1
+            self._compare("P6", "the other order of accounts and rows", here, there)
+
+    def _other_course(self, start: Callable[[], None], *, backwards: bool = False) -> tuple[list[str], int]:
+        """Where ``start`` and three quiet rounds would lead, and the conflicts on the way; nothing of it
+        stays."""
+        restore = self._save()
+        told = len(self.story)
+        for remote in self.remotes.values():
+            remote.server.habits.arrange = (lambda rows: rows[::-1]) if backwards else (lambda rows: rows)
+        before = sum(len(engine.conflicts()) for engine in self.devices.values())
+        start()
+        self.rounds(ROUNDS + len(self.devices), backwards=backwards)
+        conflicts = sum(len(engine.conflicts()) for engine in self.devices.values()) - before
+        state = [
+            f"{place.name}: {facts.shown(one)}"
+            for place in (*self.device_states(), *self.remote_states())
+            for one in (place.contacts if isinstance(place, DeviceState) else place.cards)
+        ]
+        del self.story[told:]
+        restore()
+        return sorted(state), conflicts
+
+    def _compare(self, law: str, what: str, one: list[str], other: list[str]) -> None:
+        only = [[line for line in a if line not in b] for a, b in ((one, other), (other, one))]
+        if any(only) or len(one) != len(other):
+            raise Violation(law, f"{what} makes a difference: {only[0][:3]} or {only[1][:3]}")
+
+    def _save(self) -> Callable[[], None]:
+        """The state of all devices and remotes; call what it returns to have it back."""
+        aside = Path(tempfile.mkdtemp(prefix="world-", dir=MEMORY))
+        self._copy(self.folder, aside)
+        books = {
+            name: {href: _copied(book) for href, book in remote.server.books.items()}
+            for name, remote in self.remotes.items()
+        }
+        now, gone = self.now, {name: list(remote.gone) for name, remote in self.remotes.items()}
+
+        def restore() -> None:
+            self._copy(aside, self.folder)
+            shutil.rmtree(aside)
+            for name, remote in self.remotes.items():
+                remote.server.books = books[name]
+                remote.gone = gone[name]
+            self.now = now
+
+        return restore
+
+    def _copy(self, source: Path, target: Path) -> None:
+        for name in self.devices:
+            self.devices[name].close()
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(source, target)
+        for name in self.devices:
+            self._open(name)
+
+    # ---- judging ---------------------------------------------------------------------------------
+
+    def judge(self) -> None:
+        check(self.ledger, self.device_states(), self.remote_states())
+
+    def device_states(self) -> list[DeviceState]:
+        return [self._device_state(name) for name in self.devices]
+
+    def _device_state(self, name: str) -> DeviceState:
+        engine = self.devices[name]
+        live, trash, conflicts = engine.contacts(), engine.trash(), engine.conflicts()
+        told = json.dumps(
+            [
+                [_dates([c.base, c.local, c.remote]) for c in conflicts],
+                [sorted(map(list, facts.values(self.facts(name, s.contact)))) for s in trash],
+            ],
+            ensure_ascii=False,
+        )
+        return DeviceState(
+            name,
+            [self.facts(name, s.contact) for s in live],
+            [self.facts(name, s.contact) for s in live if s.held],
+            _as_words(told, self.album),
+            frozenset(_given(engine, c.contact_id) for c in conflicts),
+        )
+
+    def remote_states(self) -> list[RemoteState]:
+        return [
+            RemoteState(r.name, r.kind, [facts.of_card(payload) for _, payload in r.cards()])
+            for r in self.remotes.values()
+        ]
+
+    def facts(self, device: str, contact: Contact) -> Facts:
+        named = self.devices[device].hub.with_names(contact)
+        return facts.of_contact(named, named.groups, self.album)
+
+    def quiet(self) -> None:
+        """P4: once all is told, rounds only look."""
+        for name in self.devices:
+            before = [(r.commits(), r.writes) for r in self.remotes.values()], self._rows(name)
+            self.now += SETTLE
+            self.round(Act("sync", name))
+            after = [(r.commits(), r.writes) for r in self.remotes.values()], self._rows(name)
+            if before != after:
+                changed = [table for table in KEPT_QUIET if before[1].get(table) != after[1].get(table)]
+                raise Violation("P4", f"a round of {name} was not quiet: {before[0]} {after[0]} {changed}")
+
+    def _rows(self, name: str) -> dict[str, str]:
+        with contextlib.closing(sqlite3.connect(self.folder / name / template().name)) as database:
+            tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+            return {
+                table: hashlib.sha256(
+                    repr(database.execute(f"SELECT * FROM {table}").fetchall()).encode()
+                ).hexdigest()
+                for table in sorted(set(tables) & set(KEPT_QUIET))
+            }
+
+    def versions(self, who: str) -> list[Facts]:
+        """What is known of a person at all places at this moment."""
+        here = [self.facts(name, s.contact) for name, e in self.devices.items() for s in e.contacts()]
+        there = [facts.of_card(payload) for r in self.remotes.values() for _, payload in r.cards()]
+        return [one for one in [*here, *there] if facts.key(one) == who]
+
+
+def _copied(book: Any) -> Any:
+    return replace(book, cards=dict(book.cards), log=list(book.log), times=list(book.times))
+
+
+def _name(contact: Contact | None) -> str:
+    return contact.name.part("given") if contact else ""
+
+
+def _step(row: JournalRow) -> str:
+    """One step of a round: where, what, whom, and what changed."""
+    changes = describe(row.before, row.after) if row.action == "update" else {}
+    told = ", ".join(
+        f"{path} {old!r} -> {new!r}" for path, (old, new) in changes.items() if path != "updated"
+    )
+    where = f"at {row.collection_id}" if row.side == "remote" else row.note
+    return " ".join(
+        part for part in (row.side, row.action, _name(row.after or row.before), where, told) if part
+    )
+
+
+def _given(engine: Engine, contact_id: int) -> str:
+    stored = engine.store.contacts.get(contact_id)
+    return _name(stored.contact) if stored else ""
+
+
+def _dates(told: object) -> object:
+    """Dates of a record as the facts have them."""
+    if isinstance(told, list):
+        return [_dates(part) for part in told]
+    if isinstance(told, dict) and {"year", "month", "day"} <= told.keys():
+        return f"{told['year']:04}{told['month']:02}{told['day']:02}"
+    return {name: _dates(part) for name, part in told.items()} if isinstance(told, dict) else told
+
+
+def _as_words(records: str, album: facts.Album) -> str:
+    """Texts of records as quoted words; pictures by what they show."""
+    for sha256 in album.hashes():
+        records = records.replace(sha256, album.word(sha256))
+    for mark in ("\\n", " ", "+"):
+        records = records.replace(mark, '" "')
+    return records
+
+
+@functools.cache
+def template() -> Path:
+    """An empty device database, made once: a world gets a copy."""
+    folder = Path(tempfile.mkdtemp(prefix="world-", dir=MEMORY))
+    Engine(Config(folder / "config.toml"), folder).close()
+    return next(folder.glob("*.db"))
