@@ -124,7 +124,7 @@ class _Applier:
         """A membership that was added to a deleted group brings the group back (L23, L39)."""
         names = outcome.spokes[0].state.names
         before = outcome.stored.contact.groups if outcome.stored else frozenset()
-        for group_id in (outcome.hub.contact.groups - before) & names.dead:
+        for group_id in sorted((outcome.hub.contact.groups - before) & names.dead):
             self._store.groups.update(group_id, self._at, name=names.name_of(group_id))
             for state in self._decision.states:
                 state.names.revive(group_id)
@@ -347,7 +347,7 @@ class _Applier:
                     pushed.updated += 1
                 case _:
                     pushed.deleted += 1
-        for group_id in step.target.groups - state.names.base.keys() - state.names.dead:
+        for group_id in sorted(step.target.groups - state.names.base.keys() - state.names.dead):
             self._store.groups.link(group_id, state.book.id, state.names.name_of(group_id))
 
     def _conflict(self, contact_id: int, collection_id: int, clash: Clash) -> bool:

@@ -313,7 +313,7 @@ def flatten(contact: Contact, keys: Mapping[str, tuple[str, ...]] | None = None)
         if row.kind is Kind.SCALAR:
             values[row.path,] = content
         elif row.kind is Kind.SET:
-            values.update({(row.path, member): True for member in content})
+            values.update({(row.path, member): True for member in sorted(content)})
         else:
             names = keys[row.path] if keys and row.path in keys else entry_keys(row, content)
             order[row.path] = names

@@ -42,7 +42,7 @@ def test_a_seed_tells_the_same_story_whatever_the_hashes_are() -> None:
 def _story(hash_seed: str) -> str:
     code = (
         "from tests.simulation.stage import Stage; from tests.simulation.world import draw\n"
-        "for seed in (3, 25, 93):\n    s = Stage(draw(seed)); s.run(); print('\\n'.join(s.story))"
+        "for seed in (3, 25, 45, 47):\n    s = Stage(draw(seed)); s.run(); print('\\n'.join(s.story))"
     )
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
     done = subprocess.run(
