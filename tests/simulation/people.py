@@ -37,17 +37,18 @@ class Words:
         return f"{letter}{self._count}"
 
 
-def newcomer(words: Words, uid: str) -> Contact:
-    given, surname = words.new("P"), words.new("F")
+def newcomer(words: Words, uid: str, given: str = "") -> Contact:
+    """Somebody new, of a new name unless ``given`` is one."""
+    given, surname = given or words.new("P"), words.new("F")
     return Contact(
         uid=uid,
-        name=_name(given, surname),
+        name=named(given, surname),
         emails=(Email(f"{words.new('e').lower()}@{given.lower()}.org"),),
         phones=(Phone(f"+49{1000000 + int(words.new('')):d}"),),
     )
 
 
-def _name(given: str, surname: str) -> Name:
+def named(given: str, surname: str) -> Name:
     parts = (NameComponent("given", given), NameComponent("surname", surname))
     return Name(parts, f"{given} {surname}")
 
@@ -62,7 +63,7 @@ def _is_full(contact: Contact, what: str, most_emails: int) -> bool:
 
 
 def _surname(contact: Contact, pick: float, words: Words) -> Contact:
-    return replace(contact, name=_name(contact.name.part("given"), words.new("F")))
+    return replace(contact, name=named(contact.name.part("given"), words.new("F")))
 
 
 def _add_email(contact: Contact, pick: float, words: Words) -> Contact:
@@ -120,9 +121,13 @@ def _group(contact: Contact, pick: float, words: Words) -> Contact:
 def _photo(contact: Contact, pick: float, words: Words) -> Contact:
     if pick > 0.85:
         return replace(contact, media=())
-    data = words.album.add(words.new("I"))
-    photo = Media(media_type="image/jpeg", sha256=hashlib.sha256(data).hexdigest(), data=data)
-    return replace(contact, media=(photo,))
+    return replace(contact, media=(photo(words.album, words.new("I")),))
+
+
+def photo(album: Album, word: str) -> Media:
+    """A picture that shows a word."""
+    data = album.add(word)
+    return Media(media_type="image/jpeg", sha256=hashlib.sha256(data).hexdigest(), data=data)
 
 
 def _birthday(contact: Contact, pick: float, words: Words) -> Contact:

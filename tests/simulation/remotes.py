@@ -142,6 +142,11 @@ KINDS = {
         Kind("cyrus", lambda: Habits(on_store=converted, etag_on_write=False)),
         Kind("forgetful", lambda: Habits(on_store=without_notes), unseen=frozenset({"note"})),
         Kind("cutting", lambda: Habits(on_store=with_cut_notes), unseen=frozenset({"note"})),
+        Kind(
+            "cutting-blind",
+            lambda: Habits(on_store=with_cut_notes, etag_on_write=False),
+            unseen=frozenset({"note"}),
+        ),
         Kind("photo", lambda: Habits(on_store=recompressed)),
         Kind("photo-blind", lambda: Habits(on_store=recompressed, etag_on_write=False)),
         Kind(

@@ -44,7 +44,10 @@ class Died(BaseException):
 
 
 class Stage:
-    """One world while it happens. `run` raises `Violation`; ``story`` tells what happened."""
+    """One world while it happens. `run` raises `Violation`; ``story`` tells what happened.
+
+    ``limits`` are those of the brake, and ``ends`` the states in which a round may end.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -61,6 +64,8 @@ class Stage:
         self.devices: dict[str, Engine] = {}
         self.here, self.elsewhere = AtDevice(self), AtRemote(self)
         self.edits: dict[str, list[Edit]] = {name: [] for name in plan.shape.devices}
+        self.limits = Limits(enabled=False)
+        self.ends = ("ok", "temporary")
         self._ids = 0
         self._act: Act | None = None
         self._passed: Counter[str] = Counter()
@@ -74,13 +79,17 @@ class Stage:
             for act in self.plan.acts:
                 self._tick(act.pick)
                 self.play(act)
-            self.say("everybody rests")
-            if self.plan.shape.forks and len(self.devices) == 1:
-                self._any_order()
-            self.rounds(ROUNDS + len(self.devices) - 1)
-            self.judge()
-            self.rounds(1)  # a listing without them lets go of the cards that the last round deleted (L22)
-            self.quiet()
+            self.rest()
+
+    def rest(self) -> None:
+        """People stop, rounds go on, and the oracle judges what has become of everything."""
+        self.say("everybody rests")
+        if self.plan.shape.forks and len(self.devices) == 1:
+            self._any_order()
+        self.rounds(ROUNDS + len(self.devices) - 1)
+        self.judge()
+        self.rounds(1)  # a listing without them lets go of the cards that the last round deleted (L22)
+        self.quiet()
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[None]:
@@ -99,8 +108,9 @@ class Stage:
     def _open(self, name: str) -> None:
         if name in self.devices:
             self.devices[name].close()
+        shape = self.plan.shape
         accounts = tuple(
-            AccountConfig(r, "memory", conflicts=self.plan.shape.policy) for r in sorted(self.remotes)
+            AccountConfig(r, "memory", conflicts=shape.policy, mode=shape.mode) for r in sorted(self.remotes)
         )
         hooks = Hooks(
             now=lambda: self.now,
@@ -148,7 +158,7 @@ class Stage:
         self._arm(act, self.remotes[names[0]])
         engine = self.devices[act.who]
         try:
-            report = engine.sync(names, limits=Limits(enabled=False), wait_seconds=0)
+            report = engine.sync(names, limits=self.limits, wait_seconds=0)
         except Died as end:
             self.say(f"{act.who} syncs and dies at {end}")
             self._open(act.who)
@@ -201,7 +211,7 @@ class Stage:
 
     def _tell(self, act: Act, account: AccountReport) -> None:
         self.reached[f"round {account.state}"] += 1
-        if account.state not in ("ok", "temporary"):
+        if account.state not in self.ends:
             raise Violation("round", f"{act.who} with {account.name}: {account.state} {account.message}")
         for book in account.books:
             if book.errors:

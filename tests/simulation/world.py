@@ -101,6 +101,7 @@ class Shape:
     remotes: tuple[tuple[str, int], ...]
     policy: str
     forks: bool = False
+    mode: str = "two-way"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,737 @@
+"""Worlds written out by hand, for what random ones rarely reach; each has expectations of its own.
+
+A function here is a world: `world` names the law that its expectations are about, and its remotes.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+
+from contactsync.model.contact import Email, Phone
+from contactsync.sync.brakes import Limits
+from tests.simulation import facts, people
+from tests.simulation.script import Script, World, addresses, note, photo, title
+
+WORLDS: dict[str, World] = {}
+
+LOST_STEPS = ("sent", "answered", "recorded", "read-back")
+OFF = Limits(enabled=False)
+
+
+def world(
+    law: str,
+    *remotes: str,
+    policy: str = "newest",
+    mode: str = "two-way",
+    books: int = 1,
+    judged: bool = True,
+) -> Callable[[Callable[[Script], None]], Callable[[Script], None]]:
+    """Registers a world; its remotes have one book each, or ``books``."""
+
+    def register(play: Callable[[Script], None]) -> Callable[[Script], None]:
+        add(play.__name__, law, *remotes, play=play, policy=policy, mode=mode, books=books, judged=judged)
+        return play
+
+    return register
+
+
+def add(
+    name: str,
+    law: str,
+    *remotes: str,
+    play: Callable[[Script], None],
+    policy: str = "newest",
+    mode: str = "two-way",
+    books: int = 1,
+    judged: bool = True,
+) -> None:
+    WORLDS[name] = World(name, law, tuple((kind, books) for kind in remotes), play, policy, mode, judged)
+
+
+def each(
+    law: str, *kinds: str, others: tuple[str, ...] = (), policy: str = "newest", judged: bool = True
+) -> Callable[[Callable[[Script], None]], Callable[[Script], None]]:
+    """Registers one world for each kind of the first remote."""
+
+    def register(play: Callable[[Script], None]) -> Callable[[Script], None]:
+        for kind in kinds:
+            name = f"{play.__name__}[{kind}]"
+            add(name, law, kind, *others, play=play, policy=policy, judged=judged)
+        return play
+
+    return register
+
+
+# ---- edits of one side ---------------------------------------------------------------------------
+
+
+@each("L1", "faithful", "google")
+def a_new_etag_is_no_edit(s: Script) -> None:
+    s.put(s.person("Anna", title("T1")))
+    s.sync()
+    s.edit("Anna", title("T2"))
+    s.client_touches("Anna")
+    s.sync()
+    s.everywhere("L1", "Anna", title="T2")
+    s.conflicts("L1", 0)
+
+
+@world("L7", "faithful")
+def only_what_was_edited_is_sent(s: Script) -> None:
+    href = s.client_puts(s.person("Anna", title("T1")))
+    server = s.remotes["r0"].server
+    payload = server.get(href) or b""
+    server.put(href, payload.replace(b"END:VCARD", b"SOUND;X-WHO=me:data:,hm\r\nX-Other;a=B:c\r\nEND:VCARD"))
+    s.sync()
+    before = _lines(s)
+    s.edit("Anna", title("T2"))
+    s.sync()
+    s.equal("L7", "lines that changed", sorted(_heads(before ^ _lines(s))), ["REV", "TITLE"])
+
+
+def _lines(s: Script) -> frozenset[bytes]:
+    return frozenset(s.card("Anna")[1].replace(b"\r\n ", b"").split(b"\r\n"))
+
+
+def _heads(lines: frozenset[bytes]) -> set[str]:
+    return {line.partition(b":")[0].partition(b";")[0].decode() for line in lines}
+
+
+@world("L5", "faithful")
+def a_new_entry_goes_next_to_its_neighbour(s: Script) -> None:
+    s.put(s.person("Anna", addresses("a@x.org", "b@x.org", "c@x.org")))
+    s.sync()
+    href, payload = s.card("Anna")
+    line = b"EMAIL:b@x.org\r\n"
+    s.remotes["r0"].server.put(href, payload.replace(line, b"EMAIL:new@x.org\r\n" + line))
+    s.ledger.saw(facts.of_card(payload), facts.of_card(s.card("Anna")[1]))
+    s.sync()
+    order = [e.address for e in s.stored("Anna").contact.emails]
+    wanted = ["a@x.org", "new@x.org", "b@x.org", "c@x.org"]
+    s.equal("L5", "addresses in their order", order, wanted)
+
+
+@each("L32", "faithful", "sabre")
+def edits_of_different_units_both_survive_whenever_they_come(s: Script) -> None:
+    for step in ("before-sent", "sent", "answered", "recorded", "read-back"):
+        given = f"Anna{step.replace('-', '')}"
+        s.put(s.person(given))
+        s.sync()
+        s.edit(given, title(f"T{step}"))
+        s.sync(
+            at=step,
+            meanwhile=functools.partial(s.client_edits, given, note(f"N{step}")),
+        )
+        s.sync()
+        s.everywhere("L32", given, title=f"T{step}", note=f"N{step}")
+    s.conflicts("L14", 0)
+
+
+@each("L11", "faithful", "sabre")
+def an_edit_made_during_the_push_arrives(s: Script) -> None:
+    s.put(s.person("Anna"))
+    s.sync()
+    s.edit("Anna", title("T1"))
+    s.sync(at="sent", meanwhile=lambda: s.edit("Anna", title("T2")))
+    s.sync()
+    s.everywhere("L11", "Anna", title="T2")
+
+
+@each("L31", "faithful", "google")
+def an_edit_waits_until_the_remote_confirmed_it(s: Script) -> None:
+    s.put(s.person("Anna"))
+    s.sync()
+    for number, step in enumerate(("committed", "before-sent", "sent", "answered")):
+        s.edit("Anna", title(f"T{number}"))
+        s.client_edits("Anna", note(f"N{number}"))
+        s.sync(at=step, fault="die")
+        s.sync()
+        s.everywhere("L31", "Anna", title=f"T{number}", note=f"N{number}")
+
+
+@each("L31", "faithful", "google")
+def the_cursor_moves_with_what_was_read(s: Script) -> None:
+    s.put(s.person("Anna"))
+    s.sync()
+    for number, step in enumerate(("page-staged", "decided", "committed")):
+        s.client_edits("Anna", title(f"T{number}"))
+        s.sync(at=step, fault="die")
+        s.sync()
+        s.everywhere("L31", "Anna", title=f"T{number}")
+
+
+@each("L31", "faithful", "graph")
+def a_card_that_comes_during_the_push_is_read_next(s: Script) -> None:
+    s.put(s.person("Anna"))
+    s.sync(at="recorded", meanwhile=lambda: s.client_puts(s.person("Ben")))
+    s.sync()
+    s.people_at("L31", "a", "Anna", "Ben")
+
+
+# ---- remotes that do not keep what was sent ----------------------------------------------------
+
+
+@each("L12", "cutting", "cutting-blind", "short-notes", others=("faithful",))
+def what_a_remote_cut_does_not_travel(s: Script) -> None:
+    whole = "N111 N112 N113 N114"
+    s.put(s.person("Anna", note(whole)))
+    s.sync()
+    s.sync()
+    s.client_touches("Anna")
+    s.sync()
+    s.edit("Anna", title("T1"))
+    s.sync()
+    s.sync()
+    for place in ("a", "r1"):
+        s.shows("L12", place, "Anna", note=whole, title="T1")
+    s.conflicts("L12", 0)
+
+
+@each("L12", "cutting-blind", "forgetful", "cyrus", "photo-blind")
+def a_remote_that_rewrites_costs_one_more_write_at_most(s: Script) -> None:
+    s.put(s.person("Anna", lambda c: note("N111 N112 N113 N114")(addresses("Ab@X.org", "CD@x.org")(c))))
+    s.edit("Anna", photo(s, "I1"))
+    for _ in range(3):
+        s.sync()
+    before = s.writes()
+    s.equal("L12", "more than two writes", before > 2, False)
+    s.client_touches("Anna")
+    for _ in range(3):
+        s.sync()
+    s.equal("L12", "writes after a touch", s.writes() - before, 0)
+
+
+@each("L11", "photo", "photo-blind", others=("faithful",))
+def a_photo_that_a_remote_compressed_stays_as_it_is(s: Script) -> None:
+    s.put(s.person("Anna"))
+    s.sync()
+    s.edit("Anna", photo(s, "I1"))
+    s.sync()
+    s.sync()
+    before, picture = s.writes("r1"), _picture(s)
+    s.client_touches("Anna")
+    s.sync()
+    s.edit("Anna", title("T1"))
+    s.sync()
+    s.sync()
+    s.everywhere("L11", "Anna", photo="I1")
+    s.equal("L11", "the picture on the device", _picture(s), picture)
+    s.equal("L11", "writes at the other remote", s.writes("r1") - before, 1)
+
+
+@world("L11", "photo", "faithful")
+def the_device_keeps_its_own_picture(s: Script) -> None:
+    s.put(s.person("Anna", photo(s, "I1")))
+    s.sync()
+    s.sync()
+    s.equal("L11", "the picture", _picture(s), hashlib.sha256(facts.picture("I1")).hexdigest())
+    s.conflicts("L11", 0)
+
+
+def _picture(s: Script) -> str:
+    return s.stored("Anna").contact.media[0].sha256
+
+
+# ---- room for three addresses --------------------------------------------------------------------
+
+FOUR = ("a@x.org", "b@x.org", "c@x.org", "d@x.org")
+
+
+@world("L10", "graph")
+def an_address_that_made_room_stays_and_has_its_turn_again(s: Script) -> None:
+    s.put(s.person("Anna", addresses(*FOUR[:3])))
+    s.sync()
+    s.edit("Anna", addresses(*FOUR, preferred="d@x.org"))
+    s.sync()
+    _displaced(s)
+    s.client_edits("Anna", title("T1"))
+    s.sync()
+    _displaced(s)
+    s.client_edits("Anna", lambda c: replace(c, emails=c.emails[1:]))
+    s.sync()
+    s.sync()
+    dropped = next(a for a in FOUR if a not in _addresses(s))
+    s.equal("L10", "addresses left", len(_addresses(s)), 3)
+    s.everywhere("L10", "Anna", email=tuple(a for a in FOUR if a != dropped))
+
+
+def _displaced(s: Script) -> None:
+    s.shows("L10", "a", "Anna", email=FOUR)
+    s.shows("L10", "r0", "Anna", email=("a@x.org", "b@x.org", "d@x.org"))
+
+
+def _addresses(s: Script) -> list[str]:
+    return [e.address for e in s.stored("Anna").contact.emails]
+
+
+def _displaced_in_doubt(s: Script, *, fault: str, at: str) -> None:
+    s.put(s.person("Anna", addresses(*FOUR[:3])))
+    s.sync()
+    s.edit("Anna", addresses(*FOUR, preferred="d@x.org"))
+    s.sync(fault=fault, at=at)
+    for _ in range(2):
+        s.sync()
+        _displaced(s)
+    s.client_edits("Anna", title("T1"))
+    s.sync()
+    _displaced(s)
+
+
+for _step in LOST_STEPS:
+    add(
+        f"an_address_makes_room_and_the_process_dies[{_step}]",
+        "L13",
+        "graph",
+        play=functools.partial(_displaced_in_doubt, fault="die", at=_step),
+    )
+add(
+    "an_address_makes_room_and_the_answer_is_lost",
+    "L13",
+    "graph",
+    play=functools.partial(_displaced_in_doubt, fault="lose-reply", at=""),
+)
+
+
+# ---- creates in doubt ----------------------------------------------------------------------------
+
+
+@each("L33", "google", "graph", "faithful")
+def a_create_in_doubt_is_found_by_its_marker(s: Script) -> None:
+    """Nothing but the marker is left of what was sent: everything was edited since."""
+    s.put(s.person("Anna", lambda c: replace(c, name=people.named("Anna", "Winterberg"))))
+    s.sync(fault="lose-reply")
+    s.edit(
+        "Anna",
+        lambda c: replace(
+            c,
+            name=people.named("Anna", "Oz"),
+            emails=(Email("other@x.org"),),
+            phones=(Phone("+4977777777"),),
+        ),
+    )
+    s.sync()
+    s.sync()
+    for place in ("a", "r0"):
+        s.people_at("L33", place, "Anna")
+        s.shows("L33", place, "Anna", surname="Oz", email="other@x.org")
+
+
+@each("L33", "google", "graph")
+def a_create_in_doubt_is_not_repeated(s: Script) -> None:
+    s.put(s.person("Anna"))
+    s.sync(fault="lose-reply")
+    for minutes in (0.5, 1, 1, 10, 10):
+        s.sync(minutes=minutes)
+        s.people_at("L33", "r0", "Anna")
+        s.people_at("L33", "a", "Anna")
+
+
+@world("L33", "google")
+def a_create_in_doubt_waits_until_a_listing_can_show_it(s: Script) -> None:
+    s.put(s.person("Anna"))
+    s.sync(at="sent", fault="die")
+    for _ in range(2):
+        s.sync(minutes=1)
+        s.equal("L33", "writes before the remote has settled", s.writes(), 0)
+        s.equal("L33", "in doubt", s.devices["a"].status()["in_doubt"], 1)
+    s.sync()
+    s.people_at("L33", "r0", "Anna")
+
+
+# ---- deletion ------------------------------------------------------------------------------------
+
+
+@world("L20", "google")
+def a_listing_that_lags_deletes_nobody(s: Script) -> None:
+    s.put(s.person("Anna"))
+    s.sync()
+    s.put(s.person("Ben"))
+    s.sync()
+    s.remotes["r0"].server.expire_cursors("/contacts/")
+    s.sync(minutes=1)
+    for place in ("a", "r0"):
+        s.people_at("L20", place, "Anna", "Ben")
+
+
+@world("L34", "google")
+def a_listing_that_lags_reverts_nothing(s: Script) -> None:
+    s.put(s.person("Anna", title("T1")))
+    s.sync()
+    s.edit("Anna", title("T2"))
+    s.sync()
+    before = s.writes()
+    s.remotes["r0"].server.expire_cursors("/contacts/")
+    s.sync(minutes=1)
+    s.everywhere("L34", "Anna", title="T2")
+    s.sync()
+    s.equal("L34", "writes after old news", s.writes() - before, 0)
+
+
+@world("L22", "google", "faithful")
+def a_deleted_contact_does_not_return_from_a_listing_that_lags(s: Script) -> None:
+    s.put(s.person("Anna"))
+    s.sync()
+    s.delete("Anna")
+    s.sync()
+    for minutes in (1, 1, 10, 10):
+        s.remotes["r0"].server.expire_cursors("/contacts/")
+        s.sync(minutes=minutes)
+        for place in ("a", "r0", "r1"):
+            s.people_at("L22", place)
+
+
+@each("L23", "faithful", "graph")
+def an_edit_there_beats_a_deletion_here(s: Script) -> None:
+    s.put(s.person("Anna"))
+    s.sync()
+    s.delete("Anna")
+    s.client_edits("Anna", title("T1"))
+    s.sync()
+    s.everywhere("L23", "Anna", title="T1")
+
+
+@each("L23", "faithful", "graph")
+def an_edit_here_beats_a_deletion_there(s: Script) -> None:
+    s.put(s.person("Anna", note("N1")))
+    s.sync()
+    s.client_deletes("Anna")
+    s.edit("Anna", title("T1"))
+    s.sync()
+    s.everywhere("L23", "Anna", title="T1", note="N1")
+
+
+@each("L32", "faithful", "graph")
+def an_edit_just_before_our_delete_beats_it(s: Script) -> None:
+    s.put(s.person("Anna"))
+    s.sync()
+    s.delete("Anna")
+    s.sync(at="sent", meanwhile=lambda: s.client_edits("Anna", title("T1")))
+    s.sync()
+    s.everywhere("L32", "Anna", title="T1")
+
+
+@world("L32", "graph")
+def an_edit_just_before_our_write_survives(s: Script) -> None:
+    """Without conditions there is a gap, but not between our decision and our look."""
+    s.put(s.person("Anna"))
+    s.sync()
+    s.edit("Anna", title("T1"))
+    s.sync(at="before-sent", meanwhile=lambda: s.client_edits("Anna", note("N1")))
+    s.sync()
+    s.everywhere("L32", "Anna", title="T1", note="N1")
+
+
+@world("L22", "faithful", "cutting")
+def a_tombstone_has_all_and_is_kept_as_long_as_promised(s: Script) -> None:
+    for given in ("Anna", "Ben"):
+        s.put(s.person(given, lambda c: note("N1")(title("T1")(c))))
+    s.sync()
+    s.delete("Anna")
+    s.client_deletes("Ben")
+    s.sync()
+    s.sync()
+    s.passes(days=29)
+    s.sync()
+    s.equal("L22", "tombstones after 29 days", len(s.devices["a"].trash()), 2)
+    s.restore("Anna")
+    s.sync()
+    for place in ("a", "r0"):
+        s.shows("L22", place, "Anna", title="T1", note="N1")
+    s.passes(days=2)
+    s.sync()
+    s.equal("L22", "tombstones after 31 days", len(s.devices["a"].trash()), 0)
+    s.people_at("L22", "a", "Anna")
+
+
+@world("L22", "faithful")
+def a_card_with_the_uid_of_a_tombstone_revives_it(s: Script) -> None:
+    s.put(s.person("Anna", title("T1")))
+    s.sync()
+    before = s.stored("Anna")
+    gone = s.client_deletes("Anna")
+    s.sync()
+    s.passes(days=3)
+    s.sync()
+    s.remotes["r0"].server.put("/contacts/again.vcf", gone)
+    s.ledger.brought_back(facts.of_card(gone))
+    s.sync()
+    s.equal("L22", "who came back", s.stored("Anna").id, before.id)
+
+
+# ---- brakes --------------------------------------------------------------------------------------
+
+
+def _braked(s: Script, kind: str) -> None:
+    """Rounds write nothing, again and again, and say why."""
+    s.ends = ("guard",)
+    remote = s.remotes["r0"]
+    before = s.device_states(), remote.commits(), remote.writes
+    for _ in range(3):
+        s.sync()
+        s.equal("L25", "after a stop", (s.device_states(), remote.commits(), remote.writes), before)
+        books = s.devices["a"].store.books.accounts()
+        s.equal("L25", "the state of the account", [book.state for book in books], ["guard"])
+    s.ends = ("ok",)
+
+
+def _emptied_there(s: Script, count: int) -> None:
+    names = [f"P{i}" for i in range(count)]
+    for given in names:
+        s.put(s.person(given))
+    s.sync()
+    s.limits = Limits()
+    for given in names:
+        s.client_deletes(given)
+    _braked(s, "mass-delete")
+    s.people_at("L25", "a", *names)
+    s.limits = OFF
+    s.sync()
+    s.people_at("L25", "a")
+
+
+for _kind in ("faithful", "sabre", "google"):
+    add(
+        f"somebody_empties_a_book[{_kind}]",
+        "L25",
+        _kind,
+        play=functools.partial(_emptied_there, count=5),
+    )
+
+
+@world("L25", "faithful")
+def the_device_is_emptied(s: Script) -> None:
+    names = ["Anna", "Ben", "Cleo", "Dora"]
+    for given in names:
+        s.put(s.person(given))
+    s.sync()
+    s.limits = Limits()
+    for given in names:
+        s.delete(given)
+    _braked(s, "mass-delete")
+    s.people_at("L25", "r0", *names)
+    s.limits = OFF
+    s.sync()
+    s.people_at("L25", "r0")
+
+
+@world("L25", "faithful")
+def somebody_empties_a_field_all_over(s: Script) -> None:
+    names = [f"P{i}" for i in range(21)]
+    for given in names:
+        s.client_puts(s.person(given, title(f"T{given}")))
+    s.sync()
+    s.limits = Limits()
+    for given in names:
+        s.client_edits(given, lambda c: replace(c, titles=()))
+    _braked(s, "mass-removal")
+    s.shows("L25", "a", "P7", title="TP7")
+    s.limits = OFF
+    s.sync()
+    s.shows("L25", "a", "P7", title=())
+
+
+@world("L25", "faithful", judged=False)
+def somebody_else_copies_too(s: Script) -> None:
+    """A program that brings the cards of the book to the device again, as contacts of their own."""
+    some = [s.put(s.person(f"P{i}")) for i in range(21)]
+    s.sync()
+    s.limits = Limits()
+    for contact in some:
+        s.put(replace(contact, uid=s.new_id("a")))
+    _braked(s, "loop")
+    s.equal("L25", "cards", len(s.remotes["r0"].cards()), 21)
+    s.limits = OFF
+    s.sync()
+    s.equal("L25", "cards once it was allowed", len(s.remotes["r0"].cards()), 42)
+
+
+# ---- questions -----------------------------------------------------------------------------------
+
+
+def _asked(s: Script, *, take: str, wanted: str) -> None:
+    s.put(s.person("Anna", title("T1")))
+    s.sync()
+    s.edit("Anna", title("T2"))
+    s.client_edits("Anna", title("T3"))
+    for number in range(2):
+        s.sync()
+        s.edit("Anna", note(f"N{number}"))
+        s.client_edits("Anna", lambda c, n=number: replace(c, phones=(Phone(f"+4912345{n}"),)))
+        s.sync()
+        _open_question(s)
+        s.everywhere("L18", "Anna", note=f"N{number}", phone=f"4912345{number}")
+    s.edit("Anna", addresses("new@x.org"))
+    s.sync()
+    _open_question(s)
+    question = s.devices["a"].conflicts(only_open=True)[0]
+    s.devices["a"].resolve(question.id, take)
+    s.ledger.standing -= {("Anna", "title", word) for word in ("T2", "T3")} - {("Anna", "title", wanted)}
+    s.sync()
+    s.everywhere("L18", "Anna", title=wanted)
+    s.equal("L18", "open questions", len(s.devices["a"].conflicts(only_open=True)), 0)
+
+
+def _open_question(s: Script) -> None:
+    s.shows("L18", "a", "Anna", title="T2")
+    s.shows("L18", "r0", "Anna", title="T3")
+    s.equal("L18", "open questions", len(s.devices["a"].conflicts(only_open=True)), 1)
+
+
+for _kind in ("faithful", "sabre"):
+    for _take, _wanted in (("device", "T2"), ("remote", "T3")):
+        add(
+            f"a_question_stays_open_until_it_is_answered[{_kind}-{_take}]",
+            "L18",
+            _kind,
+            play=functools.partial(_asked, take=_take, wanted=_wanted),
+            policy="ask",
+        )
+
+
+# ---- who is who ----------------------------------------------------------------------------------
+
+
+@world("L27", "faithful", "faithful", judged=False)
+def a_pair_that_is_not_sure_goes_to_no_other_remote(s: Script) -> None:
+    anna = s.put(s.person("Anna", lambda c: replace(c, name=people.named("Anna", "Winterberg"))))
+    s.sync()
+    s.client_puts(replace(anna, uid=s.new_id("x"), emails=(Email("else@x.org"),), phones=()))
+    for _ in range(3):
+        s.sync()
+    held = [stored for stored in s.devices["a"].contacts() if stored.held]
+    s.equal("L27", "held contacts", len(held), 1)
+    s.people_at("L27", "r0", "Anna", "Anna")
+    s.people_at("L27", "r1", "Anna")
+
+
+PEOPLE = ("Anna", "Ben", "Cleo", "Dora")
+
+
+@world("L27", "faithful", "radicale")
+def the_same_people_on_all_sides_meet(s: Script) -> None:
+    """With other uids everywhere, and labels that only one side has."""
+    for given in PEOPLE:
+        contact = s.put(s.person(given))
+        for at in ("r0", "r1"):
+            s.client_puts(replace(contact, uid=s.new_id("x")), at)
+    s.sync()
+    for place in ("a", "r0", "r1"):
+        s.people_at("L27", place, *PEOPLE)
+
+
+@world("L27", "faithful", "google")
+def the_same_uids_meet_though_the_rest_differs(s: Script) -> None:
+    for given in PEOPLE:
+        contact = s.put(s.person(given))
+        s.client_puts(replace(contact, emails=(Email(f"{given}@else.org"),)))
+    s.sync()
+    s.sync()
+    for place in ("a", "r0", "r1"):
+        s.people_at("L27", place, *PEOPLE)
+
+
+@world("L27", "faithful", "faithful")
+def the_same_people_at_two_remotes_meet_on_an_empty_device(s: Script) -> None:
+    for given in PEOPLE:
+        contact = s.person(given)
+        s.client_puts(contact, "r0")
+        s.client_puts(replace(contact, uid=s.new_id("x")), "r1")
+    s.sync()
+    for place in ("a", "r0", "r1"):
+        s.people_at("L27", place, *PEOPLE)
+
+
+@world("L40", "faithful")
+def a_merged_twin_that_was_edited_there_brings_nobody_back(s: Script) -> None:
+    s.put(s.person("Anna"))
+    s.put(s.person("Ben"))
+    s.sync()
+    s.merge("Anna", "Ben")
+    s.client_edits("Ben", title("T1"))
+    s.sync()
+    _merged(s)
+
+
+@world("L40", "faithful", policy="device")
+def a_merged_twin_that_is_put_back_with_an_edit_brings_nobody_back(s: Script) -> None:
+    s.put(s.person("Anna"))
+    ben = s.put(s.person("Ben"))
+    s.sync()
+    s.merge("Anna", "Ben")
+    s.sync()
+    s.sync()
+    s.client_puts(title("T1")(ben))
+    s.sync()
+    s.sync()
+    _merged(s)
+
+
+def _merged(s: Script) -> None:
+    s.people_at("L40", "a", "Anna")
+    s.people_at("L40", "r0", "Anna")
+    s.everywhere("L40", "Anna", title="T1")
+
+
+# ---- accounts and modes --------------------------------------------------------------------------
+
+
+@world("L37", "faithful", "google", books=2)
+def a_newcomer_is_created_in_one_book_of_an_account(s: Script) -> None:
+    s.put(s.person("Anna"))
+    s.sync()
+    s.sync()
+    for place in ("r0", "r1"):
+        s.people_at("L37", place, "Anna")
+
+
+@world("P6", "faithful", books=2)
+def edits_in_two_books_both_count(s: Script) -> None:
+    anna = s.person("Anna", addresses("a@x.org"))
+    for book in (0, 1):
+        s.client_puts(anna, book=book)
+    s.ledger.several.add("Anna")
+    s.sync()
+    s.client_edits("Anna", title("T1"), book=0)
+    s.client_edits("Anna", note("N1"), book=1)
+    s.sync()
+    s.sync()
+    s.shows("P6", "a", "Anna", title="T1", note="N1")
+    for book in (0, 1):
+        seen = facts.of_card(s.card("Anna", book=book)[1])
+        s.equal("P6", f"book {book}", (seen["title"], seen["note"]), ({"T1"}, {"N1"}))
+
+
+@world("L26", "faithful", mode="pull", judged=False)
+def a_book_that_is_only_read(s: Script) -> None:
+    s.client_puts(s.person("Anna", title("T1")))
+    s.sync()
+    s.edit("Anna", note("N1"))
+    s.put(s.person("Ben"))
+    s.client_edits("Anna", title("T2"))
+    for _ in range(2):
+        s.sync()
+    s.shows("L26", "a", "Anna", title="T2", note="N1")
+    s.shows("L26", "r0", "Anna", title="T2", note=())
+    s.people_at("L26", "r0", "Anna")
+    s.equal("L26", "writes", s.writes(), 0)
+    s.edit("Anna", title("T3"))
+    s.client_edits("Anna", title("T4"))
+    s.sync()
+    s.everywhere("L26", "Anna", title="T4")
+
+
+@world("L26", "faithful", mode="push", judged=False)
+def a_book_that_is_only_written(s: Script) -> None:
+    s.put(s.person("Anna", title("T1")))
+    s.sync()
+    s.client_edits("Anna", note("N1"))
+    s.client_puts(s.person("Ben"))
+    s.edit("Anna", title("T2"))
+    for _ in range(2):
+        s.sync()
+    s.shows("L26", "a", "Anna", title="T2", note=())
+    s.shows("L26", "r0", "Anna", title="T2", note="N1")
+    s.people_at("L26", "a", "Anna")
