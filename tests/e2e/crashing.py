@@ -22,6 +22,16 @@ from contactsync.api import Engine, Hooks
 from contactsync.config import AccountConfig, Config
 from tests.e2e.devices import Device
 
+BOUNDARIES = (
+    "page-staged",
+    "decided",
+    "committed",
+    "before-sent",
+    "sent",
+    "answered",
+    "recorded",
+    "read-back",
+)
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -40,16 +50,16 @@ class Crasher:
     orders: IO[str]
     answers: IO[str]
 
-    def round(self, device: Device, step: str, count: int = 1) -> Death:
-        """One round of this device in a process that dies at the ``count``-th ``step``."""
+    def round(self, device: Device, step: str = "", count: int = 1) -> Death:
+        """One round of this device in a process that dies at the ``count``-th ``step``; without, of none."""
         device.close()
         account = asdict(device.account)
         password = "" if device.hooks.password is None else device.hooks.password(device.account)
         order = {"folder": str(device.folder), "account": account, "password": password}
         print(json.dumps({**order, "step": step, "count": count}), file=self.orders, flush=True)
         answer = json.loads(self.answers.readline())
-        assert answer["status"] in (0, -signal.SIGKILL), answer
         device.engine = device.open()
+        assert answer["status"] in (0, -signal.SIGKILL), answer
         return Death(answer["status"] != 0, Counter(answer["reached"]))
 
 
