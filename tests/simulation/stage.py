@@ -28,6 +28,7 @@ from contactsync.sync.brakes import Limits
 from tests.simulation import facts, people
 from tests.simulation.at_device import AtDevice, Edit
 from tests.simulation.at_remote import AtRemote
+from tests.simulation.dialect import url
 from tests.simulation.facts import Facts
 from tests.simulation.oracle import DeviceState, Ledger, RemoteState, Violation, check
 from tests.simulation.remotes import Remote, RemoteConnector
@@ -36,6 +37,7 @@ from tests.simulation.world import Act, Plan
 ROUNDS = 2
 SETTLE = timedelta(minutes=10)
 KEPT_QUIET = ("contact", "link", "contact_group", "group_link", "conflict", "journal", "media", "alias")
+DATABASE = "contacts.db"
 MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
 
 
@@ -97,7 +99,7 @@ class Stage:
         try:
             for name in self.plan.shape.devices:
                 (self.folder / name).mkdir()
-                shutil.copy(template(), self.folder / name / template().name)
+                (self.folder / name / DATABASE).write_bytes(template())
                 self._open(name)
             yield
         finally:
@@ -119,7 +121,9 @@ class Stage:
             step=functools.partial(self._boundary, name),
         )
         folder = self.folder / name
-        self.devices[name] = Engine(Config(folder / "config.toml", accounts=accounts), folder, hooks=hooks)
+        config = Config(folder / "config.toml", accounts=accounts)
+        database = url(folder / template().name)
+        self.devices[name] = Engine(config, folder, database=database, hooks=hooks)
 
     def _connect(self, settings: AccountSettings) -> MemoryConnector:
         return RemoteConnector(self.remotes[settings.name])
@@ -353,7 +357,7 @@ class Stage:
                 raise Violation("P4", f"a round of {name} was not quiet: {before[0]} {after[0]} {changed}")
 
     def _rows(self, name: str) -> dict[str, str]:
-        with contextlib.closing(sqlite3.connect(self.folder / name / template().name)) as database:
+        with contextlib.closing(sqlite3.connect(self.folder / name / DATABASE)) as database:
             tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type='table'")]
             return {
                 table: hashlib.sha256(
@@ -413,8 +417,8 @@ def _as_words(records: str, album: facts.Album) -> str:
 
 
 @functools.cache
-def template() -> Path:
+def template() -> bytes:
     """An empty device database, made once: a world gets a copy."""
-    folder = Path(tempfile.mkdtemp(prefix="world-", dir=MEMORY))
-    Engine(Config(folder / "config.toml"), folder).close()
-    return next(folder.glob("*.db"))
+    with tempfile.TemporaryDirectory(prefix="world-", dir=MEMORY) as folder:
+        Engine(Config(Path(folder) / "config.toml"), Path(folder)).close()
+        return (Path(folder) / DATABASE).read_bytes()

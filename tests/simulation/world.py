@@ -122,8 +122,8 @@ def draw(seed: int) -> Plan:
         kinds = [name for name in kinds if KINDS[name].habits().names_href]
     remotes = tuple((random.choice(kinds), random.choice((1, 1, 1, 2))) for _ in range(count))
     policy = random.choice(("newest", "newest", "device", "remote"))
-    shape = Shape(seed, devices, remotes, policy, random.random() < 0.1)
-    acts = tuple(_act(random, shape) for _ in range(random.choice((6, 12, 20, 30))))
+    shape = Shape(seed, devices, remotes, policy, random.random() < 0.06)
+    acts = tuple(_act(random, shape) for _ in range(random.choice((5, 10, 16, 24))))
     return Plan(shape, acts)
 
 
