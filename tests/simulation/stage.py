@@ -122,7 +122,7 @@ class Stage:
         )
         folder = self.folder / name
         config = Config(folder / "config.toml", accounts=accounts)
-        database = url(folder / template().name)
+        database = url(folder / DATABASE)
         self.devices[name] = Engine(config, folder, database=database, hooks=hooks)
 
     def _connect(self, settings: AccountSettings) -> MemoryConnector:
