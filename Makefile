@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 
-.PHONY: help demo test check crash-matrix format lock prepare-servers clean
+.PHONY: help demo test check simulate crash-matrix format lock prepare-servers clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -16,12 +16,15 @@ demo: $(VENV)/demo.stamp ## Show the main job on a server of its own, and check 
 	$(BIN)/contactsync demo
 
 test: check prepare-servers ## Everything that must be green: format, lint, types, tests, coverage
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov --cov-report=term
 
 check: $(VENV)/dev.stamp ## Format, lint and types only
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict contactsync
+
+simulate: $(VENV)/dev.stamp ## Run random worlds on all cores: make simulate WORLDS=100000; goes on where it was stopped
+	$(BIN)/python -m tests.simulation --worlds $(or $(WORLDS),20000)
 
 crash-matrix: $(VENV)/dev.stamp ## Kill rounds at every boundary, on two servers, and compare how they end
 	$(BIN)/python -m tests.e2e.crash_matrix
