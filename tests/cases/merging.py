@@ -181,6 +181,8 @@ def _shown(limits: Mapping[str, Any], contact: Contact) -> Contact:
     if "hold_features" in limits:
         known = frozenset(limits["hold_features"])
         shown["phones"] = tuple(replace(p, features=p.features & known) for p in contact.phones)
+    if not limits.get("hold_labels", True):
+        shown["emails"] = tuple(replace(email, label="") for email in shown.get("emails", ()))
     return Contact(uid=contact.uid, **shown)
 
 

@@ -107,9 +107,11 @@ def test_a_deletion_on_the_device_during_a_round_is_carried_out_in_the_next(
 
 @pytest.mark.law("L32", "P1")
 @pytest.mark.parametrize("step", ["committed", "before-sent", "sent", "answered", "recorded", "read-back"])
+@pytest.mark.parametrize("conditional", [True, False])
 def test_an_edit_at_the_server_during_a_round_is_never_written_over(
-    memory: MemoryServer, open_device: OpenDevice, step: str
+    memory: MemoryServer, open_device: OpenDevice, step: str, conditional: bool
 ) -> None:
+    memory.habits.conditional = conditional
     done: list[str] = []
 
     def meanwhile(name: str) -> None:
