@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 
-.PHONY: help demo test check simulate crash-matrix format lock prepare-servers clean
+.PHONY: help demo test check simulate crash-matrix mutants format lock prepare-servers clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -28,6 +28,9 @@ simulate: $(VENV)/dev.stamp ## Run random worlds on all cores: make simulate WOR
 
 crash-matrix: $(VENV)/dev.stamp ## Kill rounds at every boundary, on two servers, and compare how they end
 	$(BIN)/python -m tests.e2e.crash_matrix
+
+mutants: $(VENV)/dev.stamp ## Plant mistakes into copies of the package, and see that the simulation catches each
+	$(BIN)/python -m tests.simulation.mutants
 
 format: $(VENV)/dev.stamp ## Format the code and repair what can be repaired
 	$(BIN)/ruff check --fix .

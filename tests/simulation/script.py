@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from contactsync.engine.report import AccountReport
 from contactsync.model.contact import Contact, Email, Note, Title
 from contactsync.store.values import StoredContact
 from tests.simulation import facts, people
@@ -44,11 +45,12 @@ class World:
 
 class Script(Stage):
     """Plays one `World` on device a. A place is a device or a remote, by its name; people go by their
-    given names."""
+    given names. ``guard`` is what stopped the last round, if anything did."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world.plan)
         self._world = world
+        self.guard = ""
 
     def run(self) -> None:
         with self._opened():
@@ -82,6 +84,10 @@ class Script(Stage):
         self.round(
             Act("sync", "a", pick=float(backwards), fault=fault, number=number, at=at, meanwhile=deeds)
         )
+
+    def _tell(self, act: Act, account: AccountReport) -> None:
+        self.guard = account.guard.kind if account.guard else ""
+        super()._tell(act, account)
 
     def passes(self, days: float) -> None:
         self.now += timedelta(days=days)

@@ -14,18 +14,23 @@ WIDTH = 150
 
 
 def broken_by(plan: Plan) -> tuple[str, str, Stage]:
-    """The law that a world breaks and how; empty texts for a world that breaks none.
+    """The law that a world breaks and how; empty texts for a world that breaks none."""
+    stage = Stage(plan)
+    return (*outcome(stage), stage)
+
+
+def outcome(stage: Stage) -> tuple[str, str]:
+    """Plays a world: the law that it breaks and how, or empty texts.
 
     What raises anything but a `Violation` breaks the law ``raises``.
     """
-    stage = Stage(plan)
     try:
         stage.run()
     except Violation as violation:
-        return violation.law, str(violation), stage
+        return violation.law, str(violation)
     except Exception as error:
-        return "raises", f"raises {type(error).__name__}: {error}", stage
-    return "", "", stage
+        return "raises", f"raises {type(error).__name__}: {error}"
+    return "", ""
 
 
 def tell(plan: Plan) -> str:
