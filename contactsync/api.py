@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from contactsync import log
 from contactsync.config import AccountConfig, Config, database_url
 from contactsync.connectors.base import AccountSettings, Connector
 from contactsync.engine.connect import connect, settings_of, stored_password
@@ -115,8 +116,12 @@ class Engine:
                 report.run = self.store.journal.start_run(
                     "sync", self.hooks.now(), " ".join(a.name for a in accounts)
                 )
-            for account in accounts:
-                report.accounts.append(self._round(account, report.run, dry_run, limits))
+            log.set_run(report.run)
+            try:
+                for account in accounts:
+                    report.accounts.append(self._round(account, report.run, dry_run, limits))
+            finally:
+                log.set_run(None)
             report.open_conflicts = self.store.journal.open_conflicts()
             self._end(report, dry_run)
             if not dry_run:

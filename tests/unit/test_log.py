@@ -6,10 +6,16 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from contactsync import log
+from contactsync.api import Engine, Hooks
+from contactsync.config import AccountConfig, Config
+from contactsync.connectors.memory import MemoryConnector, MemoryServer
+from contactsync.vcard.codec import VCardCodec
+from tests.e2e.devices import card
 
 SECRET = "hUnt3r.2-x_y"
 
@@ -92,6 +98,22 @@ def test_every_line_has_the_run() -> None:
     first, second = stream.getvalue().splitlines()
     assert first.endswith("run - WARNING contactsync.engine.run: one")
     assert second.endswith("run 17 WARNING contactsync.engine.run: two")
+
+
+def test_what_a_round_logs_names_the_round(tmp_path: Path) -> None:
+    stream = lines()
+    server = MemoryServer()
+    server.put("/contacts/ada.vcf", card("ada"))
+    hooks = Hooks(
+        connect=lambda settings: MemoryConnector(server, VCardCodec()),
+        step=lambda name: logging.getLogger("contactsync.engine").warning(name),
+    )
+    config = Config(tmp_path / "config.toml", accounts=(AccountConfig("home", "memory"),))
+    with Engine(config, tmp_path, hooks=hooks) as engine:
+        run = engine.sync().run
+        assert f"run {run} WARNING contactsync.engine: committed" in stream.getvalue()
+        logging.getLogger("contactsync").warning("over")
+    assert stream.getvalue().splitlines()[-1].endswith("run - WARNING contactsync: over")
 
 
 def test_arguments_and_tracebacks_are_masked_too() -> None:
