@@ -320,6 +320,7 @@ MISTAKES = (
             "if self.habits.conditional and step.etag is not None"
             " and (card.etag != step.etag or self._refuses()):",
         ),
+        instead="and the simulated server, as real ones do, takes a write without it",
     ),
     _mistake(
         "no look before a write where there are no conditions",

@@ -28,15 +28,19 @@ def main() -> int:
     parser.add_argument("--worlds", type=int, default=WORLDS, help="random worlds at most, for each mistake")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", default="", help="mistakes whose name contains this")
+    parser.add_argument("--random", action="store_true", help="without the written worlds")
     wanted = parser.parse_args()
+    options = ["--worlds", str(wanted.worlds), *(["--random"] if wanted.random else [])]
     some = [mistake for mistake in MISTAKES if wanted.only in mistake.name]
     missed = []
     print(LINE.format("planted mistake", "should break", "worlds", "caught by", "broke"))
     with ThreadPoolExecutor(wanted.workers) as pool:
-        catches = pool.map(lambda mistake: planted(mistake, wanted.worlds), some)
+        catches = pool.map(lambda mistake: planted(mistake, options), some)
         for mistake, catch in zip(some, catches, strict=True):
             line = LINE.format(mistake.name, mistake.breaks, catch.worlds, catch.by or "-", catch.how)
             print(line[:WIDTH], flush=True)
+            if mistake.instead:
+                print(f"    planted as: {mistake.instead}")
             if not catch.by:
                 missed.append(mistake.name)
     print(f"{len(some) - len(missed)} of {len(some)} mistakes caught")
@@ -45,7 +49,7 @@ def main() -> int:
     return 1 if missed else 0
 
 
-def planted(mistake: Mistake, worlds: int) -> Catch:
+def planted(mistake: Mistake, options: list[str]) -> Catch:
     """What the worlds say of a package with this mistake; it is theirs alone."""
     folder = Path(tempfile.mkdtemp(prefix="mistake-"))
     try:
@@ -55,7 +59,7 @@ def planted(mistake: Mistake, worlds: int) -> Catch:
         (folder / "tests" / "__init__.py").touch()
         for patch in mistake.patches:
             patch.apply(folder)
-        command = [sys.executable, "-m", "tests.simulation.catching", "--worlds", str(worlds)]
+        command = [sys.executable, "-m", "tests.simulation.catching", *options]
         done = subprocess.run(
             command,
             cwd=folder,
