@@ -28,6 +28,10 @@ UNITS = (
     "photo",
     "birthday",
     "nickname",
+    "street",
+    "town",
+    "organization",
+    "link",
     "x",
 )
 
@@ -75,6 +79,10 @@ def of_contact(contact: Contact, groups: Iterable[str], album: Album) -> Facts:
             if a.date.year and a.date.month and a.date.day
         ],
         "nickname": [n.name for n in contact.nicknames],
+        "street": [a.part("name") for a in contact.addresses],
+        "town": [a.part("locality") for a in contact.addresses],
+        "organization": [name for o in contact.organizations for name in (o.name, *o.units)],
+        "link": [link.uri for link in contact.links],
         "x": [extra.value for extra in contact.extra if extra.name.upper() == "X-SIM"],
     }
     return _facts(found)
@@ -111,6 +119,14 @@ def of_card(payload: bytes) -> Facts:
             found["birthday"].append(value.replace("-", ""))
         elif name == "NICKNAME":
             found["nickname"] += [_plain(part) for part in value.split(",")]
+        elif name == "ADR":
+            parts = value.split(";")
+            found["street"].append(_plain(parts[2]))
+            found["town"].append(_plain(parts[3]))
+        elif name == "ORG":
+            found["organization"] += [_plain(part) for part in value.split(";")]
+        elif name == "URL":
+            found["link"].append(value)
         elif name == "X-SIM":
             found["x"].append(value)
     found["email"] = [address for _, address in emails]

@@ -7,15 +7,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from contactsync.model.contact import (
+    Address,
+    AddressComponent,
     Anniversary,
     Contact,
     Email,
     Extra,
+    Link,
     Media,
     Name,
     NameComponent,
     Nickname,
     Note,
+    Organization,
     PartialDate,
     Phone,
     Title,
@@ -141,6 +145,26 @@ def _nickname(contact: Contact, pick: float, words: Words) -> Contact:
     return replace(contact, nicknames=(*contact.nicknames, Nickname(words.new("K"))))
 
 
+def _address(contact: Contact, pick: float, words: Words) -> Contact:
+    street = AddressComponent("name", words.new("S"))
+    if contact.addresses and pick < 0.5:
+        moved = _at(contact.addresses, pick, lambda a: replace(a, components=(street, *a.components[1:])))
+        return replace(contact, addresses=moved)
+    new = Address((street, AddressComponent("locality", words.new("C"))))
+    return replace(contact, addresses=(*contact.addresses, new))
+
+
+def _organization(contact: Contact, pick: float, words: Words) -> Contact:
+    units = (words.new("D"),) if pick < 0.5 else ()
+    return replace(contact, organizations=(Organization(words.new("O"), units),) if pick < 0.9 else ())
+
+
+def _link(contact: Contact, pick: float, words: Words) -> Contact:
+    if contact.links and pick < 0.3:
+        return replace(contact, links=_at(contact.links, pick * 3, lambda _: None))
+    return replace(contact, links=(*contact.links, Link(f"https://{words.new('u').lower()}.org")))
+
+
 def _x(contact: Contact, pick: float, words: Words) -> Contact:
     return replace(contact, extra=(*contact.extra, Extra(name="X-SIM", value=words.new("X"))))
 
@@ -168,6 +192,9 @@ _EDITS = {
     "photo": _photo,
     "birthday": _birthday,
     "nickname": _nickname,
+    "address": _address,
+    "organization": _organization,
+    "link": _link,
     "x": _x,
 }
 

@@ -32,16 +32,19 @@ EDITS = {
     "photo": 2,
     "birthday": 1,
     "nickname": 1,
+    "address": 2,
+    "organization": 1,
+    "link": 1,
     "x": 1,
 }
 AT_DEVICE = {
     "create": 9,
     "edit": 40,
     "delete": 6,
-    "restore": 2,
+    "restore": 3,
     "rename-group": 3,
-    "delete-group": 1,
-    "merge": 1,
+    "delete-group": 2,
+    "merge": 2,
     "import": 2,
     "undo": 2,
 }
@@ -53,11 +56,11 @@ AT_REMOTE = {
     "touch": 3,
     "copy": 1,
     "carry": 3,
-    "take-over": 1,
-    "twin": 1,
+    "take-over": 2,
+    "twin": 2,
     "expire": 2,
     "rename-group": 2,
-    "bring-back": 2,
+    "bring-back": 3,
 }
 FAULTS = {
     "": 50,
