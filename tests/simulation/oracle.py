@@ -47,7 +47,8 @@ class Ledger:
     ``several`` are persons of whom somebody put up more than one card; ``deleted`` those whom somebody
     deleted at any time; ``absorbed`` those who were made part of another: an edit that did not know of it
     brings them back; ``apart`` those who came to several places on different ways, and meet only later
-    (L28); ``taken`` are values that an edit took away.
+    (L28); ``taken`` are values that an edit took away, ``unsure`` units (of persons) that somebody emptied
+    before our write of them was read back: that may look as if the remote could not hold them (L12).
     """
 
     standing: set[tuple[str, str, str]] = field(default_factory=set)
@@ -59,6 +60,7 @@ class Ledger:
     absorbed: set[str] = field(default_factory=set)
     apart: set[str] = field(default_factory=set)
     taken: set[tuple[str, str, str]] = field(default_factory=set)
+    unsure: set[tuple[str, str]] = field(default_factory=set)
 
     def saw(self, before: Facts, after: Facts, *, kept: Facts | None = None) -> None:
         """Somebody who saw ``before`` made it ``after``; of this ``kept`` is what the remote took."""
@@ -69,6 +71,13 @@ class Ledger:
         added = (values(after) - values(before)) & values(after if kept is None else kept)
         self.standing |= {(who, unit, value) for unit, value in added}
         self.ever |= {(who, unit, value) for unit, value in values(after)}
+
+    def unsure_of(self, before: Facts, after: Facts) -> None:
+        """Somebody took something away from what we wrote and had not read back yet."""
+        self.unsure |= {(key(before), unit) for unit in before if before[unit] - after[unit]}
+
+    def is_unsure(self, who: str, unit: str) -> bool:
+        return any((self.people.of(name), what) == (who, unit) for name, what in self.unsure)
 
     def brought_back(self, after: Facts) -> None:
         """Somebody put back what was deleted, as it was; what others took away since stays away."""
@@ -181,7 +190,7 @@ def _nothing_returns(ledger: Ledger, device: DeviceState, devices: Sequence[Devi
         if root in recorded or not ledger.is_one(root) or root in apart:
             continue
         for value in sorted(_classed(ledger, [facts]) - standing):
-            if value[1] != "given":
+            if value[1] != "given" and not ledger.is_unsure(root, value[1]):
                 raise Violation("P2", f"{value[1]} {value[2]} of {root} came back on {device.name}")
         if root not in {value[0] for value in standing}:
             raise Violation("P2", f"{root} was deleted and is back on {device.name}")
@@ -238,7 +247,7 @@ def _same(
             )
         for unit in sorted(one[who].keys() - {"given", "x"}):
             mine, yours = sorted(one[who][unit]), sorted(other[who][unit])
-            if mine != yours:
+            if mine != yours and not ledger.is_unsure(who, unit):
                 raise Violation("P3", f"{unit} of {who} is {mine} on {here} and {yours} on {there}")
 
 

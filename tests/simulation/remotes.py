@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from contactsync.connectors.base import Create, Outcome, Step, Unknown
+from contactsync.connectors.base import Change, Create, Outcome, Step, Unknown, Update
 from contactsync.connectors.memory import Habits, MemoryConnector, MemoryServer
 from contactsync.model.contact import Contact
 from contactsync.vcard.codec import VCardCodec
@@ -187,6 +187,7 @@ class Remote:
         self.writes = 0
         self.gone: list[bytes] = []
         self.in_doubt: set[str] = set()
+        self.unread: set[str] = set()
 
     @property
     def books(self) -> list[str]:
@@ -209,6 +210,13 @@ class RemoteConnector(MemoryConnector):
     def _do(self, collection: str, step: Step) -> Outcome:
         self._remote.writes += 1
         outcome = super()._do(collection, step)
+        if isinstance(step, Create | Update):
+            self._remote.unread.add(key(of_card(step.payload)))
         if isinstance(outcome, Unknown) and isinstance(step, Create):
             self._remote.in_doubt.add(key(of_card(step.payload)))
         return outcome
+
+    def fetch(self, collection: str, hrefs: Sequence[str]) -> Iterator[Change]:
+        for change in super().fetch(collection, hrefs):
+            self._remote.unread.discard(key(of_card(change.payload or b"")))
+            yield change
