@@ -145,7 +145,7 @@ def _person(random: Random, who: str) -> Act:
 def _round(random: Random, shape: Shape) -> Act:
     who = random.choice(shape.devices)
     fault = _weighted(random, FAULTS)
-    number = random.choice((0, 0, 1, 1, 2, 3, 5, 8)) if fault == "die" else random.choice((1, 1, 2))
+    number = random.choice((0, 0, 0, 0, 1, 1, 2, 4)) if fault == "die" else random.choice((1, 1, 2))
     at = _weighted(random, dict.fromkeys(STEPS, 1)) if fault == "die" or random.random() < 0.35 else ""
     meanwhile: tuple[Act, ...] = ()
     if at and (fault != "die" or random.random() < 0.3):
