@@ -61,6 +61,8 @@ class AtRemote:
         written = facts.of_card(remote.codec.write(edited, payload))
         kept = facts.of_card(self._put(remote, href, edited, payload))
         self._stage.ledger.saw(before, written, kept=kept)
+        if "label" in remote.kind.unseen:
+            self._stage.ledger.without_label(before, kept)
         if facts.key(before) in remote.unread:
             self._stage.ledger.unsure_of(before, kept)
         return f"edits {facts.key(before)}: {facts.difference(before, kept)}"

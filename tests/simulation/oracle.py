@@ -48,7 +48,8 @@ class Ledger:
     deleted at any time; ``absorbed`` those who were made part of another: an edit that did not know of it
     brings them back; ``apart`` those who came to several places on different ways, and meet only later
     (L28); ``taken`` are values that an edit took away, ``unsure`` units (of persons) that somebody emptied
-    before our write of them was read back: that may look as if the remote could not hold them (L12).
+    before our write of them was read back: that may look as if the remote could not hold them (L12);
+    ``labels`` are (person, address, label).
     """
 
     standing: set[tuple[str, str, str]] = field(default_factory=set)
@@ -61,6 +62,7 @@ class Ledger:
     apart: set[str] = field(default_factory=set)
     taken: set[tuple[str, str, str]] = field(default_factory=set)
     unsure: set[tuple[str, str]] = field(default_factory=set)
+    labels: set[tuple[str, ...]] = field(default_factory=set)
 
     def saw(self, before: Facts, after: Facts, *, kept: Facts | None = None) -> None:
         """Somebody who saw ``before`` made it ``after``; of this ``kept`` is what the remote took."""
@@ -71,6 +73,17 @@ class Ledger:
         added = (values(after) - values(before)) & values(after if kept is None else kept)
         self.standing |= {(who, unit, value) for unit, value in added}
         self.ever |= {(who, unit, value) for unit, value in values(after)}
+        self.labels |= {(who, *pair.split(" ", 1)) for pair in after["labelled"]}
+
+    def without_label(self, before: Facts, after: Facts) -> None:
+        """Somebody took addresses away where labels are not seen: the labels went with them."""
+        who = key(before)
+        gone = {
+            (who, "label", label)
+            for w, address, label in self.labels
+            if w == who and address in before["email"] - after["email"]
+        }
+        self.standing -= gone
 
     def unsure_of(self, before: Facts, after: Facts) -> None:
         """Somebody took something away from what we wrote and had not read back yet."""
