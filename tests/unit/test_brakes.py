@@ -10,9 +10,13 @@ from contactsync.errors import SafetyStop
 from contactsync.sync.brakes import Harm, Limits, check
 
 
+def names(count: int) -> list[str]:
+    return [f"P{n}" for n in range(count)]
+
+
 def harm(of: int, device: int = 0, remote: int = 0, **more: object) -> Harm:
-    names = {"device": [f"P{n}" for n in range(device)], "remote": [f"P{n}" for n in range(remote)]}
-    return Harm("Contacts", of, deleted=names, **more)  # type: ignore[arg-type]
+    deleted = {"device": names(device), "remote": names(remote)}
+    return Harm("Contacts", of, deleted=deleted, **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -44,6 +48,7 @@ def test_the_limits_are_a_count_and_a_share_or_all(of: int, deleted: int, trips:
 @pytest.mark.law("L25")
 def test_a_persons_word_lets_it_through() -> None:
     check(harm(150, device=150), Limits(enabled=False))
+    check(harm(150, copies=names(150), emptied={"remote": Counter(phones=150)}), Limits(enabled=False))
     check(harm(150, device=150), Limits(150, None))
     with pytest.raises(SafetyStop):
         check(harm(150, device=150), Limits(149, None))
@@ -61,6 +66,56 @@ def test_a_field_that_vanishes_from_many_contacts_stops() -> None:
 @pytest.mark.law("L25")
 def test_someone_else_who_copies_too_is_a_loop() -> None:
     with pytest.raises(SafetyStop) as stop:
-        check(harm(100, copies=[f"P{n}" for n in range(21)]), Limits())
+        check(harm(100, copies=names(21)), Limits())
     assert stop.value.kind == "loop"
-    check(harm(100, copies=[f"P{n}" for n in range(20)]), Limits())
+    check(harm(100, copies=names(20)), Limits())
+
+
+@pytest.mark.law("L25")
+def test_a_field_has_its_own_count_and_its_share_may_be_configured() -> None:
+    def emptied(of: int, phones: int) -> Harm:
+        return harm(of, emptied={"device": Counter(), "remote": Counter(phones=phones)})
+
+    # A number that somebody gave for deletions says nothing about fields.
+    check(emptied(200, 30), Limits(5, None))
+    with pytest.raises(SafetyStop):
+        check(emptied(100, 30), Limits(5, None))
+    check(emptied(100, 30), Limits(share=0.5))
+    # To take a field from all of a few contacts is an ordinary edit, unlike their deletion.
+    check(emptied(4, 4), Limits())
+
+
+@pytest.mark.parametrize(
+    ("plan", "side", "would", "said", "examples"),
+    [
+        (harm(40, device=11), "device", 11, "delete 11 of 40 contacts on this device", ("P0", "P1", "P10")),
+        (harm(4, remote=4), "remote", 4, "delete 4 of 4 contacts at the remote", ("P0", "P1", "P2")),
+        (
+            harm(40, emptied={"device": Counter(), "remote": Counter(phones=21)}),
+            "remote",
+            21,
+            "remove the phones of 21 of 40 contacts at the remote",
+            (),
+        ),
+        (
+            harm(40, copies=names(21)),
+            "remote",
+            21,
+            "create again 21 of 40 contacts at the remote",
+            ("P0", "P1", "P10"),
+        ),
+    ],
+)
+@pytest.mark.law("L25")
+def test_the_message_has_the_numbers_some_names_and_the_command(
+    plan: Harm, side: str, would: int, said: str, examples: tuple[str, ...]
+) -> None:
+    with pytest.raises(SafetyStop) as stop:
+        check(plan, Limits())
+    found = stop.value
+    assert (found.side, found.would, found.of, found.examples) == (side, would, plan.of, examples)
+    few = f", among them {', '.join(examples)}" if examples else ""
+    assert str(found) == (
+        f"Book 'Contacts': this round would {said}{few}. Nothing was written. "
+        "If that is what you want: contactsync sync --allow-mass-delete"
+    )
