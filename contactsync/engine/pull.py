@@ -6,7 +6,7 @@ where it was; the cursor moves later, together with the decisions (L31).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -50,7 +50,9 @@ def pull(round_: Round, book: Book) -> Pulled:
         check_deletions(book.name, "device", names, round_.store.links.count(book.id), round_.limits)
     old = _maybe_old(round_, book, news, began_at)
     news = {href: change for href, change in news.items() if href not in old}
-    _stage(round_, book, news, [*absent, *old, *_unsettled(round_, book)])
+    gone = {*absent, *(href for href, change in changes.items() if change.gone)}
+    doubted = known.keys() - gone if round_.connector.capabilities.settles_after else frozenset()
+    _stage(round_, book, news, [*absent, *old, *_unsettled(round_, book)], doubted)
     return Pulled(book, cursor, began_at, gone_by_us)
 
 
@@ -122,8 +124,14 @@ def _unsettled(round_: Round, book: Book) -> list[str]:
     return hrefs
 
 
-def _stage(round_: Round, book: Book, news: dict[str, Change], direct: list[str]) -> None:
-    """Stage ``news``, fetching what the listing did not carry, and ``direct`` by direct reads."""
+def _stage(
+    round_: Round, book: Book, news: dict[str, Change], direct: list[str], doubted: Container[str]
+) -> None:
+    """Stage ``news``, fetching what the listing did not carry, and ``direct`` by direct reads.
+
+    ``doubted`` are cards that listings which lag do not report gone: that a direct read does not find
+    them may also mean that they have another id now, which a later listing says (L20).
+    """
     store = round_.store
     staged = {change.href: change for change in store.books.staged(book.id)}
     skip = {q.href: q.etag for q in store.keepsakes.quarantined(book.id) if q.contact_id is None}
@@ -146,7 +154,14 @@ def _stage(round_: Round, book: Book, news: dict[str, Change], direct: list[str]
     wanted = [*fetch, *(href for href in direct if href not in fetch and href not in news)]
     for done, changes in _fetched(round_, book, wanted):
         with store.transaction():
-            store.books.stage(book.id, [_staged(book, change) for change in changes if change.error is None])
+            store.books.stage(
+                book.id,
+                [
+                    _staged(book, change)
+                    for change in changes
+                    if change.error is None and not (change.gone and change.href in doubted)
+                ],
+            )
             for change in changes:
                 if change.error is not None:
                     _set_aside(round_, book, news.get(change.href, change), change.error)

@@ -442,3 +442,27 @@ def test_a_listing_that_lags_behind_our_own_writes_deletes_nothing_and_takes_not
             assert device.contact("uid-001").notes == (Note(f"later {number}"),)
         assert f"NOTE:later {number}".encode() in (server.get("/contacts/uid-001.vcf") or b"")
     assert len(cards(server, "/contacts/")) == 3
+
+
+@pytest.mark.law("L20", "L24")
+def test_a_card_with_a_new_id_that_a_lagging_listing_does_not_tell_yet_is_not_made_again(
+    open_device: OpenDevice,
+) -> None:
+    server = MemoryServer(Habits(names_href=False))
+    device = open_device("phone", server, hooks=connect_to(server))
+    device.engine.put([person(1)])
+    for _ in range(2):
+        device.sync()
+    ((old, payload),) = cards(server, "/contacts/").items()
+    server.delete(old)
+    server.put("/contacts/renamed.vcf", payload)
+    server.habits.lag = 2
+    device.edit("uid-001", lambda c: replace(c, notes=(Note("edited meanwhile"),)))
+    device.sync()
+    assert list(cards(server, "/contacts/")) == ["/contacts/renamed.vcf"]
+    server.habits.lag = 0
+    for _ in range(2):
+        device.sync()
+    assert rest(device) == 1
+    ((_, payload),) = cards(server, "/contacts/").items()
+    assert b"NOTE:edited meanwhile" in payload
