@@ -159,6 +159,14 @@ def test_notes_are_merged_by_lines() -> None:
     assert merge_lines("a\nb\nc", "A\nb\nc", "a\nb\nC") == "A\nb\nC"
     assert merge_lines("a\nb\nc", "a\nB\nc", "a\nX\nc") is None
     assert merge_lines("a", "a\nb", "a") == "a\nb"
+    # Lines that come first here must not move the place of those that change there.
+    assert merge_lines("a\nb\nc", "0\na\nb\nc", "a\nb\nC") == "0\na\nb\nC"
+    assert merge_lines("a\nc", "a\nb\nc", "a\nB\nc") is None
+
+
+def test_a_long_note_of_lines_that_repeat_is_merged_like_a_short_one() -> None:
+    before = "-\n" * 250 + "last"
+    assert merge_lines(before, "first\n" + before, before + "\nend") == f"first\n{before}\nend"
 
 
 @pytest.mark.law("L6")
@@ -247,6 +255,58 @@ def test_a_text_that_only_lost_its_end_is_the_remotes_own_loss() -> None:
     settled = settle(ADA, sent, seen)
     assert settled.landed and settled.remote.notes == seen.notes
     assert settled.lost
+
+
+@pytest.mark.law("L11")
+def test_each_side_keeps_its_own_uid_and_the_card_its_own_time() -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    local = replace(ADA, titles=(Title("Analyst"),))
+    remote = replace(ADA, uid="theirs", updated=at, kind="individual")
+    result = merged(local, remote)
+    for here in (result.local, result.base.local, result.interim.local):
+        assert (here.uid, here.updated) == ("ada", None)
+    for there in (result.remote, result.base.remote, result.interim.remote):
+        assert (there.uid, there.updated) == ("theirs", at)
+
+
+@pytest.mark.law("L6", "L7")
+def test_what_was_taken_and_what_is_sent_is_named() -> None:
+    result = merged(replace(ADA, titles=(Title("Analyst"),)), replace(ADA, kind="individual"))
+    assert (result.taken, result.sent) == ((("kind",),), (("titles", "title:countess"),))
+    # What is revived here is there already.
+    result = merged(
+        replace(ADA, phones=()), replace(ADA, phones=(replace(ADA.phones[0], number="+44 20 7946 0001"),))
+    )
+    assert result.taken and not result.sent
+
+
+@pytest.mark.law("L3", "L14")
+def test_one_number_under_two_labels_is_two_entries_and_crosses_as_such() -> None:
+    twice = replace(ADA, phones=(*ADA.phones, Phone(ADA.phones[0].number, label="Fax")))
+    for result in (merged(twice, ADA), merged(ADA, twice)):
+        assert result.local == result.remote == twice
+
+
+@pytest.mark.law("L6")
+def test_a_note_that_only_the_remote_has_is_edited_there() -> None:
+    """So it is where the remote had made one of its own."""
+    theirs = replace(ADA, notes=(Note("theirs"),))
+    nothing = replace(ADA, notes=())
+    edited = replace(ADA, notes=(Note("theirs, edited"),))
+    result = merge(
+        Base(nothing, theirs), Hub(nothing), Live(edited), project=lambda c: c, policy=Policy.NEWEST
+    )
+    assert result.local == result.remote == edited
+
+
+@pytest.mark.law("L12", "L14")
+def test_a_note_that_the_remote_had_lost_and_got_back_is_merged_from_what_was_sent() -> None:
+    lost = Base(ADA, replace(ADA, notes=()))
+    here = replace(ADA, notes=(Note("FIRST\nsecond\nthird"),))
+    there = replace(ADA, notes=(Note("first\nsecond\nTHIRD"),))
+    result = merge(lost, Hub(here), Live(there), project=lambda c: c, policy=Policy.NEWEST)
+    assert result.local.notes == result.remote.notes == (Note("FIRST\nsecond\nTHIRD"),)
+    assert not result.clashes
 
 
 emails = st.lists(st.sampled_from("abcdef"), max_size=4, unique=True).map(

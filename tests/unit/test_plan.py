@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
-from contactsync.model.contact import Contact, Email, Name, Title
-from contactsync.sync.plan import Rules, first_meeting, new_card, plan
+from contactsync.model.contact import Contact, Email, Name, Note, Title
+from contactsync.sync.plan import WHOLE, Rules, first_meeting, new_card, plan
 from contactsync.sync.types import (
     NO_BASE,
     Action,
     Base,
+    Clash,
     CreateRemote,
     DeleteRemote,
     DropLocal,
@@ -77,6 +79,9 @@ def test_what_follows_from_a_deleted_group_revives_nothing() -> None:
     base = Base(member, member)
     assert kinds(planned(Hub(ADA), Seen.GONE, base, dead_groups=frozenset({"g"}))) == [DropLocal, Unlink]
     assert kinds(planned(Hub(ADA), Seen.GONE, base)) == [NoteConflict, Unlink, CreateRemote]
+    trashed = Hub(member, deleted=True)
+    assert planned(trashed, Live(ADA), base, dead_groups=frozenset({"g"})) == [DeleteRemote()]
+    assert kinds(planned(trashed, Live(ADA), base)) == [NoteConflict, SaveLocal, Rebase]
 
 
 @pytest.mark.law("L28")
@@ -85,9 +90,14 @@ def test_a_pair_that_meets_is_united_and_a_card_of_no_one_becomes_a_contact() ->
     assert kinds(first_meeting(Hub(ADA), Live(ADA), project=lambda c: c, rules=rules)) == [Rebase]
     united = first_meeting(Hub(ADA), Live(MAILED), project=lambda c: c, rules=rules)
     assert kinds(united) == [SaveLocal, Rebase]
-    fresh = new_card(Live(replace(ADA, uid="theirs")), "ours")
-    assert kinds(fresh) == [SaveLocal, Rebase]
-    assert isinstance(fresh[0], SaveLocal) and fresh[0].contact.uid == "ours"
+    card = replace(ADA, uid="theirs", updated=datetime(2026, 1, 1, tzinfo=UTC))
+    fresh = new_card(Live(card), "ours")
+    assert fresh == [SaveLocal(ADA), Rebase(Base(ADA, ADA))]
+    saved, moved = fresh
+    assert isinstance(saved, SaveLocal) and isinstance(moved, Rebase)
+    # The time that the card claims stays with the card.
+    assert (saved.contact.uid, saved.contact.updated) == ("ours", None)
+    assert (moved.base.local.uid, moved.base.remote.uid) == ("ours", "theirs")
 
 
 @pytest.mark.parametrize(
@@ -144,3 +154,68 @@ def test_an_open_question_is_asked_again_and_changes_nothing() -> None:
 def test_a_trashed_contact_whose_card_comes_up_again_lives_again() -> None:
     actions = plan(NO_BASE, Hub(ADA, deleted=True), Live(ADA), project=lambda c: c, rules=Rules())
     assert kinds(actions) == [NoteConflict, SaveLocal, Rebase]
+
+
+@pytest.mark.law("L6", "L7")
+def test_an_edit_that_came_in_is_named_and_moves_both_shadows() -> None:
+    added = ("emails", "new@x.example")
+    assert planned(Hub(ADA), Live(MAILED)) == [SaveLocal(MAILED, (added,)), Rebase(Base(MAILED, MAILED))]
+
+
+@pytest.mark.law("L7")
+def test_an_edit_that_the_remote_cannot_show_moves_the_shadow_silently() -> None:
+    noted = replace(ADA, notes=(Note("met in Turin"),))
+    actions = plan(BASE, Hub(noted), Seen.UNCHANGED, project=lambda c: replace(c, notes=()), rules=Rules())
+    assert actions == [Rebase(Base(noted, ADA))]
+
+
+@pytest.mark.law("L18", "L26")
+def test_a_shadow_that_moves_leaves_behind_what_is_held_back() -> None:
+    """Else the next edit here would write over the one there without a record."""
+    kind = replace(ADA, kind="individual")
+    both = planned(Hub(kind), Live(replace(POET, kind="individual")), mode=Mode.PUSH)
+    assert both == [Rebase(Base(kind, kind))]
+
+
+@pytest.mark.law("L23")
+def test_a_contact_that_comes_back_has_its_record_its_units_and_its_shadows() -> None:
+    trashed = Hub(ADA, deleted=True)
+    note = NoteConflict(Clash(WHOLE, ADA, None, MAILED, "remote"))
+    saved = SaveLocal(MAILED, (("emails", "new@x.example"),))
+    assert planned(trashed, Live(MAILED)) == [note, saved, Rebase(Base(MAILED, MAILED))]
+    gone = planned(Hub(POET), Seen.GONE)
+    assert gone == [NoteConflict(Clash(WHOLE, ADA, POET, None, "local")), Unlink(), CreateRemote(POET)]
+
+
+@pytest.mark.law("L23", "L31")
+def test_an_edit_that_was_made_before_the_deletion_goes_out_with_the_contact() -> None:
+    wanted = replace(MAILED, titles=POET.titles)
+    actions = planned(Hub(POET, deleted=True), Live(MAILED))
+    interim = Base(MAILED, MAILED)
+    assert actions[1:] == [
+        SaveLocal(wanted, (("emails", "new@x.example"),)),
+        UpdateRemote(wanted, Base(wanted, wanted), interim),
+    ]
+    assert kinds(planned(Hub(wanted), Seen.UNCHANGED, interim)) == [UpdateRemote]
+    # A book that is only read gets nothing, also then.
+    assert kinds(planned(Hub(POET, deleted=True), Live(MAILED), mode=Mode.PULL)) == [
+        NoteConflict,
+        SaveLocal,
+        Rebase,
+    ]
+
+
+@pytest.mark.law("L18", "L23")
+def test_the_policy_holds_also_for_a_contact_that_comes_back() -> None:
+    trashed = Hub(replace(ADA, titles=(Title("Analyst"),)), deleted=True)
+    actions = planned(trashed, Live(POET), policy=Policy.REMOTE)
+    assert [action.contact for action in actions if isinstance(action, SaveLocal)] == [POET]
+
+
+@pytest.mark.law("L26")
+def test_in_a_mode_a_deletion_that_does_not_cross_is_undone_or_lets_go() -> None:
+    for seen in (Seen.UNCHANGED, Live(ADA)):
+        assert planned(Hub(ADA, deleted=True), seen, mode=Mode.MIRROR_PULL) == [SaveLocal(ADA)]
+    assert planned(Hub(ADA), Seen.GONE, mode=Mode.PUSH) == [Unlink(left=True)]
+    note = NoteConflict(Clash(WHOLE, ADA, POET, None, "local"))
+    assert planned(Hub(POET), Seen.GONE, mode=Mode.PULL) == [note, Unlink(left=True)]
