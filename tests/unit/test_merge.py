@@ -9,8 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contactsync.model.contact import Anniversary, Contact, Email, Name, Note, PartialDate, Phone, Title
-from contactsync.sync.echo import settle
+from contactsync.model.contact import (
+    Anniversary,
+    Contact,
+    Email,
+    Name,
+    Nickname,
+    Note,
+    PartialDate,
+    Phone,
+    Title,
+)
+from contactsync.sync.echo import Settled, holding_back, losses, settle
 from contactsync.sync.merge import Merged, merge, merge_lines
 from contactsync.sync.types import Base, Hub, Live, Mode, Policy
 
@@ -254,7 +264,96 @@ def test_a_text_that_only_lost_its_end_is_the_remotes_own_loss() -> None:
     seen = replace(ADA, notes=(Note("first\nsecond\nthird\nfou"),))
     settled = settle(ADA, sent, seen)
     assert settled.landed and settled.remote.notes == seen.notes
-    assert settled.lost
+    assert settled.lost == (("notes", "note"),) and not settled.rewritten
+    # That the book shows notes elsewhere does not say how long they may be.
+    assert settle(ADA, sent, seen, holds={"notes"}) == settled
+    assert losses(sent, seen) == (("notes", "note"),) and losses(sent, sent) == ()
+
+
+TITLE = ("titles", "title:countess")
+POET = replace(ADA, titles=(Title("Poet"),))
+BARD = replace(ADA, titles=(Title("Bard"),))
+
+
+@pytest.mark.law("L13")
+@pytest.mark.parametrize(
+    ("before", "sent", "seen", "landed"),
+    [
+        (ADA, POET, POET, True),
+        (ADA, POET, ADA, False),
+        (ADA, POET, BARD, False),
+        (ADA, replace(ADA, titles=()), replace(ADA, titles=()), True),
+        (ADA, replace(ADA, titles=()), ADA, False),
+        (ADA, replace(ADA, kind="org"), replace(ADA, kind="org"), True),
+        (ADA, replace(ADA, kind="org"), ADA, False),
+        (ADA, ADA, POET, True),
+    ],
+)
+def test_whether_a_write_arrived_is_read_off_what_it_changed(
+    before: Contact, sent: Contact, seen: Contact, landed: bool
+) -> None:
+    settled = settle(before, sent, replace(seen, uid="theirs"))
+    assert settled == Settled(landed, sent if landed else before)
+    assert settled.remote.uid == ("theirs" if landed else "ada")
+
+
+@pytest.mark.law("L12")
+def test_a_confirmed_write_that_is_seen_as_another_value_was_rewritten() -> None:
+    rewritten = ((TITLE, Title("Poet"), Title("Bard")),)
+    assert settle(ADA, POET, BARD, confirmed=True) == Settled(True, POET, (), rewritten)
+    removed = replace(ADA, titles=())
+    assert settle(ADA, removed, ADA, confirmed=True).rewritten == ((TITLE, None, Title("Countess")),)
+    labelled = replace(ADA, emails=(replace(ADA.emails[0], label="Villa"), ADA.emails[1]))
+    other = replace(ADA, emails=(replace(ADA.emails[0], label="Vil"), ADA.emails[1]))
+    settled = settle(ADA, labelled, other, confirmed=True)
+    assert settled.rewritten == ((("emails", "ada@home.example", "label"), "Villa", "Vil"),)
+
+
+@pytest.mark.law("L12", "L13")
+def test_a_unit_that_still_shows_the_old_value_is_an_edit_only_after_a_confirmed_write() -> None:
+    sent = replace(POET, kind="org")
+    seen = replace(ADA, kind="org")
+    assert settle(ADA, sent, seen) == Settled(True, seen)
+    rewritten = ((TITLE, Title("Poet"), Title("Countess")),)
+    assert settle(ADA, sent, seen, confirmed=True) == Settled(True, sent, (), rewritten)
+
+
+@pytest.mark.law("L12")
+def test_a_value_that_is_absent_is_lost_unless_the_book_shows_such_values_elsewhere() -> None:
+    sent = replace(
+        ADA, kind="org", phones=(), emails=(*ADA.emails, Email("b@x.example"), Email("c@x.example"))
+    )
+    seen = replace(sent, titles=(), notes=(), emails=(sent.emails[3], *ADA.emails))
+    bare = replace(ADA, titles=(), notes=())
+    lost = (("emails", "b@x.example"), TITLE, ("notes", "note"))
+    settled = settle(bare, replace(sent, titles=ADA.titles), seen, confirmed=True)
+    assert settled.landed and set(settled.lost) == {lost[0], ("titles", "title:countess"), lost[2]}
+    assert settled.remote == seen and not settled.rewritten
+    held = settle(bare, sent, seen, holds={"emails", "titles"}, confirmed=True)
+    assert held.lost == (lost[2],)
+    assert {path for path, _, _ in held.rewritten} == {lost[0], lost[1]}
+    # What is missed stands behind what is seen.
+    assert held.remote == replace(seen, titles=sent.titles, emails=(*seen.emails, sent.emails[2]))
+
+
+@pytest.mark.law("L12", "L13")
+def test_what_a_person_edited_where_nothing_was_sent_stays_an_edit() -> None:
+    cut = replace(POET, notes=(Note("first"),), nicknames=(Nickname("Countess"),))
+    for confirmed in (True, False):
+        assert settle(ADA, POET, cut, confirmed=confirmed) == Settled(True, POET)
+
+
+@pytest.mark.law("L18", "L26")
+def test_a_unit_that_is_held_back_keeps_its_place_in_the_next_shadow() -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    mailed = replace(POET, uid="theirs", updated=at, emails=(*ADA.emails, Email("new@x.example")))
+    held = holding_back(mailed, POET, ADA)
+    assert held == replace(mailed, titles=ADA.titles)
+    assert (held.uid, held.updated) == ("theirs", at)
+    assert holding_back(mailed, POET, POET) is mailed
+    # An entry that came there stays new, and one that went there stays removed.
+    assert holding_back(mailed, POET, replace(POET, titles=())) == replace(mailed, titles=())
+    assert holding_back(replace(mailed, notes=()), replace(POET, notes=()), POET) == mailed
 
 
 @pytest.mark.law("L11")
