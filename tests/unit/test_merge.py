@@ -20,6 +20,8 @@ from contactsync.model.contact import (
     Phone,
     Title,
 )
+from contactsync.model.fields import flatten
+from contactsync.sync.diff import aligned, differs
 from contactsync.sync.echo import Settled, holding_back, losses, settle
 from contactsync.sync.merge import Merged, merge, merge_lines
 from contactsync.sync.types import Base, Hub, Live, Mode, Policy
@@ -73,6 +75,64 @@ def test_a_new_label_here_and_a_corrected_number_there_both_survive() -> None:
     result = merged(local, remote)
     wanted = (Phone("+44 20 7946 0999", frozenset({"private"}), label="Villa"),)
     assert result.local.phones == result.remote.phones == wanted
+
+
+def mail(*entries: Email) -> Contact:
+    return Contact(emails=entries)
+
+
+HOME, WORK = frozenset({"private"}), frozenset({"work"})
+A, B = "emails/anna.berg@x.example", "emails/carl.dorn@x.example"
+
+
+@pytest.mark.law("L4")
+@pytest.mark.parametrize(
+    ("new", "edits"),
+    [
+        # the remote's own name for an entry counts more than likeness, and than the label
+        (
+            mail(Email("carl.dorm@x.example", WORK, ref="1"), Email("anna.burg@x.example", HOME, ref="2")),
+            {A: "carl.dorm@x.example", B: "anna.burg@x.example"},
+        ),
+        # the only one of its label, whatever is there instead, in whatever order
+        (
+            mail(Email("1@q.test", WORK), Email("2@q.test", WORK), Email("o@uvw.test", HOME)),
+            {A: "o@uvw.test", B: None, "emails/1@q.test": "1@q.test", "emails/2@q.test": "2@q.test"},
+        ),
+        # likeness where labels tell nothing
+        (mail(Email("carl.dorm@x.example")), {A: None, B: "carl.dorm@x.example"}),
+        (
+            mail(Email("carl.dorm@x.example"), Email("anna.burg@x.example")),
+            {A: "anna.burg@x.example", B: "carl.dorm@x.example"},
+        ),
+        # nothing in common: gone, and new
+        (mail(Email("o@uvw.test")), {A: None, B: None, "emails/o@uvw.test": "o@uvw.test"}),
+    ],
+)
+def test_entries_are_paired_by_name_label_and_likeness(new: Contact, edits: dict[str, str | None]) -> None:
+    old = mail(Email("anna.berg@x.example", HOME, ref="1"), Email("carl.dorn@x.example", WORK, ref="2"))
+    found = {"/".join(p): e.new and e.new.address for p, e in differs(old, new).items() if len(p) == 2}
+    assert found == edits
+
+
+@pytest.mark.law("L4")
+def test_the_only_one_of_a_label_must_be_so_on_both_sides() -> None:
+    two = mail(Email("anna.berg@x.example", WORK), Email("carl.dorn@x.example", WORK))
+    one = mail(Email("carl.dorm@x.example", WORK))
+    other = mail(Email("carl.dorm@x.example", WORK), Email("anna.burg@x.example", WORK))
+    for old, new in ((two, one), (one, two), (two, other)):
+        for edit in differs(old, new).values():
+            if edit.old and edit.new:
+                assert edit.old.address[:4] == edit.new.address[:4]
+
+
+@pytest.mark.law("L4")
+def test_one_of_two_equal_entries_may_go() -> None:
+    twice = mail(Email("a@x.example"), Email("a@x.example", label="Villa"), Email("a@x.example", label="Hut"))
+    once = mail(twice.emails[0])
+    assert {path[1] for path in differs(twice, once)} == {"a@x.example~2", "a@x.example~3"}
+    # New entries are named as they would be in a contact of their own.
+    assert aligned(twice, flatten(Contact())).order == flatten(twice).order
 
 
 @pytest.mark.law("L2")
