@@ -22,7 +22,7 @@ from contactsync.model.contact import (
     PartialDate,
     Phone,
 )
-from contactsync.sync.match import Matches, match, same_content, same_person_contradicted, score
+from contactsync.sync.match import Crowd, Matches, match, same_content, same_person_contradicted, score
 
 BORN = PartialDate(1979, 4, 1)
 
@@ -170,7 +170,7 @@ def test_the_region_tells_which_numbers_are_the_same() -> None:
         person("Ada King", phones=["030 901820"]),
         person("Ada King", phones=["+49 30 901820"], note="n"),
     )
-    assert verdict(card, contact, "de") == "sure"
+    assert verdict(card, contact, "de") == verdict(contact, card, "de") == "sure"
     assert verdict(card, contact) == "unsure"
     assert verdict(card, contact, "GB") == "unsure"
 
@@ -218,6 +218,8 @@ def test_of_equal_contents_each_gets_one_and_the_rest_is_held() -> None:
     sure, unsure = meet([same, same, same], [same, same])
     assert sure == {"r1=c1", "r2=c2"}
     assert unsure == {"r3=c1", "r3=c2"}
+    held = match(numbered("r", [same, same]), numbered("c", [same])).unsure
+    assert [pair.reasons for pair in held] == [("same content",)]
 
 
 def test_the_same_content_is_sure_even_when_it_is_only_a_name() -> None:
@@ -240,6 +242,8 @@ def test_same_content_is_by_class_and_knows_no_labels() -> None:
     assert same_content(one, replace(other, notes=(Note("n"),)))
     assert not same_content(one, replace(other, notes=(Note("m"),)))
     assert not same_content(one, replace(other, phones=()))
+    assert not same_content(one, replace(other, phones=(Phone("+442079460102"),)))
+    assert same_content(person(phones=["+44 20 7946 0101"]), person(phones=["+442079460101"]))
     assert not same_content(Contact(), Contact())
 
 
@@ -264,6 +268,150 @@ def test_one_uid_for_two_people_is_noticed(card: Contact, contact: Contact, cont
     assert same_person_contradicted(card, contact) is contradicted
 
 
+@pytest.mark.parametrize(
+    ("card", "contact", "contradicted"),
+    [
+        (person("Ada"), person("Bob"), False),
+        (person("Ada", "a@x.example"), person("Bob", phones=["+442079460101"]), False),
+        (person("Ada", phones=["+442079460101"]), person("Bob", "b@x.example"), False),
+        (person("Ada", "a@x.example"), person("Bob", "b@x.example"), True),
+        (person("Ada", phones=["+442079460101"]), person("Bob", phones=["+442079460102"]), True),
+        (person("Ada", "a@x.example"), person("Bob", "a@x.example"), False),
+        (
+            person("Ada", "a@x.example", phones=["+442079460101"]),
+            person("Bob", "b@x.example", phones=["+442079460101"]),
+            False,
+        ),
+        (
+            person("Ada", "a@x.example", phones=["+442079460101"]),
+            person("Bob", "b@x.example", phones=["+442079460102"]),
+            True,
+        ),
+    ],
+)
+def test_a_uid_too_long_for_a_number_needs_a_value_against_it(
+    card: Contact, contact: Contact, contradicted: bool
+) -> None:
+    card = replace(card, uid="0123456789abcdef0123")
+    assert same_person_contradicted(card, contact) is contradicted
+
+
+@pytest.mark.parametrize(
+    ("card", "contact", "said"),
+    [
+        (person("Ada King"), person("King, Ada"), "same name"),
+        (person("Mum"), person("mum"), "same name of one word"),
+        (person("Ada Byron King"), person("Ada King"), "one name is a part of the other"),
+        (person("Ada"), person("Ada King"), "similar names"),
+        (person("King"), person("Ada King"), "similar names"),
+        (person("A. King"), person("Ada King"), "similar names"),
+        (person("Ada Lovelace"), person("Ada Lovelase"), "similar names"),
+        (person("Ada King"), person("Alan King"), "different names"),
+        (person("A. King"), person("Eda King"), "different names"),
+        (person("A."), person("Ada"), "different names"),
+        # a display name counts only where the parts are hardly a name
+        (structured("Ada", "King"), person("Ada King"), "same name"),
+        (
+            replace(structured("Ada", "King"), name=replace(structured("Ada", "King").name, full="")),
+            person("Ada King"),
+            "same name",
+        ),
+        (
+            replace(person(), name=replace(structured("Ada", "King").name, full="Ada King of Lovelace")),
+            person("Ada King"),
+            "same name",
+        ),
+        (
+            replace(person(), name=Name((NameComponent("surname", "King"),), full="Ada King")),
+            person("Ada King"),
+            "same name",
+        ),
+        (
+            replace(
+                person(),
+                name=Name((NameComponent("title", "Countess"), *structured("Ada", "King").name.components)),
+            ),
+            person("Ada King"),
+            "same name",
+        ),
+    ],
+)
+def test_how_two_names_stand_to_each_other(card: Contact, contact: Contact, said: str) -> None:
+    one, other = replace(card, notes=(Note("1"),)), replace(contact, notes=(Note("2"),))
+    assert score(one, other).reasons[0] == score(other, one).reasons[0] == said
+
+
+def test_one_word_and_two_more_proofs_are_not_sure() -> None:
+    one, other = person("Ada", "a@x.example", born=BORN), person("Ada King", "a@x.example", born=BORN)
+    assert verdict(one, other) == "unsure"
+
+
+def test_the_generation_is_read_where_it_stands() -> None:
+    phones = ["+14155550101"]
+    parts = (*structured("John", "Smith").name.components, NameComponent("generation", "Jr."))
+    junior = replace(person(phones=phones), name=Name(parts))
+    assert verdict(junior, person("John Smith Sr.", phones=phones)) == "unsure"
+    assert verdict(junior, person("John Smith Jr.", phones=phones, note="n")) == "sure"
+
+
+def test_a_year_that_stands_for_none_contradicts_no_birthday() -> None:
+    contact = person("Ada King", "a@x.example", born=BORN)
+    for year in (0, 1604, None):
+        card = person("Ada King", "a@x.example", born=PartialDate(year, 4, 1))
+        assert verdict(card, contact) == "sure"
+        assert "same birthday, as far as known" in score(card, contact).reasons
+    wedding = replace(contact, anniversaries=(Anniversary("wedding", PartialDate(1835, 7, 8)),))
+    assert verdict(wedding, contact) == "sure"
+    months = [person("Ada King", "a@x.example", born=PartialDate(None, month)) for month in (4, 5)]
+    assert verdict(months[0], months[1]) == "unsure"
+
+
+def test_a_number_of_six_digits_names_somebody() -> None:
+    for digits, wanted in (("123456", "sure"), ("12345", "unsure")):
+        card = person("Ada King", phones=[digits])
+        assert verdict(card, replace(card, notes=(Note("n"),))) == wanted
+
+
+def test_a_value_is_their_own_only_when_nobody_else_has_it_on_either_side() -> None:
+    phones = ["+4930123456"]
+    anna, bernd = person("Anna Schmidt", phones=phones), person("Bernd Schmidt", phones=phones)
+    other = replace(anna, notes=(Note("n"),))
+    assert meet([anna], [other]) == ({"r1=c1"}, set())
+    assert meet([anna], [other, bernd]) == (set(), {"r1=c1"})
+    assert meet([other, bernd], [anna]) == (set(), {"r1=c1"})
+    (pair,) = match(numbered("r", [anna]), numbered("c", [other, bernd])).unsure
+    assert pair.reasons == ("same name", "phone number shared with others")
+
+
+def test_a_sure_pair_is_ahead_of_every_other_of_its_card_and_its_contact() -> None:
+    """Each value is their own, but of two that fit nobody can say which it is."""
+    whole = person("Ada Lovelace", "a@x.example", phones=["+442079460101"])
+    halves = [person("Ada Lovelace", "a@x.example"), person("Ada Lovelace", phones=["+442079460101"])]
+    assert meet([whole], halves) == (set(), {"r1=c1", "r1=c2"})
+    assert meet(halves, [whole]) == (set(), {"r1=c1", "r2=c1"})
+
+
+def test_what_is_held_beside_a_pair_has_its_whole_name_and_a_value() -> None:
+    part = person("Ada King Lovelace", "ada@x.example")
+    namesake = person("Ada Lovelace", phones=["+442079460101"])
+    other = person("Ada Lovelace", "ada@work.example")
+    for second in (part, namesake, other):
+        assert meet([NOTE, second], [NOTE]) == ({"r1=c1"}, set())
+        assert meet([NOTE], [NOTE, second]) == ({"r1=c1"}, set())
+    first = person("Ada Lovelace", phones=["+442079460101"])
+    assert meet([first, replace(first, notes=(Note("n"),))], [first]) == ({"r1=c1"}, {"r2=c1"})
+
+
+def test_a_name_that_others_have_and_values_that_differ_count_less() -> None:
+    card, contact = person("Ada King", note="1"), person("Ada King", note="2")
+    alone = score(card, contact).score
+    namesake = person("Ada King", note="3")
+    (first, *_) = match(numbered("r", [card, namesake]), numbered("c", [contact])).unsure
+    assert first.score < alone
+    mails = [replace(one, emails=(Email(f"{n}@x.example"),)) for n, one in enumerate((card, contact))]
+    assert score(mails[0], mails[1]).score < alone == score(mails[0], contact).score
+
+
 def test_reasons_are_words_for_people() -> None:
     pair = score(
         person("Ada Lovelace", "a@x.example", born=BORN, firm="Acme"),
@@ -276,6 +424,16 @@ def test_reasons_are_words_for_people() -> None:
         "same organization",
     )
     assert 0.9 < pair.score < 1
+    assert (pair.card, pair.contact) == ("", "")
+    pair = score(
+        person("Ada King", phones=["+442079460101"], born=BORN, firm="Acme"),
+        person("Ada King", phones=["+442079460101"], born=BORN, firm="Other"),
+    )
+    assert pair.reasons == ("same name", "same phone number", "same birthday")
+    pair = score(person("Ada King", born=BORN), person("Ada King", born=PartialDate(1950, 5, 5)))
+    assert pair.reasons == ("same name", "different birthdays")
+    nameless = [person("Ada King", firm="—", note=note) for note in "12"]
+    assert score(nameless[0], nameless[1]).reasons == ("same name",)
 
 
 NAMES = st.sampled_from(
@@ -312,6 +470,9 @@ def test_sure_pairs_are_one_to_one_and_never_unsure_too(
     assert len({pair.card for pair in found.sure}) == len(found.sure)
     assert len({pair.contact for pair in found.sure}) == len(found.sure)
     assert not {(p.card, p.contact) for p in found.sure} & {(p.card, p.contact) for p in found.unsure}
+    assert all(pair.sure for pair in found.sure) and not any(pair.sure for pair in found.unsure)
+    assert [p.score for p in found.unsure] == sorted((p.score for p in found.unsure), reverse=True)
+    assert match(numbered("r", cards), Crowd(numbered("c", contacts))) == found
     assert all(pair.score >= 0.5 for pair in (*found.sure, *found.unsure))
 
 
