@@ -235,7 +235,7 @@ def test_notes_are_merged_by_lines() -> None:
 
 
 def test_a_long_note_of_lines_that_repeat_is_merged_like_a_short_one() -> None:
-    before = "-\n" * 250 + "last"
+    before = "\n".join(["-"] * 250)
     assert merge_lines(before, "first\n" + before, before + "\nend") == f"first\n{before}\nend"
 
 
