@@ -124,6 +124,9 @@ def test_the_only_one_of_a_label_must_be_so_on_both_sides() -> None:
         for edit in differs(old, new).values():
             if edit.old and edit.new:
                 assert edit.old.address[:4] == edit.new.address[:4]
+    sole, its_place = Email("h@home.example", HOME), ("emails", "h@home.example")
+    edits = differs(mail(*two.emails, sole), mail(*one.emails, Email("o@uvw.test", HOME)))
+    assert edits[its_place].new == Email("o@uvw.test", HOME)
 
 
 @pytest.mark.law("L4")
@@ -211,6 +214,11 @@ def test_two_ways_to_one_value_do_not_leave_it_twice() -> None:
     remote = replace(ADA, emails=(*ADA.emails, Email(new)))
     result = merged(local, remote)
     assert [e.address for e in result.local.emails] == [new, "ada@work.example"]
+    # What was said about either is said about the one that stays.
+    remote = replace(ADA, emails=(*ADA.emails, Email(new, frozenset({"work"}), label="Villa", pref=1)))
+    wanted = Email(new, frozenset({"private", "work"}), label="Villa", pref=1)
+    for result in (merged(local, remote), merged(remote, local)):
+        assert result.local.emails == result.remote.emails == (wanted, ADA.emails[1])
 
 
 @pytest.mark.law("L5")
@@ -453,6 +461,10 @@ def test_a_note_that_only_the_remote_has_is_edited_there() -> None:
         Base(nothing, theirs), Hub(nothing), Live(edited), project=lambda c: c, policy=Policy.NEWEST
     )
     assert result.local == result.remote == edited
+    gone = merge(
+        Base(nothing, theirs), Hub(nothing), Live(nothing), project=lambda c: c, policy=Policy.NEWEST
+    )
+    assert gone.local == gone.remote == nothing
 
 
 @pytest.mark.law("L12", "L14")
