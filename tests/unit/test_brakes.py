@@ -81,6 +81,7 @@ def test_a_field_has_its_own_count_and_its_share_may_be_configured() -> None:
     with pytest.raises(SafetyStop):
         check(emptied(100, 30), Limits(5, None))
     check(emptied(100, 30), Limits(share=0.5))
+    check(emptied(40, 20), Limits())
     # To take a field from all of a few contacts is an ordinary edit, unlike their deletion.
     check(emptied(4, 4), Limits())
 
