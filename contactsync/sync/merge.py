@@ -67,7 +67,7 @@ def merge(
     theirs = diff(far_shadow, far)
     decide = _decider(_effective(policy, mode), hub, remote)
     crossing = _come_in(mine, theirs, diff(shadow, local), local, far, decide)
-    held = [*crossing.open, *_held_there(crossing, mode, mine)]
+    held = [*crossing.open, *_held_there(crossing, mode, mine, theirs)]
     new_local = without_repeats(apply(local, crossing.inwards, far), local, far)
     shown = aligned(project(build(new_local)), new_local)
     _go_out(crossing, diff(shown_before, shown), shown, far, held)
@@ -100,11 +100,13 @@ def _effective(policy: Policy, mode: Mode) -> Policy:
     return Policy.REMOTE if mode.inwards else Policy.DEVICE
 
 
-def _held_there(crossing: _Crossing, mode: Mode, mine: Mapping[Path, Edit]) -> list[Path]:
+def _held_there(
+    crossing: _Crossing, mode: Mode, mine: Mapping[Path, Edit], theirs: Mapping[Path, Edit]
+) -> list[Path]:
     """The remote's edits that do not come in: a mirror takes them back there; otherwise they stay where
     they were made, and the shadows of their units stay, so that they remain edits (L18, L26)."""
     if mode is Mode.MIRROR_PULL:
-        crossing.inwards.update({path: e.old for path, e in mine.items() if path not in crossing.inwards})
+        crossing.inwards.update({path: edit.old for path, edit in mine.items() if path not in theirs})
     if mode.inwards:
         return []
     held = [] if mode is Mode.MIRROR_PUSH else list(crossing.inwards)

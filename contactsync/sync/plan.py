@@ -85,10 +85,11 @@ def _deleted_here(base: Base, hub: Hub, remote: Live, project: Project, rules: R
     alive = replace(hub, deleted=False)
     merged = merge(base, alive, remote, project=project, policy=rules.policy, mode=rules.mode)
     note = NoteConflict(Clash(WHOLE, base.local, None, remote.contact, "remote"))
-    actions: list[Action] = [note, SaveLocal(merged.local, merged.taken)]
+    clashes = [NoteConflict(clash) for clash in merged.clashes]
+    actions: list[Action] = [note, *clashes, SaveLocal(merged.local, merged.taken)]
     if differs(remote.contact, merged.remote):
         return [*actions, UpdateRemote(merged.remote, merged.base, merged.interim)]
-    return [*actions, Rebase(replace(merged.base, remote=remote.contact))]
+    return [*actions, Rebase(merged.base)]
 
 
 def _delete_there(base: Base, hub: Hub, rules: Rules) -> list[Action]:

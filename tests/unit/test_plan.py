@@ -219,3 +219,20 @@ def test_in_a_mode_a_deletion_that_does_not_cross_is_undone_or_lets_go() -> None
     assert planned(Hub(ADA), Seen.GONE, mode=Mode.PUSH) == [Unlink(left=True)]
     note = NoteConflict(Clash(WHOLE, ADA, POET, None, "local"))
     assert planned(Hub(POET), Seen.GONE, mode=Mode.PULL) == [note, Unlink(left=True)]
+
+
+@pytest.mark.law("L16", "L23", "P1")
+def test_what_lost_against_an_edit_there_is_on_record_when_it_brings_a_deleted_contact_back() -> None:
+    edited = replace(ADA, titles=(Title("Programmer"),))
+    actions = planned(Hub(edited, deleted=True), Live(POET), policy=Policy.REMOTE)
+    clashes = [action.clash for action in actions if isinstance(action, NoteConflict)]
+    assert [clash.path[0] for clash in clashes] == ["contact", "titles"]
+    assert (clashes[1].local, clashes[1].remote) == (Title("Programmer"), Title("Poet"))
+
+
+@pytest.mark.law("L18", "L23")
+def test_an_open_question_stays_open_when_a_deleted_contact_comes_back() -> None:
+    edited = replace(ADA, titles=(Title("Programmer"),))
+    actions = planned(Hub(edited, deleted=True), Live(POET), policy=Policy.ASK)
+    (rebase,) = [action for action in actions if isinstance(action, Rebase)]
+    assert rebase.base.local.titles == rebase.base.remote.titles == ADA.titles
