@@ -15,7 +15,7 @@ from contactsync.model.contact import Contact
 from contactsync.model.fields import FIELD
 from contactsync.store.links import ALIVE
 from contactsync.store.store import Store
-from contactsync.store.values import Book, StagedChange, StoredLink
+from contactsync.store.values import Book, StagedChange, StoredGroup, StoredLink
 from contactsync.sync.plan import Rules
 from contactsync.sync.types import Live
 
@@ -83,10 +83,28 @@ class BookState:
         return link.id in self.gone_links
 
 
-def read_book(round_: Round, pulled: Pulled, account_books: frozenset[int]) -> BookState:
-    """Read the staged cards of one book; unreadable ones are set aside, not raised."""
+def read_books(round_: Round, pulled: Iterable[Pulled]) -> list[BookState]:
+    """Read the staged cards of all books of the account; a group that one of them brings is the same
+    group for all."""
+    parts = list(pulled)
+    account_books = frozenset(part.book.id for part in parts)
+    fresh: list[StoredGroup] = []
+    states = []
+    for part in parts:
+        states.append(_read_book(round_, part, account_books, fresh))
+        fresh += [StoredGroup(group_id, name, None) for group_id, name in states[-1].names.new.items()]
+    for state in states:
+        state.names.learn(fresh)
+    return states
+
+
+def _read_book(
+    round_: Round, pulled: Pulled, account_books: frozenset[int], fresh: Iterable[StoredGroup]
+) -> BookState:
+    """One book; unreadable cards are set aside, not raised."""
     store, book = round_.store, pulled.book
-    names = GroupNames(store.groups.all(), store.groups.base_names(book.id), round_.new_id)
+    groups = [*store.groups.all(), *fresh]
+    names = GroupNames(groups, store.groups.base_names(book.id), round_.new_id)
     staged = store.books.staged(book.id)
     links = store.links.at(book.id, (change.href for change in staged))
     state = BookState(book, pulled, round_.rules(book, names.dead), names, account_books, links=links)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from contactsync.engine.cards import BookState, Card, read_book
+from contactsync.engine.cards import BookState, Card, read_books
 from contactsync.engine.context import Round
 from contactsync.engine.meet import Meeting, meet
 from contactsync.engine.pull import Pulled
@@ -95,9 +95,7 @@ class Decision:
 
 def decide(round_: Round, pulled: Iterable[Pulled]) -> Decision:
     """Decide for all books of the account; call inside a transaction. Writes nothing."""
-    parts = list(pulled)
-    books = frozenset(p.book.id for p in parts)
-    states = [read_book(round_, part, books) for part in parts]
+    states = read_books(round_, pulled)
     stopped: dict[int, SafetyStop] = {}
     while True:
         active = [state for state in states if state.book.id not in stopped]

@@ -47,6 +47,12 @@ class GroupNames:
             self._names[group_id] = self.new[group_id] = name
         return self._ids[key]
 
+    def learn(self, groups: Iterable[StoredGroup]) -> None:
+        """Groups that other books of the account brought in this very round."""
+        for group in groups:
+            self._names.setdefault(group.id, group.name)
+            self._ids.setdefault(fold(group.name), group.id)
+
     def as_called_there(self, contact: Contact) -> Contact:
         """Like `to_names`, with the names that the book itself still uses."""
         ids = contact.groups - self.dead

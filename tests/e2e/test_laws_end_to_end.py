@@ -895,3 +895,21 @@ def test_edits_of_both_sides_cross(memory: MemoryServer, pair: Device, what: str
     assert look(pair.contact("uid-001")) == expected
     assert look(_card_view(memory, "uid-001")) == expected
     calm(pair)
+
+
+@pytest.mark.law("L37", "L39", "P1")
+@pytest.mark.parametrize("first", [True, False])
+def test_a_group_that_one_book_brings_reaches_the_copy_in_the_other(
+    memory: MemoryServer, open_device: OpenDevice, first: bool
+) -> None:
+    paths = [memory.make_book("archive") + "ada.vcf", BOOK + "ada.vcf"]
+    for path in paths:
+        memory.put(path, card("ada"))
+    device = open_device("phone", memory)
+    for _ in range(2):
+        device.sync()
+    change_card(memory, paths[0] if first else paths[1], "END:VCARD", "CATEGORIES:Chess\r\nEND:VCARD")
+    for _ in range(3):
+        device.sync()
+    assert [b"CATEGORIES:Chess" in (memory.get(path) or b"") for path in paths] == [True, True]
+    assert [group.name for group in device.engine.groups()] == ["Chess"]

@@ -147,7 +147,8 @@ class AtRemote:
         before = facts.of_card(payload)
         self._stage.ledger.saw(before, kept)
         seen = facts.of_card(other)
-        unsure = facts.key(seen) in remote.in_doubt
+        # a device that meets another account first may still bring the other one
+        unsure = facts.key(seen) in remote.in_doubt or len(self._stage.devices) > 1 < len(self._stage.remotes)
         if unsure or any(card != seen for card in self._stage.versions(facts.key(seen))):
             self._stage.ledger.several.add(facts.key(seen))
         self._stage.ledger.united(kept, seen, kept)
