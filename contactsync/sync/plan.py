@@ -54,7 +54,7 @@ def plan(base: Base, hub: Hub, remote: Live | Seen, *, project: Project, rules: 
     if remote is Seen.GONE:
         return _gone_there(base, hub, rules)
     if hub.deleted:
-        return _delete_there(base, hub, rules)
+        return _delete_there(hub, rules)
     return _both_live(base, hub, Live(base.remote), project, rules)
 
 
@@ -81,9 +81,8 @@ def _deleted_here(base: Base, hub: Hub, remote: Live, project: Project, rules: R
     """L23: an edit there that the deletion had not seen brings the contact back, with the edit."""
     edits = differs(base.remote, remote.contact)
     if base is not NO_BASE and not _real(edits, rules):
-        return _delete_there(base, hub, rules)
-    alive = replace(hub, deleted=False)
-    merged = merge(base, alive, remote, project=project, policy=rules.policy, mode=rules.mode)
+        return _delete_there(hub, rules)
+    merged = merge(base, hub, remote, project=project, policy=rules.policy, mode=rules.mode)
     note = NoteConflict(Clash(WHOLE, base.local, None, remote.contact, "remote"))
     clashes = [NoteConflict(clash) for clash in merged.clashes]
     actions: list[Action] = [note, *clashes, SaveLocal(merged.local, merged.taken)]
@@ -92,7 +91,7 @@ def _deleted_here(base: Base, hub: Hub, remote: Live, project: Project, rules: R
     return [*actions, Rebase(merged.base)]
 
 
-def _delete_there(base: Base, hub: Hub, rules: Rules) -> list[Action]:
+def _delete_there(hub: Hub, rules: Rules) -> list[Action]:
     if rules.mode.outwards:
         return [DeleteRemote()]
     if rules.mode is Mode.MIRROR_PULL:
