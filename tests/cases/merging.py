@@ -39,7 +39,7 @@ DELETED = "deleted"
 NOBODY = Contact(uid="ada")
 DAY = date(2026, 3, 1)
 
-ABOUT = ("title", "why", "group", "number", "laws", "rules", "pain", "not_yet")
+ABOUT = ("title", "why", "group", "number", "laws", "rules", "pain")
 SETTING = ("policy", "mode", "dead_groups", "times", "remote_can")
 STATES = ("base", "base_at_remote", "device", "remote", "expected")
 TOLD = frozenset({*ABOUT, *SETTING, *STATES})

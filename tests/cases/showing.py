@@ -32,8 +32,7 @@ def _group(group: str, cases: list[Case]) -> Iterator[str]:
 
 
 def _link(case: Case) -> str:
-    not_yet = f" (not yet: {case.told['not_yet']})" if "not_yet" in case.told else ""
-    return f"- [{case.title}]({FILES}/{case.name}.toml){not_yet}"
+    return f"- [{case.title}]({FILES}/{case.name}.toml)"
 
 
 def _circumstances(case: Case) -> Iterator[str]:
