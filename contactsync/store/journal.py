@@ -218,12 +218,8 @@ class Journal:
         idle = [~sa.exists().where(rows.c.run_id == RUN.c.id) for rows in (JOURNAL, CONFLICT)]
         self._db.execute(sa.delete(RUN).where(RUN.c.started_at < before, *idle))
 
-    def open_conflict(self, key: tuple[int, int | None, str]) -> int | None:
-        """The open question about one unit (contact, book, path), if there is one."""
-        row = self._open_conflict(key)
-        return int(row.id) if row is not None else None
-
     def _open_conflict(self, key: tuple[int, int | None, str]) -> Any | None:
+        """The open question about one unit (contact, book, path), if there is one."""
         contact_id, collection_id, path = key
         where = sa.and_(
             CONFLICT.c.contact_id == contact_id,
@@ -266,7 +262,7 @@ class Journal:
             "at": at,
         }
         key = (contact_id, collection_id, path_text(clash.path))
-        known = self.open_conflict(key) is not None
+        known = self._open_conflict(key) is not None
         self.note_conflict(values, key=key)
         return not known
 
