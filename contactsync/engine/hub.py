@@ -386,12 +386,12 @@ def _present_path(contact: Contact, path: Path, value: Any) -> Path:
     """The path under which the unit stands in the contact now: its entry may have been edited, so
     that the key of the record is not its key any more."""
     units = flatten(contact)
-    if len(path) < 2 or path in units.values or FIELD[path[0]].kind is not Kind.KEYED:
+    if len(path) != 2 or path in units.values or FIELD[path[0]].kind is not Kind.KEYED:
         return path
     bucket = FIELD[path[0]].bucket
     keys = units.order.get(path[0], ())
     same = [key for key in keys if value is not None and bucket(units.values[path[0], key]) == bucket(value)]
-    return (path[0], same[0], *path[2:]) if len(same) == 1 else path
+    return (path[0], same[0]) if len(same) == 1 else path
 
 
 def _both(path_name: str, local: Any, remote: Any) -> Any:

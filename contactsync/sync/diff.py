@@ -8,7 +8,7 @@ and new. The outcome does not depend on the order of entries.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from rapidfuzz import fuzz
@@ -55,7 +55,8 @@ def _align(row: Field, reference: Units, entries: Sequence[Any], also: Units | N
     known = {key: reference.values[row.path, key] for key in reference.order.get(row.path, ())}
     found: dict[int, str] = {}
     if known:
-        _pair(known, entries, found, row.value_class)
+        _pair(known, entries, found, lambda entry: (row.value_class(entry), *_marks(row, entry)))
+        _pair(known, entries, found, row.value_class, among=lambda entry: _marks(row, entry))
         _pair(known, entries, found, lambda entry: getattr(entry, "ref", ""))
         _pair(known, entries, found, row.bucket, only_sole=True)
         _pair_alike(row, known, entries, found)
@@ -72,9 +73,11 @@ def _pair(
     found: dict[int, str],
     mark: Any,
     *,
+    among: Any = lambda entry: (),
     only_sole: bool = False,
 ) -> None:
-    """Pair what has the same mark; repeats in their order, or only where one is left on each side."""
+    """Pair what has the same mark; repeats in the order of ``among``, or only where one is left on each
+    side."""
     theirs: dict[object, list[int]] = {}
     for index, entry in enumerate(entries):
         if index not in found and (value := mark(entry)) != "":
@@ -85,9 +88,18 @@ def _pair(
         if key not in taken and (value := mark(entry)) in theirs:
             ours.setdefault(value, []).append(key)
     for value, names in ours.items():
-        if only_sole and (len(names) > 1 or len(theirs[value]) > 1):
+        places = theirs[value]
+        if only_sole and (len(names) > 1 or len(places) > 1):
             continue
-        found.update(zip(theirs[value], names, strict=False))
+        if len(names) > 1 or len(places) > 1:
+            places.sort(key=lambda index: among(entries[index]))
+            names.sort(key=lambda key: among(known[key]))
+        found.update(zip(places, names, strict=False))
+
+
+def _marks(row: Field, entry: Any) -> tuple[Any, ...]:
+    """What tells entries of one value apart, whatever their order."""
+    return (row.bucket(entry), getattr(entry, "pref", None) or 0)
 
 
 def _pair_alike(row: Field, known: Mapping[str, Any], entries: Sequence[Any], found: dict[int, str]) -> None:
@@ -104,7 +116,7 @@ def _pair_alike(row: Field, known: Mapping[str, Any], entries: Sequence[Any], fo
         for index in rest
     ]
     for score, _, key, index in sorted(scores):
-        if -score >= ALIKE and index not in found and key not in found.values():
+        if -score > ALIKE and index not in found and key not in found.values():
             found[index] = key
 
 
@@ -183,33 +195,62 @@ def _insert(keys: tuple[str, ...], key: str, source: Sequence[str]) -> tuple[str
     return (*keys, key)
 
 
-def without_repeats(result: Units, *before: Units) -> Units:
-    """Join entries that only the merge made equal: both sides came to one value on different ways."""
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """``units`` without repeats; ``names`` maps the path of each entry that went to that of the one it
+    went into; ``differing`` are units of which both had another value, such as their labels."""
+
+    units: Units
+    names: Mapping[Path, Path] = field(default_factory=dict)
+    differing: Mapping[Path, Edit] = field(default_factory=dict)
+
+
+def without_repeats(result: Units, local: Units, far: Units) -> Joined:
+    """Join entries that only the merge made equal: both sides came to one value on different ways. The
+    entry that both sides know stays, else the first."""
     drop: dict[Path, Path] = {}
     for row in FIELDS:
         seen: dict[str, str] = {}
         if row.kind is not Kind.KEYED or row.identity is not None:
             continue
-        for key in result.order.get(row.path, ()):
+        keys = result.order.get(row.path, ())
+        shared = [k for k in keys if (row.path, k) in local.values and (row.path, k) in far.values]
+        for key in dict.fromkeys((*shared, *keys)):
             value = row.value_class(result.values[row.path, key])
             first = seen.setdefault(value, key)
-            if first != key and not _both(before, row.path, first, key):
+            if first != key and not _both((local, far), row.path, first, key):
                 drop[row.path, key] = (row.path, first)
     if not drop:
-        return result
+        return Joined(result)
     values = {path: value for path, value in result.values.items() if path[:2] not in drop}
+    differing = {}
     for path, value in result.values.items():
         if path[:2] in drop and len(path) > 2:
-            values.setdefault((*drop[path[:2]], *path[2:]), value)
+            kept = values.setdefault((*drop[path[:2]], *path[2:]), value)
+            if not same_unit(path, kept, value):
+                differing[*drop[path[:2]], *path[2:]] = Edit(kept, value)
     order = {name: tuple(k for k in keys if (name, k) not in drop) for name, keys in result.order.items()}
-    return replace(result, values=values, order=order)
+    return Joined(Units(values, order), drop, differing)
 
 
-def _both(before: Iterable[Units], field: str, first: str, second: str) -> bool:
+def renamed(units: Units, names: Mapping[Path, Path]) -> Units:
+    """``units`` with these entries under the names of others that they do not have."""
+    known = {path: name for path, name in names.items() if path in units.values and name not in units.values}
+    if not known:
+        return units
+    values = {(*known.get(path[:2], path[:2]), *path[2:]): value for path, value in units.values.items()}
+    order = {
+        name: tuple(known.get((name, key), (name, key))[1] for key in keys)
+        for name, keys in units.order.items()
+    }
+    return Units(values, order)
+
+
+def _both(before: Iterable[Units], path: str, first: str, second: str) -> bool:
     """Did one of these states hold both entries with one value already?"""
-    row = FIELD[field]
+    row = FIELD[path]
     for units in before:
-        one, other = units.values.get((field, first)), units.values.get((field, second))
+        one, other = units.values.get((path, first)), units.values.get((path, second))
         if one is not None and other is not None and row.same(one, other):
             return True
     return False

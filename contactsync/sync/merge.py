@@ -12,8 +12,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from contactsync.model.contact import Contact
-from contactsync.model.fields import FIELD, Kind, Path, Units, build, flatten, note_form, path_text, same_unit
-from contactsync.sync.diff import Edit, aligned, apply, diff, without_repeats
+from contactsync.model.fields import (
+    FIELD,
+    Kind,
+    Path,
+    Units,
+    build,
+    entry_keys,
+    flatten,
+    note_form,
+    path_text,
+    same_unit,
+)
+from contactsync.sync.diff import Edit, aligned, apply, diff, renamed, without_repeats
 from contactsync.sync.types import Base, Clash, Hub, Live, Mode, Policy, Side
 
 Project = Callable[[Contact], Contact]
@@ -41,14 +52,37 @@ class Merged:
 
 @dataclass(slots=True)
 class _Crossing:
-    """What goes where, while one contact is merged. ``revived`` are entries that one side removed and
-    that the other side's change keeps alive; ``open`` are units that a person is asked about."""
+    """What goes where, while one contact is merged. ``settled`` are entries that one side removed and
+    the other changed: they are decided as a whole. ``open`` are units that a person is asked about."""
 
     inwards: dict[Path, Any] = field(default_factory=dict)
     outwards: dict[Path, Any] = field(default_factory=dict)
     clashes: list[Clash] = field(default_factory=list)
-    revived: set[Path] = field(default_factory=set)
+    settled: set[Path] = field(default_factory=set)
     open: list[Path] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Who wins what both sides changed (L16 to L18): in a one-way mode its source (L26)."""
+
+    policy: Policy
+    source: Side | None
+    hub: Hub
+    remote: Live
+
+    def winner(self, path: Path, mine: Edit, theirs: Edit) -> Side | None:
+        """None: a person is asked."""
+        if self.source:
+            return self.source
+        if mine.new is None or theirs.new is None:
+            return "remote" if mine.new is None else "local"
+        if self.policy is Policy.ASK:
+            return None
+        if self.policy is Policy.NEWEST:
+            at = self.hub.times.get(path_text(path))
+            return "remote" if at and self.remote.at and self.remote.at > at else "local"
+        return "remote" if self.policy is Policy.REMOTE else "local"
 
 
 def merge(
@@ -63,50 +97,77 @@ def merge(
     far_shadow = aligned(base.remote, shadow)
     far = aligned(remote.contact, far_shadow, also=local)
     shown_before = aligned(project(base.local), shadow)
-    mine = diff(shown_before, aligned(project(hub.contact), local))
+    own = diff(shadow, local)
+    mine = _made_here(diff(shown_before, aligned(project(hub.contact), local)), own, local)
     theirs = diff(far_shadow, far)
-    decide = _decider(_effective(policy, mode), hub, remote)
-    crossing = _come_in(mine, theirs, diff(shadow, local), local, far, decide)
-    held = [*crossing.open, *_held_there(crossing, mode, mine, theirs)]
-    new_local = without_repeats(apply(local, crossing.inwards, far), local, far)
+    crossing = _Crossing()
+    judge = _Judge(policy, mode.source, hub, remote)
+    _settle_removals({**own, **mine}, theirs, local, far, judge, crossing)
+    _come_in(mine, theirs, shadow, local, judge, crossing)
+    held = [*crossing.open, *_held_there(crossing, mode, mine, theirs, shadow)]
+    joined = without_repeats(apply(local, crossing.inwards, far), local, far)
+    new_local, far = joined.units, renamed(far, joined.names)
     shown = aligned(project(build(new_local)), new_local)
-    _go_out(crossing, diff(shown_before, shown), shown, far, held)
-    held += _held_here(crossing, mode, mine, theirs)
-    new_far = without_repeats(apply(far, crossing.outwards, shown), local, far)
+    _go_out(crossing, diff(shown_before, shown), theirs, shown, far, new_local, held)
+    held += _held_here(crossing, mode, mine)
+    joined_there = without_repeats(apply(far, crossing.outwards, shown), local, far)
+    new_far = joined_there.units
+    for path, pair in {**joined.differing, **joined_there.differing}.items():
+        crossing.clashes.append(Clash(path, None, pair.old, pair.new, "local"))
     uid = hub.contact.uid
 
     def far_state(units: Units) -> Contact:
         return replace(build(units, remote.contact.uid), updated=remote.contact.updated)
 
+    settled = _restore(new_local, shadow, held)
     return Merged(
         build(new_local, uid),
         far_state(new_far),
-        Base(build(_restore(new_local, shadow, held), uid), far_state(_restore(new_far, far_shadow, held))),
+        Base(build(settled, uid), far_state(_restore(new_far, far_shadow, held))),
         Base(
-            build(_restore(_restore(new_local, shadow, held), far, crossing.outwards), uid),
-            far_state(_restore(far, far_shadow, held)),
+            build(_restore(settled, far, crossing.outwards), uid), far_state(_restore(far, far_shadow, held))
         ),
-        tuple(crossing.clashes),
+        tuple(replace(clash, path=_named_anew(clash.path, settled)) for clash in crossing.clashes),
         tuple(crossing.inwards),
         tuple(crossing.outwards),
         tuple(held),
     )
 
 
-def _effective(policy: Policy, mode: Mode) -> Policy:
-    """In a one-way mode a conflict goes to the source (L26)."""
-    if mode is Mode.TWO_WAY:
-        return policy
-    return Policy.REMOTE if mode.inwards else Policy.DEVICE
+def _named_anew(path: Path, units: Units) -> Path:
+    """A unit of an entry whose value was edited is looked for under the new value from now on (L18)."""
+    if len(path) < 3 or path[:2] not in units.values:
+        return path
+    keys = units.order[path[0]]
+    entries = [units.values[path[0], key] for key in keys]
+    return (path[0], entry_keys(FIELD[path[0]], entries)[keys.index(path[1])], *path[2:])
+
+
+def _made_here(shown: Mapping[Path, Edit], own: Mapping[Path, Edit], local: Units) -> dict[Path, Edit]:
+    """Of what shows otherwise at the remote, the edits: an entry that had to make room for a better one
+    is still in the hub (L10), and what counts is what was done to it there."""
+    displaced = {path for path, edit in shown.items() if edit.new is None and _is_entry(path)}
+    displaced &= local.values.keys()
+    edits = {path: own.get(path) if path[:2] in displaced else edit for path, edit in shown.items()}
+    return {path: edit for path, edit in edits.items() if edit}
+
+
+def _is_entry(path: Path) -> bool:
+    return len(path) == 2 and FIELD[path[0]].kind is Kind.KEYED
 
 
 def _held_there(
-    crossing: _Crossing, mode: Mode, mine: Mapping[Path, Edit], theirs: Mapping[Path, Edit]
+    crossing: _Crossing,
+    mode: Mode,
+    mine: Mapping[Path, Edit],
+    theirs: Mapping[Path, Edit],
+    shadow: Units,
 ) -> list[Path]:
     """The remote's edits that do not come in: a mirror takes them back there; otherwise they stay where
     they were made, and the shadows of their units stay, so that they remain edits (L18, L26)."""
     if mode is Mode.MIRROR_PULL:
-        crossing.inwards.update({path: edit.old for path, edit in mine.items() if path not in theirs})
+        reverts = {path: shadow.values.get(path) for path in mine if path not in theirs}
+        crossing.inwards = reverts | crossing.inwards
     if mode.inwards:
         return []
     held = [] if mode is Mode.MIRROR_PUSH else list(crossing.inwards)
@@ -114,17 +175,14 @@ def _held_there(
     return held
 
 
-def _held_here(
-    crossing: _Crossing, mode: Mode, mine: Mapping[Path, Edit], theirs: Mapping[Path, Edit]
-) -> list[Path]:
-    """The hub's edits that do not go out, in the same manner."""
-    if mode is Mode.MIRROR_PUSH:
-        crossing.outwards.update({path: edit.old for path, edit in theirs.items() if path not in mine})
+def _held_here(crossing: _Crossing, mode: Mode, mine: Mapping[Path, Edit]) -> list[Path]:
+    """The hub's edits that do not go out, in the same manner; what only follows from an edit that came
+    in is none."""
     if mode.outwards:
         return []
-    held = [] if mode is Mode.MIRROR_PULL else list(crossing.outwards)
+    held = [p for p, value in crossing.outwards.items() if p in mine and same_unit(p, mine[p].new, value)]
     crossing.outwards.clear()
-    return held
+    return [] if mode is Mode.MIRROR_PULL else held
 
 
 def _restore(units: Units, shadow: Units, paths: Iterable[Path]) -> Units:
@@ -132,116 +190,113 @@ def _restore(units: Units, shadow: Units, paths: Iterable[Path]) -> Units:
     return apply(units, {path: shadow.values.get(path) for path in paths}, shadow)
 
 
+def _settle_removals(
+    mine: Mapping[Path, Edit],
+    theirs: Mapping[Path, Edit],
+    local: Units,
+    far: Units,
+    judge: _Judge,
+    crossing: _Crossing,
+) -> None:
+    """L17: an entry that one side removed and the other changed lives, whole, on both. ``mine`` are all
+    edits of the hub, also those that this remote cannot show."""
+    for path in sorted({p[:2] for p in (*mine, *theirs) if FIELD[p[0]].kind is Kind.KEYED}):
+        here, there = local.values.get(path), far.values.get(path)
+        removed_here = path in mine and here is None and there is not None
+        removed_there = path in theirs and there is None and here is not None
+        if removed_here and any(p[:2] == path for p in theirs):
+            clash = Clash(path, mine[path].old, None, there, judge.source or "remote")
+        elif removed_there and any(p[:2] == path for p in mine):
+            clash = Clash(path, theirs[path].old, here, None, judge.source or "local")
+        else:
+            continue
+        crossing.settled.add(path)
+        crossing.clashes.append(clash)
+        if clash.winner == "remote":
+            crossing.inwards.update({p: value for p, value in far.values.items() if p[:2] == path})
+            crossing.inwards.setdefault(path, None)
+
+
 def _come_in(
     mine: Mapping[Path, Edit],
     theirs: Mapping[Path, Edit],
-    unseen: Mapping[Path, Edit],
+    shadow: Units,
     local: Units,
-    far: Units,
-    decide: Callable[[Path], Side | None],
-) -> _Crossing:
-    """``unseen`` are all edits of the hub, also those that this remote cannot show."""
-    crossing = _Crossing()
-    _change_beats_removal({**unseen, **mine}, theirs, local, far, crossing)
+    judge: _Judge,
+    crossing: _Crossing,
+) -> None:
     for path, edit in theirs.items():
-        if path[:2] in crossing.revived:
+        if path[:2] in crossing.settled:
             continue
-        if path not in mine:
-            crossing.inwards[path] = _with_hidden_rest(path, edit, local.values.get(path))
-        elif not same_unit(path, mine[path].new, edit.new):
-            _clash(path, mine[path], edit, local.values.get(path), decide, crossing)
-    return crossing
+        here = local.values.get(path)
+        own = mine.get(path)
+        if own is None and edit.old is None and here is not None:
+            own = Edit(None, here)  # the remote had lost it (L12): who set it there had not seen ours
+        if own is None:
+            crossing.inwards[path] = _of_whole(path, edit, here).new
+        elif not same_unit(path, own.new, edit.new):
+            _clash(path, own, edit, here, _of_whole(path, edit, shadow.values.get(path)), judge, crossing)
 
 
 def _go_out(
-    crossing: _Crossing, edits: Mapping[Path, Edit], shown: Units, far: Units, held: Iterable[Path]
+    crossing: _Crossing,
+    edits: Mapping[Path, Edit],
+    theirs: Mapping[Path, Edit],
+    shown: Units,
+    far: Units,
+    local: Units,
+    held: Iterable[Path],
 ) -> None:
-    """What the remote would show otherwise than before, and does not yet: edits of the hub, and entries
-    for which there is room again (L10)."""
+    """What the remote would show otherwise than before, and does not yet: edits of the hub, entries for
+    which there is room again, and what was edited there and did not prevail. An entry in whose place a
+    better one comes makes room (L10)."""
     standing = set(held)
-    for path, edit in edits.items():
-        if path in standing or path[:2] in crossing.revived:
-            continue
-        if not same_unit(path, far.values.get(path), edit.new):
-            crossing.outwards[path] = edit.new
-    for path, value in shown.values.items():
-        if path[:2] in crossing.revived and not same_unit(path, far.values.get(path), value):
+    edited = (path for path in (*edits, *theirs) if path[:2] not in crossing.settled)
+    settled = (path for path in (*shown.values, *far.values) if path[:2] in crossing.settled)
+    for path in (*edited, *settled):
+        value = shown.values.get(path)
+        if path not in standing and not same_unit(path, far.values.get(path), value):
             crossing.outwards[path] = value
+    growing = {p[0] for p, value in crossing.outwards.items() if _is_entry(p) and p not in far.values}
+    for path in far.values:
+        if path[0] in growing and _is_entry(path) and path in local.values and path not in shown.values:
+            crossing.outwards[path] = None
 
 
-def _with_hidden_rest(path: Path, theirs: Edit, local: Any) -> Any:
-    """The remote's new value; where it showed only the beginning of the hub's text, the rest stays (L6)."""
-    if len(path) != 2 or not FIELD[path[0]].by_lines or local is None or theirs.old is None:
-        return theirs.new
-    whole, seen = note_form(local.text), note_form(theirs.old.text)
-    rest = whole[len(seen) :] if whole.startswith(seen) else ""
+def _of_whole(path: Path, theirs: Edit, whole: Any) -> Edit:
+    """The remote's edit, as one of the hub's ``whole`` text where it showed only the beginning (L6)."""
+    if not _by_lines(path) or whole is None or theirs.old is None:
+        return theirs
+    text, seen = note_form(whole.text), note_form(theirs.old.text)
+    rest = text[len(seen) :] if text.startswith(seen) else ""
     if not rest:
-        return theirs.new
-    return replace(local, text=note_form(theirs.new.text) + rest if theirs.new else rest.lstrip("\n"))
+        return theirs
+    return Edit(
+        whole, replace(whole, text=note_form(theirs.new.text) + rest if theirs.new else rest.lstrip("\n"))
+    )
 
 
-def _change_beats_removal(
-    mine: Mapping[Path, Edit], theirs: Mapping[Path, Edit], local: Units, far: Units, crossing: _Crossing
-) -> None:
-    """L17: an entry that one side removed and the other changed lives, whole, on both."""
-    for path in sorted({p[:2] for p in (*mine, *theirs) if FIELD[p[0]].kind is Kind.KEYED}):
-        here, there = local.values.get(path), far.values.get(path)
-        removed_here = path in mine and mine[path].new is None
-        removed_there = path in theirs and theirs[path].new is None
-        if removed_here and there is not None and any(p[:2] == path for p in theirs):
-            crossing.inwards.update({p: value for p, value in far.values.items() if p[:2] == path})
-            clash = Clash(path, mine[path].old, here, there, "remote")
-        elif removed_there and here is not None and any(p[:2] == path for p in mine):
-            clash = Clash(path, theirs[path].old, here, there, "local")
-        else:
-            continue
-        crossing.revived.add(path)
-        crossing.clashes.append(clash)
+def _by_lines(path: Path) -> bool:
+    return len(path) == 2 and FIELD[path[0]].by_lines
 
 
 def _clash(
-    path: Path,
-    mine: Edit,
-    theirs: Edit,
-    local: Any,
-    decide: Callable[[Path], Side | None],
-    crossing: _Crossing,
+    path: Path, mine: Edit, theirs: Edit, here: Any, whole: Edit, judge: _Judge, crossing: _Crossing
 ) -> None:
-    """L16, after an attempt to merge a text by its lines. ``local`` is the hub's whole value, of which
-    the remote may show less."""
-    if len(path) == 2 and FIELD[path[0]].by_lines and mine.new is not None and theirs.new is not None:
-        before = theirs.old or mine.old
-        text = merge_lines(before.text if before else "", local.text, theirs.new.text)
+    """L16, after an attempt to merge a text by its lines, which a one-way mode leaves whole. ``here`` is
+    the hub's value, and ``whole`` the remote's edit of it; the remote may show less of both."""
+    if _by_lines(path) and not judge.source and mine.new is not None and theirs.new is not None:
+        before = whole.old or mine.old
+        text = merge_lines(before.text if before else "", here.text, whole.new.text)
         if text is not None:
-            crossing.inwards[path] = replace(local, text=text)
+            crossing.inwards[path] = replace(here, text=text)
             return
-    winner = _removal_loses(mine, theirs) or decide(path)
-    crossing.clashes.append(Clash(path, mine.old, local, theirs.new, winner))
+    winner = judge.winner(path, mine, theirs)
+    crossing.clashes.append(Clash(path, mine.old, here, theirs.new, winner))
     if winner == "remote":
-        crossing.inwards[path] = theirs.new
+        crossing.inwards[path] = whole.new
     elif winner is None:
         crossing.open.append(path)
-
-
-def _removal_loses(mine: Edit, theirs: Edit) -> Side | None:
-    """L17 for a unit: a change beats a removal."""
-    if mine.new is None:
-        return "remote"
-    return "local" if theirs.new is None else None
-
-
-def _decider(policy: Policy, hub: Hub, remote: Live) -> Callable[[Path], Side | None]:
-    """L18: who wins a unit. Missing or equal times: the device."""
-
-    def decide(path: Path) -> Side | None:
-        if policy is Policy.ASK:
-            return None
-        if policy is Policy.NEWEST:
-            mine = hub.times.get(path_text(path))
-            return "remote" if mine and remote.at and remote.at > mine else "local"
-        return "remote" if policy is Policy.REMOTE else "local"
-
-    return decide
 
 
 def merge_lines(base: str, local: str, remote: str) -> str | None:
@@ -250,8 +305,8 @@ def merge_lines(base: str, local: str, remote: str) -> str | None:
     ours_hunks, theirs_hunks = _hunks(before, ours), _hunks(before, theirs)
     for start, end, lines in ours_hunks:
         for other_start, other_end, other in theirs_hunks:
-            touching = start <= other_end and other_start <= end
-            if touching and (start, end, lines) != (other_start, other_end, other):
+            overlap = (start < other_end and other_start < end) or (start, end) == (other_start, other_end)
+            if overlap and (start, end, lines) != (other_start, other_end, other):
                 return None
     result = list(before)
     for start, end, lines in sorted({*ours_hunks, *theirs_hunks}, reverse=True):

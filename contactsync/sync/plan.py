@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from contactsync.model.contact import Contact
 from contactsync.model.fields import Path
 from contactsync.sync.diff import differs
-from contactsync.sync.merge import Merged, Project, merge
+from contactsync.sync.merge import Project, merge
 from contactsync.sync.types import (
     NO_BASE,
     Action,
@@ -65,23 +65,20 @@ def _both_live(base: Base, hub: Hub, remote: Live, project: Project, rules: Rule
         actions.append(SaveLocal(merged.local, merged.taken))
     if differs(remote.contact, merged.remote):
         actions.append(UpdateRemote(merged.remote, merged.base, merged.interim))
-    elif _moves(base, merged, remote):
-        actions.append(
-            Rebase(replace(merged.base, remote=remote.contact) if not merged.kept else merged.base)
-        )
+    elif merged.base != base:
+        actions.append(Rebase(merged.base))
     return actions
 
 
-def _moves(base: Base, merged: Merged, remote: Live) -> bool:
-    """Are the shadows behind? An open question or a held edit keeps its units where they were."""
-    return merged.base != base or (remote.contact != base.remote and not merged.kept)
-
-
 def _deleted_here(base: Base, hub: Hub, remote: Live, project: Project, rules: Rules) -> list[Action]:
-    """L23: an edit there that the deletion had not seen brings the contact back, with the edit."""
+    """L23: an edit there that the deletion had not seen brings the contact back, with the edit; but where
+    the device is the source, it decides (L26)."""
     edits = differs(base.remote, remote.contact)
     if base is not NO_BASE and not _real(edits, rules):
         return _delete_there(hub, rules)
+    if rules.mode.source == "local":
+        lost = NoteConflict(Clash(WHOLE, base.local, None, remote.contact, "local"))
+        return [] if base is NO_BASE else [lost, DeleteRemote()]
     merged = merge(base, hub, remote, project=project, policy=rules.policy, mode=rules.mode)
     note = NoteConflict(Clash(WHOLE, base.local, None, remote.contact, "remote"))
     clashes = [NoteConflict(clash) for clash in merged.clashes]

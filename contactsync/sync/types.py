@@ -40,6 +40,13 @@ class Mode(enum.Enum):
     def outwards(self) -> bool:
         return self not in (Mode.PULL, Mode.MIRROR_PULL)
 
+    @property
+    def source(self) -> Side | None:
+        """The side for which conflicts are decided; None where edits go both ways."""
+        if self is Mode.TWO_WAY:
+            return None
+        return "remote" if self.inwards else "local"
+
 
 class Seen(enum.Enum):
     """What was seen of a card that did not come up as changed."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from contactsync.model.contact import Extra
@@ -99,7 +101,7 @@ class Editor:
             return
         partners = pair([slot.entry for slot in slots], new)
         wanted = {partner: entry for partner, entry in zip(partners, new, strict=True) if partner is not None}
-        added = [entry for partner, entry in zip(partners, new, strict=True) if partner is None]
+        added = self._places(field, slots, partners, new)
         lists: dict[int, list[Slot]] = {}
         for place, slot in enumerate(slots):
             if slot.element >= 0:
@@ -107,11 +109,34 @@ class Editor:
             elif place not in wanted:
                 self._remove(slot)
             elif wanted[place] != slot.entry:
-                added += self._change(field, slot, clean_entries(field, [wanted[place]]))
+                again = self._change(field, slot, clean_entries(field, [wanted[place]]))
+                added += [(slot.line, entry) for entry in again]
         after = {(slots[place].line, slots[place].element): entry for place, entry in wanted.items()}
         for index, members in lists.items():
-            added += self._change_list(index, members, after)
-        self._add_all(field, clean_entries(field, added))
+            added += [(index, entry) for entry in self._change_list(index, members, after)]
+        for place, group in groupby(added, key=itemgetter(0)):
+            self._add_all(field, clean_entries(field, map(itemgetter(1), group)), place)
+
+    def _places(
+        self, field: str, slots: list[Slot], partners: list[int | None], new: tuple[Any, ...]
+    ) -> list[tuple[int | None, Any]]:
+        """The entries without a partner, each with the line that it goes behind: that of the neighbour
+        before it, else one before the neighbour after it (L5); None where it has no neighbour."""
+        places: list[tuple[int | None, Any]] = []
+        for at, entry in enumerate(new):
+            if partners[at] is not None:
+                continue
+            before = next((p for p in reversed(partners[:at]) if p is not None), None)
+            after = next((p for p in partners[at:] if p is not None), None)
+            if before is not None:
+                places.append((self._last_line(slots[before].line), entry))
+            else:
+                places.append((None if after is None else slots[after].line - 1, entry))
+        return places
+
+    def _last_line(self, line: int) -> int:
+        """The last line of an entry, helper lines included."""
+        return max([line, *self.card.helpers.get(line, {}).values()])
 
     def _remove(self, slot: Slot) -> None:
         """Take out a line, and its helper lines unless another line of the group needs them."""
@@ -215,7 +240,7 @@ class Editor:
             return
         self.replace(index, self.emit(line.group, line.name, line.params, value, line) if value else b"")
 
-    def _add_all(self, field: str, entries: list[Any]) -> None:
+    def _add_all(self, field: str, entries: list[Any], place: int | None) -> None:
         at = 0
         while at < len(entries):
             run = 1
@@ -223,22 +248,21 @@ class Editor:
                 if _marks(entries[at + run]) != _marks(entries[at]):
                     break
                 run += 1
-            self._add(field, entries[at : at + run])
+            self._add(field, entries[at : at + run], place)
             at += run
 
-    def _add(self, field: str, entries: list[Any]) -> None:
-        """A new line; several entries only for a list property."""
+    def _add(self, field: str, entries: list[Any], place: int | None) -> None:
+        """A new line behind that ``place``; several entries only for a list property."""
         entry = entries[0]
+        place = self.card.end - 1 if place is None else place
         if field == "extra":
-            line = self._extra_line(entry, self._extra_group(entry))
-            self.insert(self._place(field, entry.name.upper()), line)
+            self.insert(place, self._extra_line(entry, self._extra_group(entry)))
             return
         row, draft = self._best(field, entry)
         value = draft.value
         if field == "nicknames":
             value = ",".join(escape_item(item.name, self.version) for item in entries)
         group = self.fresh_group() if draft.helpers else ""
-        place = self._place(field, row.name)
         params = edit_params((), Draft(""), draft, self.version)
         self.insert(place, self.emit(group, row.name, params, value))
         for name in draft.helpers:
@@ -262,16 +286,6 @@ class Editor:
         if name == "LABEL":
             params = edit_params((), Draft(""), Draft("", draft.words), self.version)
         return self.emit(group, _HELPER_NAMES[name], params, draft.helpers[name])
-
-    def _place(self, field: str, name: str) -> int:
-        """After the last line of that property, else of that field, else before END."""
-        slots = self.card.slots.get(field, [])
-        same = [slot.line for slot in slots if self.card.lines[slot.line].name.upper() == name]
-        places = same or ([] if field == "extra" else [slot.line for slot in slots])
-        if not places:
-            return self.card.end - 1
-        last = max(places)
-        return max([last, *self.card.helpers.get(last, {}).values()])
 
     def _extra_line(self, entry: Extra, group: str) -> bytes:
         return self._raw(group, entry.name, entry.params, entry.value, "utf-8")

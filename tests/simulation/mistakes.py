@@ -58,8 +58,9 @@ MISTAKES = (
         "our projection instead of what was read",
         "P1 P2",
         "sync/plan.py",
-        "Rebase(replace(merged.base, remote=remote.contact) if not merged.kept else merged.base)",
-        "Rebase(replace(merged.base, remote=project(merged.local)) if not merged.kept else merged.base)",
+        "    elif merged.base != base:\n        actions.append(Rebase(merged.base))",
+        "    elif merged.base != base:\n"
+        "        actions.append(Rebase(replace(merged.base, remote=project(merged.local))))",
     ),
     _mistake(
         "raw values are compared",
@@ -97,8 +98,8 @@ MISTAKES = (
         "a push happens whenever the view differs",
         "P4",
         "sync/merge.py",
-        "_go_out(crossing, diff(shown_before, shown), shown, far, held)",
-        "_go_out(crossing, diff(far, shown), shown, far, held)",
+        "_go_out(crossing, diff(shown_before, shown), theirs, shown, far, new_local, held)",
+        "_go_out(crossing, diff(far, shown), theirs, shown, far, new_local, held)",
     ),
     _mistake(
         "after a write, the hub's shadow is the present contact",

@@ -116,6 +116,13 @@ def test_entries_are_paired_by_name_label_and_likeness(new: Contact, edits: dict
 
 
 @pytest.mark.law("L4")
+def test_likeness_must_be_above_its_threshold() -> None:
+    for new, pairs in (("abc89", 0), ("abcd9", 1)):  # alike by exactly 60, and by 80 of 100
+        edits = differs(mail(Email("abcde", HOME)), mail(Email(new, WORK)))
+        assert sum(1 for edit in edits.values() if edit.old and edit.new) == pairs
+
+
+@pytest.mark.law("L4")
 def test_the_only_one_of_a_label_must_be_so_on_both_sides() -> None:
     two = mail(Email("anna.berg@x.example", WORK), Email("carl.dorn@x.example", WORK))
     one = mail(Email("carl.dorm@x.example", WORK))

@@ -272,6 +272,28 @@ def test_an_odd_spelling_stays_while_its_neighbour_is_edited() -> None:
     assert changed(odd, V3.write(replace(contact, name=name), odd)) == [b"+ SORT-STRING:Smith"]
 
 
+@pytest.mark.law("L5")
+def test_a_new_entry_stands_beside_the_neighbour_that_it_has_in_the_list() -> None:
+    before = card("item1.EMAIL:a@x.org", "item1.X-ABLabel:Hut", "TEL:1", "EMAIL:b@x.org", "NOTE:n")
+    contact = V3.read(before)
+    hut, b = contact.emails
+    wanted = (Email("first@x.org"), hut, Email("second@x.org"), Email("third@x.org"), b, Email("last@x.org"))
+    after = V3.write(replace(contact, emails=wanted), before)
+    assert V3.read(after).emails == wanted
+    assert after.splitlines()[5:] == [
+        b"EMAIL:first@x.org",
+        b"item1.EMAIL:a@x.org",
+        b"item1.X-ABLabel:Hut",
+        b"EMAIL:second@x.org",
+        b"EMAIL:third@x.org",
+        b"TEL:1",
+        b"EMAIL:b@x.org",
+        b"EMAIL:last@x.org",
+        b"NOTE:n",
+        b"END:VCARD",
+    ]
+
+
 def test_a_removed_entry_takes_its_helper_lines_with_it() -> None:
     written = V3.write(replace(BASE, emails=BASE.emails[1:], addresses=()), ORIGINAL)
     gone = {line[2:].split(b":")[0].split(b";")[0] for line in changed(ORIGINAL, written)}
