@@ -156,6 +156,13 @@ def test_a_trashed_contact_whose_card_comes_up_again_lives_again() -> None:
     assert kinds(actions) == [NoteConflict, SaveLocal, Rebase]
 
 
+@pytest.mark.law("L26")
+@pytest.mark.parametrize("mode", [Mode.PUSH, Mode.MIRROR_PUSH])
+def test_a_card_of_a_trashed_contact_brings_nobody_back_where_nothing_comes_in(mode: Mode) -> None:
+    rules = Rules(mode=mode)
+    assert plan(NO_BASE, Hub(ADA, deleted=True), Live(ADA), project=lambda c: c, rules=rules) == []
+
+
 @pytest.mark.law("L6", "L7")
 def test_an_edit_that_came_in_is_named_and_moves_both_shadows() -> None:
     added = ("emails", "new@x.example")
