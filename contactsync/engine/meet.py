@@ -65,17 +65,24 @@ class _Meetings:
         self._by_uid = round_.store.contacts.by_uids(card.view.uid for _, card in strangers)
         self._links = round_.store.links.of_contacts(c.id for c in self._by_uid.values())
         self._states = {state.book.id: state for state, _ in strangers}
-        self._taken: set[tuple[int, int]] = set()
+        self._taken: dict[tuple[int, int], str] = {}
+        self._moved: set[int] = set()
         self._new: dict[str, Meeting] = {}
         self._found: list[Meeting] = []
 
     def all(self) -> list[Meeting]:
-        rest = [(state, card) for state, card in self._strangers if not self._same_uid(state, card)]
+        # the card with a contact's own UID comes before that of a twin which was merged into it
+        strangers = sorted(self._strangers, key=lambda pair: self._is_twin(pair[1]))
+        rest = [(state, card) for state, card in strangers if not self._same_uid(state, card)]
         for state in self._states.values():
             cards = [card for s, card in rest if s is state]
             if cards:
                 self._by_content(state, cards)
         return self._found
+
+    def _is_twin(self, card: Card) -> bool:
+        contact = self._by_uid.get(card.view.uid)
+        return contact is not None and contact.uid != card.view.uid
 
     def _same_uid(self, state: BookState, card: Card) -> bool:
         contact = self._by_uid.get(card.view.uid) if card.view.uid else None
@@ -86,21 +93,30 @@ class _Meetings:
         known = moved is not None or card.href in self._adopted
         if not known and match.same_person_contradicted(card.view, contact.contact):
             return False
-        if moved is not None and (moved.id, -1) not in self._taken:
-            self._taken.add((moved.id, -1))
+        there = self._card_uid(state, contact, own)
+        if moved is not None and moved.id not in self._moved:
+            self._moved.add(moved.id)
             self._found.append(Meeting(state, card, contact, moved=moved))
-        elif self._has_card(state, contact, own) and card.view.uid != contact.uid:
-            self._found.append(Meeting(state, card, contact, absorbed=True))
-        elif self._has_card(state, contact, own):
-            self._add_new(state, card, f"a second card with the UID of {contact.contact.display}")
-        else:
-            self._taken.add((state.book.id, contact.id))
+        elif there is None:
+            self._taken[state.book.id, contact.id] = card.view.uid
             self._found.append(Meeting(state, card, contact))
+        elif self._is_twin(card) or self._is_alias(there, contact):
+            self._found.append(Meeting(state, card, contact, absorbed=True))
+        else:
+            self._add_new(state, card, f"a second card with the UID of {contact.contact.display}")
         return True
 
-    def _has_card(self, state: BookState, contact: StoredContact, own: list[StoredLink]) -> bool:
-        here = (link for link in own if link.collection_id == state.book.id and link.state != "deleted")
-        return (state.book.id, contact.id) in self._taken or any(here)
+    def _card_uid(self, state: BookState, contact: StoredContact, own: list[StoredLink]) -> str | None:
+        """The UID of the card that the contact has in this book already."""
+        here = (
+            link.card_uid for link in own if link.collection_id == state.book.id and link.state != "deleted"
+        )
+        return self._taken.get((state.book.id, contact.id), next(here, None))
+
+    def _is_alias(self, uid: str, contact: StoredContact) -> bool:
+        """Is it the UID of a contact that was merged into this one?"""
+        found = self._round.store.contacts.by_uids([uid]).get(uid)
+        return found is not None and found.id == contact.id and uid != contact.uid
 
     def _by_content(self, state: BookState, cards: list[Card]) -> None:
         """By score, among contacts that have no card in this book; doubles of those that have one."""
@@ -127,7 +143,7 @@ class _Meetings:
             if sure.get(href) in new:
                 new[sure[href]].copies.append((state, by_href[href]))
             elif href in sure:
-                self._taken.add((state.book.id, people[sure[href]].id))
+                self._taken[state.book.id, people[sure[href]].id] = by_href[href].view.uid
                 self._found.append(Meeting(state, by_href[href], people[sure[href]]))
             else:
                 like = known.get(unsure.get(href, ""))

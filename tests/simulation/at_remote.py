@@ -60,7 +60,7 @@ class AtRemote:
         before = facts.of_card(payload)
         written = facts.of_card(remote.codec.write(edited, payload))
         kept = facts.of_card(self._put(remote, href, edited, payload))
-        self._stage.ledger.saw(before, written, kept=kept)
+        self._stage.ledger.saw(before, written, kept=kept, place=remote.name)
         if "label" in remote.kind.unseen:
             self._stage.ledger.without_label(before, kept)
         if facts.key(before) in remote.unread:
@@ -72,7 +72,7 @@ class AtRemote:
         remote.server.delete(href)
         remote.gone.append(payload)
         who = facts.key(facts.of_card(payload))
-        self._stage.ledger.forgot(facts.of_card(payload))
+        self._stage.ledger.forgot(facts.of_card(payload), remote.name)
         if who in remote.in_doubt:
             self._stage.ledger.apart.add(
                 who

@@ -46,10 +46,11 @@ class Ledger:
 
     ``several`` are persons of whom somebody put up more than one card; ``deleted`` those whom somebody
     deleted at any time; ``absorbed`` those who were made part of another: an edit that did not know of it
-    brings them back; ``apart`` those who came to several places on different ways, and meet only later
-    (L28); ``taken`` are values that an edit took away, ``unsure`` units (of persons) that somebody emptied
-    before our write of them was read back: that may look as if the remote could not hold them (L12);
-    ``labels`` are (person, address, label).
+    brings them back; ``merged`` those and the ones that a device merged into another; ``apart`` those who
+    came to several places on different ways, and meet only later (L28); ``taken`` are (place, value) that
+    an edit took away there, ``unsure`` units (of persons) that somebody emptied before our write of them
+    was read back: that may look as if the remote could not hold them (L12); ``labels`` are (person,
+    address, label).
     """
 
     standing: set[tuple[str, str, str]] = field(default_factory=set)
@@ -60,16 +61,17 @@ class Ledger:
     deleted: set[str] = field(default_factory=set)
     absorbed: set[str] = field(default_factory=set)
     apart: set[str] = field(default_factory=set)
-    taken: set[tuple[str, str, str]] = field(default_factory=set)
+    taken: set[tuple[str, tuple[str, str, str]]] = field(default_factory=set)
+    merged: set[str] = field(default_factory=set)
     unsure: set[tuple[str, str]] = field(default_factory=set)
     labels: set[tuple[str, ...]] = field(default_factory=set)
 
-    def saw(self, before: Facts, after: Facts, *, kept: Facts | None = None) -> None:
+    def saw(self, before: Facts, after: Facts, *, kept: Facts | None = None, place: str = "") -> None:
         """Somebody who saw ``before`` made it ``after``; of this ``kept`` is what the remote took."""
         who = key(after or before)
         if who in self.absorbed:
             self.several.add(who)
-        self.taken |= self._take_away(before, after)
+        self.taken |= {(place, value) for value in self._take_away(before, after)}
         added = (values(after) - values(before)) & values(after if kept is None else kept)
         self.standing |= {(who, unit, value) for unit, value in added}
         self.ever |= {(who, unit, value) for unit, value in values(after)}
@@ -96,12 +98,18 @@ class Ledger:
         """Somebody put back what was deleted, as it was; what others took away since stays away."""
         who = key(after)
         added = {(who, unit, value) for unit, value in values(after)}
-        self.standing |= {value for value in added if self.classed(value) not in self.taken}
+        taken = {value for _, value in self.taken}
+        self.standing |= {value for value in added if self.classed(value) not in taken}
         self.ever |= added
 
-    def forgot(self, before: Facts) -> None:
-        """Somebody who saw ``before`` deleted the contact."""
+    def forgot(self, before: Facts, place: str = "") -> None:
+        """Somebody who saw ``before`` deleted the contact. What was edited on that very card before, and
+        nobody had fetched, went with it; what a merge had made part of another lives on there (L40)."""
         self.deleted.add(key(before))
+        if key(before) in self.merged:
+            return
+        who = self.people.of(key(before))
+        self.taken = {row for row in self.taken if not place or row[0] != place or row[1][0] != who}
         self._take_away(before, NOTHING)
 
     def united(self, survivor: Facts, other: Facts, after: Facts) -> None:
@@ -109,6 +117,7 @@ class Ledger:
         for before in (survivor, other):
             self._take_away(before, after)
         self.people.unite(key(survivor), key(other))
+        self.merged.add(key(other))
         self.ever |= {(key(survivor), unit, value) for unit, value in values(after)}
 
     def _take_away(self, before: Facts, after: Facts) -> set[tuple[str, str, str]]:

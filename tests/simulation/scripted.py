@@ -687,6 +687,19 @@ def a_merged_twin_that_is_put_back_with_an_edit_brings_nobody_back(s: Script) ->
     _merged(s)
 
 
+@world("L40", "faithful")
+def both_cards_of_a_merged_pair_are_met_and_the_twin_comes_first(s: Script) -> None:
+    """Seed 3962: another device had carried both of them to an account before."""
+    anna, ben = s.put(s.person("Anna")), s.put(s.person("Ben"))
+    s.client_puts(ben)
+    s.client_puts(anna)
+    s.merge("Anna", "Ben")
+    s.sync()
+    s.people_at("L40", "a", "Anna")
+    s.people_at("L40", "r0", "Anna")
+    s.equal("L40", "the UID of Anna's card", anna.uid.encode() in s.card("Anna")[1], True)
+
+
 def _merged(s: Script) -> None:
     s.people_at("L40", "a", "Anna")
     s.people_at("L40", "r0", "Anna")
