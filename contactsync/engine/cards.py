@@ -147,8 +147,8 @@ def _believe_renames(round_: Round, state: BookState, views: Mapping[str, Contac
     )
     for old, new in believed_renames(changes, counts).items():
         group_id = state.names.id_of(old)
-        if state.names.knows(new):
-            continue
+        if state.names.knows(new) or group_id in state.names.dead:
+            continue  # of a group that was deleted here, these are edits of memberships (L23)
         state.renames[group_id] = new
     if state.renames:
         groups = [replace(g, name=state.renames.get(g.id, g.name)) for g in state.names.groups]

@@ -199,7 +199,7 @@ class _Planner:
                 m.state,
                 None,
                 m.card,
-                self._recovered.adopted.get(m.card.href, NO_BASE),
+                self._recovered.adopted.get(m.card.href) or _base_of_copy(stored, m, links),
                 absorbed=m.absorbed,
             )
             for m in meetings
@@ -303,6 +303,14 @@ class _Planner:
     def _at_home(self, stored: StoredContact, home: BookState) -> Outcome:
         spoke = Spoke(home, None, None, actions=[CreateRemote(stored.contact)])
         return Outcome(stored, Hub(stored.contact, False, stored.times), [spoke])
+
+
+def _base_of_copy(stored: StoredContact, meeting: Meeting, links: Iterable[StoredLink]) -> Base:
+    """A card that says what another card of the contact in this account said is a copy of it, and has
+    its base; so nothing comes back by it that was removed since (L37)."""
+    own = (link for link in links if link.collection_id in meeting.state.account_books)
+    same = (link.base for link in own if not differs(link.base.remote, meeting.card.view))
+    return NO_BASE if stored.deleted else next(same, NO_BASE)
 
 
 def home_of(round_: Round, books: Iterable[Book]) -> Book | None:

@@ -706,7 +706,31 @@ def _merged(s: Script) -> None:
     s.everywhere("L40", "Anna", title="T1")
 
 
+@world("L39", "faithful", policy="newest")
+def a_group_that_was_deleted_here_and_renamed_there_lives_by_its_new_name(s: Script) -> None:
+    """Seed 7609."""
+    s.put(s.person("Anna", lambda contact: replace(contact, groups=frozenset({"Club"}))))
+    s.sync()
+    s.devices["a"].delete_group("Club")
+    s.client_edits("Anna", lambda contact: replace(contact, groups=frozenset({"Team"})))
+    s.sync()
+    s.sync()
+    s.everywhere("L39", "Anna", group="Team")
+
+
 # ---- accounts and modes --------------------------------------------------------------------------
+
+
+@world("L37", "faithful", books=2)
+def a_copy_of_a_card_brings_nothing_back_that_was_removed_since(s: Script) -> None:
+    """Seed 6974."""
+    anna = s.put(s.person("Anna"))
+    s.sync()
+    s.client_puts(anna, book=1)
+    s.ledger.several.add("Anna")
+    s.edit("Anna", addresses("new@x.org"))
+    s.sync()
+    s.shows("L37", "a", "Anna", email="new@x.org")
 
 
 @world("L37", "faithful", "google", books=2)
