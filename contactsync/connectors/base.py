@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from contactsync.errors import RemoteError
 from contactsync.model.contact import Contact
+from contactsync.model.group import GroupCard
 
 Payload = bytes
 
@@ -32,6 +33,7 @@ class Capabilities:
     parallel_writes          highest number of writes under way at once in one book
     batch_size               steps that go into one request
     settles_after            how long a listing may be older than a confirmed write
+    group_cards              a group may be a card of its own; the codec is a `GroupCodec`
     """
 
     incremental: bool = True
@@ -46,6 +48,7 @@ class Capabilities:
     parallel_writes: int = 1
     batch_size: int = 1
     settles_after: timedelta = timedelta(0)
+    group_cards: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +183,17 @@ class Codec(Protocol):
 
         Never raises, and what it returns is never written back.
         """
+
+
+@runtime_checkable
+class GroupCodec(Protocol):
+    """What the codec of a remote with group cards can do besides (L39)."""
+
+    def read_group(self, payload: Payload) -> GroupCard | None:
+        """What a group card says; None for any other card. Raises `CodecError`."""
+
+    def write_group(self, group: GroupCard, uid: str, original: Payload | None) -> Payload:
+        """The card of a group: made new with this ``uid``, or ``original`` with what differs changed."""
 
 
 @dataclass(frozen=True, slots=True)

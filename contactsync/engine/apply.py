@@ -10,6 +10,7 @@ from contactsync.engine.aside import set_aside
 from contactsync.engine.cards import BadCard, BookState
 from contactsync.engine.context import Round
 from contactsync.engine.decide import Decision, Outcome, Spoke
+from contactsync.engine.groupcards import take_in
 from contactsync.engine.groupnames import keep_groups
 from contactsync.engine.report import PlannedChange
 from contactsync.errors import CodecError
@@ -33,9 +34,10 @@ from contactsync.sync.types import (
 )
 
 
-def apply(round_: Round, decision: Decision) -> None:
-    """Write the whole decision; call inside the transaction that it was made in (L31)."""
-    _Applier(round_, decision).run()
+def apply(round_: Round, decision: Decision) -> bool:
+    """Write the whole decision; call inside the transaction that it was made in (L31). True when a group
+    card changed contacts, so that there is more to decide."""
+    return _Applier(round_, decision).run()
 
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -51,7 +53,7 @@ class _Applier:
         for question in round_.store.journal.conflicts(only_open=True):
             self._open.setdefault((question.contact_id, question.collection_id), []).append(question)
 
-    def run(self) -> None:
+    def run(self) -> bool:
         for state in self._decision.states:
             self._store.journal.drop_queued(state.book.id)
             self._groups(state)
@@ -59,12 +61,14 @@ class _Applier:
         for outcome in self._decision.outcomes:
             self._outcome(outcome)
         self._round.step("decided")
+        changed = [take_in(self._round, state) for state in self._decision.states]
         for state in self._decision.states:
             self._finish_book(state)
         for book_id, stop in self._decision.stopped.items():
             book = self._store.books.get(book_id)
             if book is not None:
                 self._round.book_report(book).guard = stop
+        return any(changed)
 
     def _groups(self, state: BookState) -> None:
         for group_id, name in state.renames.items():
@@ -272,13 +276,15 @@ class _Applier:
 
     def _create(self, outcome: Outcome, contact_id: int, spoke: Spoke, contact: Contact) -> None:
         stamp = max(outcome.hub.times.values(), default=self._at).replace(microsecond=0)
-        payload = self._written(outcome, contact_id, spoke, replace(contact, updated=stamp), None)
+        texts = replace(contact, groups=contact.groups - spoke.state.names.carded, updated=stamp)
+        payload = self._written(outcome, contact_id, spoke, texts, None)
         if payload is None:
             return
         href = self._decision.recovered.names.get(contact_id) or self._new_name(
             spoke.state, contact_id, contact.uid
         )
-        target = replace(self._round.connector.codec.project(contact), uid=contact.uid, updated=stamp)
+        project = spoke.state.project(self._round.connector.codec)
+        target = replace(project(contact), uid=contact.uid, updated=stamp)
         self._queue(
             spoke.state,
             Queued(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from contactsync.connectors.base import Codec
 from contactsync.engine.context import Round
 from contactsync.engine.groupnames import GroupNames, believed_renames
 from contactsync.engine.pull import Pulled
@@ -16,6 +17,7 @@ from contactsync.model.fields import FIELD
 from contactsync.store.links import ALIVE
 from contactsync.store.store import Store
 from contactsync.store.values import Book, StagedChange, StoredGroup, StoredLink
+from contactsync.sync.merge import Project
 from contactsync.sync.plan import Rules
 from contactsync.sync.types import Live
 
@@ -59,6 +61,7 @@ class BookState:
     names: GroupNames
     account_books: frozenset[int]
     cards: dict[str, Card] = field(default_factory=dict)
+    group_cards: dict[str, Card] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     bad: list[BadCard] = field(default_factory=list)
     links: Mapping[str, StoredLink] = field(default_factory=dict)
@@ -71,8 +74,15 @@ class BookState:
         """Cards that no link knows (a link of our own deletion knows nothing any more, L22)."""
         for href, card in self.cards.items():
             link = self.links.get(href)
-            if (link is None or link.state == "deleted") and card.view.kind != "group":
+            if link is None or link.state == "deleted":
                 yield card
+
+    def project(self, codec: Codec) -> Project:
+        """What this book shows of a contact: not those groups that are cards of their own in it."""
+        carded = self.names.carded
+        if not carded:
+            return codec.project
+        return lambda contact: codec.project(replace(contact, groups=contact.groups - carded))
 
     def holds(self, store: Store) -> set[str]:
         """Fields that this remote was seen to hold: some card of the book shows a value (L12)."""
@@ -117,8 +127,10 @@ def _read_book(
                 views[change.href] = round_.connector.codec.read(change.payload)
             except CodecError as error:
                 state.bad.append(BadCard(change, error.message))
-    _believe_renames(round_, state, views)
     by_href = {change.href: change for change in staged}
+    _set_groups_apart(state, views, by_href)
+    _believe_renames(round_, state, views)
+    _know_cards(round_, state)
     for href, view in views.items():
         change = by_href[href]
         resolved = state.names.to_ids(view)
@@ -130,6 +142,33 @@ def _read_book(
         link.id for href, link in links.items() if href in state.gone and link.state in ALIVE
     )
     return state
+
+
+def _set_groups_apart(
+    state: BookState, views: dict[str, Contact], staged: Mapping[str, StagedChange]
+) -> None:
+    """A group card is never read as a person (L39); a person's card that became one still is theirs."""
+    for href, view in list(views.items()):
+        link = state.links.get(href)
+        if view.kind == "group" and (link is None or link.state == "deleted"):
+            change = staged[href]
+            card = Card(href, change.etag, change.payload or b"", view, change.modified_at)
+            state.group_cards[href] = card
+            del views[href]
+
+
+def _know_cards(round_: Round, state: BookState) -> None:
+    """Which groups are cards of their own in this book: where it has any, all that it does not know as
+    categories."""
+    if not round_.connector.capabilities.group_cards:
+        return
+    rows = round_.store.group_cards.of_book(state.book.id)
+    ids = {row.group_id for row in rows}
+    for href, card in state.group_cards.items():
+        if not any(row.is_of(href, card.view.uid) for row in rows):
+            ids.add(state.names.id_of(card.view.name.full))
+    if ids:
+        state.names.carded = frozenset(ids | (state.names.ids() - state.names.base.keys()))
 
 
 def _believe_renames(round_: Round, state: BookState, views: Mapping[str, Contact]) -> None:

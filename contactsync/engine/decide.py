@@ -250,7 +250,7 @@ class _Planner:
 
     def _plan(self, outcome: Outcome, spoke: Spoke) -> list[Action]:
         rules = spoke.state.rules
-        project = self._round.connector.codec.project
+        project = spoke.state.project(self._round.connector.codec)
         if spoke.gone:
             return plan(spoke.base, outcome.hub, Seen.GONE, project=project, rules=rules)
         if spoke.card is None and outcome.hub.deleted:

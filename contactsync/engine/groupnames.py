@@ -17,7 +17,7 @@ class GroupNames:
     """The groups of the hub, and what one book calls them (``base``: id -> name).
 
     Names that nothing answers to become new groups, collected in ``new``; ``seen`` are the names
-    that this book was seen to use.
+    that this book was seen to use; ``carded`` the groups that are cards of their own here.
     """
 
     groups: Iterable[StoredGroup]
@@ -28,6 +28,7 @@ class GroupNames:
     _names: dict[str, str] = field(default_factory=dict)
     _ids: dict[str, str] = field(default_factory=dict)
     dead: frozenset[str] = frozenset()
+    carded: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         groups = list(self.groups)
@@ -57,6 +58,9 @@ class GroupNames:
         """Like `to_names`, with the names that the book itself still uses."""
         ids = contact.groups - self.dead
         return replace(contact, groups=frozenset(self.base.get(g, self.name_of(g)) for g in ids))
+
+    def ids(self) -> set[str]:
+        return set(self._names)
 
     def knows(self, name: str) -> bool:
         return fold(name) in self._ids

@@ -35,7 +35,7 @@ def pull(round_: Round, book: Book) -> Pulled:
     """Stage the changes of one book. Raises `SafetyStop` before confirming mass absences (L21)."""
     began_at = round_.now()
     pages, full = _listing(round_, book)
-    known = round_.store.links.etags(book.id)
+    known = round_.store.links.etags(book.id) | round_.store.group_cards.etags(book.id)
     changes = {change.href: change for page in pages for change in page.changes}
     cursor = pages[-1].cursor if pages else book.cursor
     news = {href: c for href, c in changes.items() if _is_news(c, known)}
@@ -121,7 +121,8 @@ def _unsettled(round_: Round, book: Book) -> list[str]:
     """Cards that we wrote and did not read back, and those whose write is in doubt (L12, L13)."""
     hrefs = [link.href for link in round_.store.links.in_state(book.id, "written", "recheck")]
     hrefs += [row.href for row in round_.store.journal.outbox(book.id, "sent") if row.link_id is not None]
-    return hrefs
+    known = round_.store.group_cards.etags(book.id)
+    return hrefs + [href for href, (etag, _) in known.items() if etag is None]
 
 
 def _stage(

@@ -12,6 +12,7 @@ from contactsync.engine.apply import apply
 from contactsync.engine.backup import back_up
 from contactsync.engine.context import Round
 from contactsync.engine.decide import decide
+from contactsync.engine.groupcards import groups_wait, push_groups
 from contactsync.engine.idle import BOOKS_EVERY
 from contactsync.engine.pull import Pulled, pull
 from contactsync.engine.push import push
@@ -60,19 +61,19 @@ def _attempt(round_: Round, books: Sequence[Book], attempt: int) -> _After:
         return _After.QUIET
     try:
         with round_.store.transaction():
-            apply(round_, decide(round_, pulled))
+            again = apply(round_, decide(round_, pulled))
             if round_.dry_run:
                 raise _DryRun
     except _DryRun:
         return _After.DONE
     round_.step("committed")
-    again = False
     for part in pulled:
         before = _counters(round_)
         result = push(round_, part.book)
+        groups = push_groups(round_, part.book) if result.stop is None else result
         _count(round_, part.book, before)
-        again = again or result.again
-        if result.stop is not None:
+        again = again or result.again or groups.again
+        if groups.stop is not None:
             return _After.DONE
     if again and attempt + 1 < ATTEMPTS:
         round_.report.state, round_.report.message, round_.report.in_doubt = "ok", "", 0
@@ -118,6 +119,8 @@ def _device_is_quiet(round_: Round, books: Sequence[Book]) -> bool:
         if store.journal.outbox(book.id) or store.links.in_state(book.id, "written", "recheck", "deleted"):
             return False
         if any(names.get(g, base) != base for g, base in store.groups.base_names(book.id).items()):
+            return False
+        if groups_wait(round_, book):
             return False
     ids = [book.id for book in books]
     return not store.links.out_of_step(ids) and not store.links.homeless(round_.account_id)

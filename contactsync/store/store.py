@@ -8,6 +8,7 @@ from types import TracebackType
 from contactsync.store.books import Books
 from contactsync.store.contacts import Contacts
 from contactsync.store.database import Database
+from contactsync.store.groupcards import GroupCards
 from contactsync.store.groups import Groups
 from contactsync.store.journal import Journal
 from contactsync.store.keepsakes import Keepsakes
@@ -24,6 +25,7 @@ class Store:
         self.links = Links(self.db)
         self.journal = Journal(self.db)
         self.groups = Groups(self.db)
+        self.group_cards = GroupCards(self.db)
         self.keepsakes = Keepsakes(self.db)
 
     def transaction(self, *, durable: bool = False) -> AbstractContextManager[None]:

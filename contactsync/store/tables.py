@@ -12,7 +12,7 @@ from sqlalchemy import Index, LargeBinary, MetaData, Text, UniqueConstraint
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel, UTCDateTime
 
-REVISION = "0001"
+REVISION = "0002"
 
 # Constraints with names, so that a later revision can drop or change one on any database.
 METADATA = MetaData(
@@ -137,6 +137,26 @@ class GroupLink(Row, table=True):
     base_name: str = Field(sa_type=Text)
     href: str = Field(default="", sa_type=Text)
     etag: str | None = Field(default=None, sa_type=Text)
+
+
+class GroupCard(Row, table=True):
+    """A group that is a card of its own in a book (L39). ``base`` and ``shown`` are JSON objects with name
+    and members (UIDs of cards): what both sides agreed on, and what the card says. ``lost`` are members
+    that the remote did not keep, ``refused`` the target that it did not take. ``href`` is chosen before
+    the card is there; until then there is no ``original``."""
+
+    __tablename__ = "group_card"
+
+    group_id: str = Field(sa_type=Text, foreign_key="contact_group.id", primary_key=True, ondelete="CASCADE")
+    collection_id: int = Field(foreign_key="collection.id", primary_key=True, ondelete="CASCADE", index=True)
+    href: str = Field(sa_type=Text)
+    etag: str | None = Field(default=None, sa_type=Text)
+    uid: str = Field(sa_type=Text)
+    base: str = Field(sa_type=Text)
+    shown: str = Field(sa_type=Text)
+    lost: str = Field(default="[]", sa_type=Text)
+    refused: str = Field(default="", sa_type=Text)
+    original: bytes = Field(default=b"", sa_type=LargeBinary)
 
 
 class Alias(Row, table=True):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from contactsync.model.contact import Contact, Extra
+from contactsync.model.group import GroupCard
 from contactsync.vcard import values
+from contactsync.vcard.groups import group_of, with_group
 from contactsync.vcard.layout import Style, render
 from contactsync.vcard.lines import Line
 from contactsync.vcard.projecting import project
@@ -34,6 +36,16 @@ class VCardCodec:
     def project(self, contact: Contact) -> Contact:
         """What a card can hold of ``contact``: nearly all, tidied; see `contactsync.vcard.projecting`."""
         return project(contact)
+
+    def read_group(self, payload: bytes) -> GroupCard | None:
+        """A group card; None for any other card. Raises `CodecError`."""
+        return group_of(Card(payload).contact)
+
+    def write_group(self, group: GroupCard, uid: str, original: bytes | None) -> bytes:
+        """A new group card with this ``uid``, or ``original`` with what differs changed."""
+        view = Contact(uid=uid) if original is None else self.read(original)
+        version = self.version if original is None else Card(original).version
+        return self.write(with_group(view, group, version), original)
 
     def glimpse(self, payload: bytes) -> str:
         """The name on a broken card, by vobject where it can."""

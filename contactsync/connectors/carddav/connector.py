@@ -22,7 +22,7 @@ from contactsync.connectors.carddav.reading import Reader
 from contactsync.connectors.carddav.transport import Transport
 from contactsync.connectors.carddav.writing import Writer
 
-CAPABILITIES = Capabilities(parallel_writes=8)
+CAPABILITIES = Capabilities(parallel_writes=8, group_cards=True)
 
 
 class CardDavConnector:
