@@ -33,6 +33,7 @@ from contactsync.sync.types import (
     Hub,
     Live,
     NoteConflict,
+    Rebase,
     SaveLocal,
     Seen,
     Unlink,
@@ -229,11 +230,11 @@ class _Planner:
         """Edits inwards first, over all books; then, from the common result, outwards (P6)."""
         for spoke in outcome.spokes:
             if spoke.absorbed:
-                spoke.actions = [
-                    a for a in self._plan(outcome, spoke) if isinstance(a, SaveLocal | NoteConflict)
-                ]
+                writes = spoke.state.rules.mode.outwards
+                kept = SaveLocal | NoteConflict if writes else SaveLocal | NoteConflict | Rebase
+                spoke.actions = [a for a in self._plan(outcome, spoke) if isinstance(a, kept)]
                 self._take(outcome, spoke)
-                spoke.actions.append(DeleteRemote())
+                spoke.actions += [DeleteRemote()] if writes else []
         live = [s for s in outcome.spokes if not s.gone and not s.absorbed]
         gone = [s for s in outcome.spokes if s.gone]
         for spoke in [*live, *gone]:

@@ -155,7 +155,12 @@ class HubEdits:
         return found
 
     def merge(self, survivor: str, other: str) -> StoredContact:
-        """L40: one contact with all values and both histories; the other's uid becomes an alias."""
+        """L40: one contact with all values and both histories; the other's uid becomes an alias.
+
+        The other's cards stay with its tombstone and are deleted; where it alone had one, the next round
+        creates one for the survivor: a card that other devices know by its UID as the other person
+        must not become this one.
+        """
         first, second = self.find(survivor), self.find(other)
         if first.id == second.id:
             raise UsageError("These are the same contact already.")
@@ -169,7 +174,7 @@ class HubEdits:
             self._store.contacts.hold(first.id, "")
             books = {link.collection_id for link in self._store.links.of_contact(first.id)}
             for link in self._store.links.of_contact(second.id):
-                if link.collection_id not in books:
+                if link.state == "left" and link.collection_id not in books:
                     self._store.links.hand_to(link.id, first.id)
             self.drop(run, at, second, note=f"merged into {first.uid}")
             self._store.contacts.move_aliases(second.id, first.id)

@@ -11,7 +11,7 @@ from contactsync.engine.context import Round
 from contactsync.model.contact import Contact
 from contactsync.model.fields import Path
 from contactsync.store.values import OutboxRow, StoredLink
-from contactsync.sync.echo import holding_back, settle
+from contactsync.sync.echo import holding_back, settle, without_absent
 from contactsync.sync.types import Base
 
 
@@ -54,7 +54,8 @@ def _create(round_: Round, state: BookState, row: OutboxRow, found: Recovered) -
     if card is not None:
         holds = state.holds(round_.store)
         settled = settle(Contact(), row.target, card.view, holds=holds)
-        found.adopted[card.href] = Base(row.sent_local, settled.remote)
+        local = without_absent(row.sent_local, row.target, card.view)
+        found.adopted[card.href] = Base(local, settled.remote)
         found.done.append(row.id)
     elif row.sent_at is not None and state.pulled.began_at >= row.sent_at + capabilities.settles_after:
         found.dropped.append(row.id)

@@ -36,6 +36,7 @@ _OUTBOX = (
     )
     .order_by(JOURNAL.c.id)
 )
+_under_way = sa.and_(JOURNAL.c.side == "remote", JOURNAL.c.state.in_(("queued", "sent")))
 _OF_RUN = [
     sa.select(rows.c.id).where(rows.c.run_id == sa.bindparam("run")).limit(1) for rows in (JOURNAL, CONFLICT)
 ]
@@ -203,9 +204,10 @@ class Journal:
             self._db.execute(sa.delete(rows).where(rows.c.contact_id == contact_id))
 
     def hand_over(self, contact_id: int, survivor_id: int) -> None:
-        for rows in (JOURNAL, CONFLICT):
+        """History and conflicts; a write that is under way stays with whom it was decided for."""
+        for rows, which in ((JOURNAL, sa.not_(_under_way)), (CONFLICT, sa.true())):
             self._db.execute(
-                sa.update(rows).where(rows.c.contact_id == contact_id).values(contact_id=survivor_id)
+                sa.update(rows).where(rows.c.contact_id == contact_id, which).values(contact_id=survivor_id)
             )
 
     def prune(self, before: datetime) -> None:

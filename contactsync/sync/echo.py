@@ -68,6 +68,16 @@ def holding_back(view: Contact, before: Contact, shadow: Contact) -> Contact:
     return replace(kept, updated=view.updated)
 
 
+def without_absent(local: Contact, sent: Contact, seen: Contact) -> Contact:
+    """``local`` without what was sent and is not there at all: it may be somebody else's card that was
+    found under our name, which knows nothing of it (L13, L33)."""
+    target = flatten(sent)
+    now = aligned(seen, target)
+    absent = {path: None for path in target.values if path not in now.values}
+    units = aligned(local, target)
+    return build(apply(units, absent, units), local.uid)
+
+
 def _is_loss(path: Path, sent: Any, seen: Any, holds: Container[str]) -> bool:
     return _only_loses(path, sent, seen) and not (seen is None and path[0] in holds)
 

@@ -111,6 +111,9 @@ class AtDevice:
         merged = engine.merge(first.uid, second.uid)
         if any(len(remote.books) > 1 for remote in self._stage.remotes.values()):
             self._stage.ledger.several.add(facts.key(both[0]))  # one card in each book where one was (L40)
+        if len(self._stage.devices) > 1 < len(self._stage.remotes):
+            # another device may know one of them from an account that this one did not meet yet
+            self._stage.ledger.several.update(map(facts.key, both))
         self._stage.ledger.united(*both, self._stage.facts(act.who, merged.contact))
         return f"merges {facts.key(both[1])} into {facts.key(both[0])}"
 

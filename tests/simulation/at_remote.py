@@ -73,7 +73,7 @@ class AtRemote:
         remote.gone.append(payload)
         who = facts.key(facts.of_card(payload))
         self._stage.ledger.forgot(facts.of_card(payload), remote.name)
-        if who in remote.in_doubt:
+        if who in remote.in_doubt | remote.fresh:
             self._stage.ledger.apart.add(
                 who
             )  # whoever does not know that it was there creates it again (L33)
@@ -88,6 +88,9 @@ class AtRemote:
         payload = choose(gone, act.pick)
         remote.server.put(self._fresh_href(remote, act.where), payload)
         after = facts.of_card(payload)
+        lags = bool(remote.server.habits.lag or remote.server.habits.settles_after)
+        if (lags or self._stage.busy) and self._stage.versions(facts.key(after))[1:]:
+            self._stage.ledger.several.add(facts.key(after))  # a device may bring it back by an edit (L29)
         self._stage.ledger.brought_back(after)
         return f"brings {facts.key(after)} back"
 
@@ -177,6 +180,8 @@ class AtRemote:
                     remote, href, replace(contact, groups=contact.groups - {old} | {new}), payload
                 )
                 self._stage.ledger.saw(facts.of_card(payload), facts.of_card(kept))
+                if facts.key(facts.of_card(payload)) in remote.unread:
+                    self._stage.ledger.unsure_of(facts.of_card(payload), facts.of_card(kept))
         return f"renames group {old} to {new} in {book}"
 
 

@@ -49,8 +49,9 @@ class Ledger:
     brings them back; ``merged`` those and the ones that a device merged into another; ``apart`` those who
     came to several places on different ways, and meet only later (L28); ``taken`` are (place, value) that
     an edit took away there, ``unsure`` units (of persons) that somebody emptied before our write of them
-    was read back: that may look as if the remote could not hold them (L12); ``labels`` are (person,
-    address, label).
+    was read back: that may look as if the remote could not hold them (L12); ``maybe`` are values that a
+    merge kept, which is an edit that need not have seen all others; ``labels`` are (person, address,
+    label).
     """
 
     standing: set[tuple[str, str, str]] = field(default_factory=set)
@@ -63,6 +64,7 @@ class Ledger:
     apart: set[str] = field(default_factory=set)
     taken: set[tuple[str, tuple[str, str, str]]] = field(default_factory=set)
     merged: set[str] = field(default_factory=set)
+    maybe: set[tuple[str, str, str]] = field(default_factory=set)
     unsure: set[tuple[str, str]] = field(default_factory=set)
     labels: set[tuple[str, ...]] = field(default_factory=set)
 
@@ -97,6 +99,8 @@ class Ledger:
     def brought_back(self, after: Facts) -> None:
         """Somebody put back what was deleted, as it was; what others took away since stays away."""
         who = key(after)
+        if who in self.merged:
+            self.several.add(who)
         added = {(who, unit, value) for unit, value in values(after)}
         taken = {value for _, value in self.taken}
         self.standing |= {value for value in added if self.classed(value) not in taken}
@@ -118,6 +122,7 @@ class Ledger:
             self._take_away(before, after)
         self.people.unite(key(survivor), key(other))
         self.merged.add(key(other))
+        self.maybe |= {(key(survivor), unit, value) for unit, value in values(after)}
         self.ever |= {(key(survivor), unit, value) for unit, value in values(after)}
 
     def _take_away(self, before: Facts, after: Facts) -> set[tuple[str, str, str]]:
@@ -204,7 +209,7 @@ def _nothing_returns(ledger: Ledger, device: DeviceState, devices: Sequence[Devi
 
     With several accounts a value may also come from one that the contact had not met yet (L28).
     """
-    standing = {ledger.classed(value) for value in ledger.standing}
+    standing = {ledger.classed(value) for value in ledger.standing | ledger.maybe}
     recorded = {ledger.people.of(who) for d in devices for who in d.recorded}
     apart = {ledger.people.of(who) for who in ledger.apart}
     for facts in device.contacts:

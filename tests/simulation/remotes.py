@@ -188,6 +188,7 @@ class Remote:
         self.gone: list[bytes] = []
         self.in_doubt: set[str] = set()
         self.unread: set[str] = set()
+        self.fresh: set[str] = set()
 
     @property
     def books(self) -> list[str]:
@@ -214,9 +215,12 @@ class RemoteConnector(MemoryConnector):
             self._remote.unread.add(key(of_card(step.payload)))
         if isinstance(outcome, Unknown) and isinstance(step, Create):
             self._remote.in_doubt.add(key(of_card(step.payload)))
+        if isinstance(step, Create):
+            self._remote.fresh.add(key(of_card(step.payload)))
         return outcome
 
     def fetch(self, collection: str, hrefs: Sequence[str]) -> Iterator[Change]:
         for change in super().fetch(collection, hrefs):
             self._remote.unread.discard(key(of_card(change.payload or b"")))
+            self._remote.fresh.discard(key(of_card(change.payload or b"")))
             yield change

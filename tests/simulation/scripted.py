@@ -700,6 +700,41 @@ def both_cards_of_a_merged_pair_are_met_and_the_twin_comes_first(s: Script) -> N
     s.equal("L40", "the UID of Anna's card", anna.uid.encode() in s.card("Anna")[1], True)
 
 
+@world("L40", "faithful")
+def a_merge_while_the_survivor_is_being_created_leaves_one_card(s: Script) -> None:
+    """Seed 8576."""
+    s.client_puts(s.person("Ben"))
+    s.put(s.person("Anna"))
+    s.sync(at="before-sent", meanwhile=lambda: s.merge("Anna", "Ben"))
+    s.sync()
+    s.people_at("L40", "a", "Anna")
+    s.people_at("L40", "r0", "Anna")
+
+
+@world("L40", "faithful")
+def a_survivor_gets_a_card_of_its_own_where_only_the_twin_had_one(s: Script) -> None:
+    """Seed 16158: devices that know the twin by its UID took the card for the twin's, and in the end the
+    survivor was deleted with it."""
+    s.put(s.person("Ben"))
+    s.sync()
+    anna = s.put(s.person("Anna"))
+    s.merge("Anna", "Ben")
+    s.sync()
+    s.people_at("L40", "r0", "Anna")
+    s.equal("L40", "the UID of Anna's card", anna.uid.encode() in s.card("Anna")[1], True)
+
+
+@world("L33", "faithful")
+def somebody_elses_card_under_our_name_does_not_pass_for_ours(s: Script) -> None:
+    """Seeds 12928 and 14915: two devices had imported the same file."""
+    anna = s.put(s.person("Anna", note("N1")))
+    s.sync(fault="die", at="sent")
+    s.client_puts(replace(anna, notes=()))
+    s.sync()
+    s.sync()
+    s.everywhere("L33", "Anna", note="N1")
+
+
 def _merged(s: Script) -> None:
     s.people_at("L40", "a", "Anna")
     s.people_at("L40", "r0", "Anna")

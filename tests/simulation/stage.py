@@ -271,6 +271,7 @@ class Stage:
             f"{place.name}: {facts.shown(one)}"
             for place in (*self.device_states(), *self.remote_states())
             for one in (place.contacts if isinstance(place, DeviceState) else place.cards)
+            if self.ledger.is_one(facts.key(one))  # whom a twin is held for depends on who came first
         ]
         del self.story[told:]
         restore()
@@ -365,6 +366,11 @@ class Stage:
                 ).hexdigest()
                 for table in sorted(set(tables) & set(KEPT_QUIET))
             }
+
+    @property
+    def busy(self) -> bool:
+        """Is a device in the midst of a round?"""
+        return self._act is not None
 
     def versions(self, who: str) -> list[Facts]:
         """What is known of a person at all places at this moment."""
