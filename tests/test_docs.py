@@ -86,6 +86,7 @@ MEANINGS = {
     "parallel_writes": "writes under way at once, at most",
     "batch_size": "steps in one request",
     "settles_after": "how long a listing may be behind a write",
+    "group_cards": "a group may be a card of its own",
 }
 
 
