@@ -26,6 +26,7 @@ from contactsync import config, errors
 from contactsync.cli import app as cli
 from contactsync.connectors.base import Capabilities
 from contactsync.connectors.carddav.connector import CAPABILITIES
+from contactsync.connectors.carddav.presets import ELSEWHERE, PATHS, PRESETS
 from contactsync.model.fields import FIELDS, Field, Kind
 from tests.cases.showing import section
 
@@ -104,10 +105,35 @@ def _shown(name: str) -> str:
     return str(value) if isinstance(value, int) else f"{value.total_seconds():g} seconds"
 
 
+def provider_table() -> str:
+    rows = []
+    for preset in PRESETS:
+        domains = ", ".join(f"`{domain}`" for domain in preset.domains) or "any"
+        notes = " ".join(text for text in (preset.advice, preset.known) if text)
+        rows.append(f"| {preset.name} | {domains} | `{preset.url}` | {notes} | {preset.source} |")
+    head = "| provider | mail domains | address | what you do, and what is known | address by |"
+    return "\n".join([head, "|---|---|---|---|---|", *rows])
+
+
+def elsewhere_table() -> str:
+    rows = [
+        f"| {name} | {', '.join(f'`{d}`' for d in domains)} | {kind} |" for domains, name, kind in ELSEWHERE
+    ]
+    return "\n".join(["| provider | mail domains | type of account |", "|---|---|---|", *rows])
+
+
+def path_table() -> str:
+    rows = [f"| {name} | `{path}` |" for name, path in PATHS]
+    return "\n".join(["| server | usual path |", "|---|---|", *rows])
+
+
 GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/how-it-decides.md", "fields"): field_table,
     ("docs/how-it-decides.md", "cases"): section,
     ("docs/connectors/carddav.md", "capabilities"): capability_table,
+    ("docs/providers.md", "providers"): provider_table,
+    ("docs/providers.md", "elsewhere"): elsewhere_table,
+    ("docs/providers.md", "paths"): path_table,
 }
 
 

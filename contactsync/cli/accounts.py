@@ -59,7 +59,9 @@ def register(app: typer.Typer) -> None:
 def add_carddav(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it here: letters, digits, . _ -")],
-    url: Annotated[str, typer.Option(help="URL of the server, of a user's page there or of one book.")],
+    url: Annotated[
+        str, typer.Option(help="URL of the server or of one book there, a host, or your mail address.")
+    ],
     username: Username = "",
     password_stdin: PasswordStdin = False,
     password_file: PasswordFile = None,
@@ -85,6 +87,7 @@ def add_carddav(
 
     session = session_of(ctx)
     _check_new_name(session.config(), name)
+    username = username or (url if "@" in url and "://" not in url else "")
     source, secret = login.choose(
         name, password_stdin, password_file, password_command, needed=bool(username)
     )
@@ -101,9 +104,9 @@ def add_carddav(
         mode=mode,
         conflicts=conflicts,
     )
-    wanted, who = _tried(ctx, wanted, secret, book or (), default_book)
+    wanted, who, notes = _tried(ctx, wanted, secret, book or (), default_book)
     login.save(session, wanted, secret)
-    _welcome(ctx, wanted, who)
+    _welcome(ctx, wanted, who, notes)
 
 
 def _check_new_name(config: Config, name: str) -> None:
@@ -124,9 +127,11 @@ def _tried(
     secret: NewSecret,
     books: Sequence[str],
     default_book: str,
-) -> tuple[AccountConfig, str]:
-    """The account with its books by href, after its server took the login; and who we are there."""
+) -> tuple[AccountConfig, str, list[str]]:
+    """The account with its URL and its books by href, after its server took the login; who we are there,
+    and what a person should know of how that was found."""
     from contactsync.config import Config
+    from contactsync.connectors.base import Locating
 
     _refuse_open_http(wanted)
     config = Config(session_of(ctx).config_path, accounts=(wanted,))
@@ -135,13 +140,17 @@ def _tried(
         with closing(engine.connect(wanted)) as connector:
             who = connector.check()
             found = connector.collections()
+            notes: list[str] = []
+            if isinstance(connector, Locating):
+                notes = list(connector.notes)
+                wanted = replace(wanted, url=connector.found_at)
     if not found:
         raise UsageError(f"{who} has no address book.", hint="Make one there first.")
     if books:
         wanted = replace(wanted, books=tuple(_find_book(found, book).href for book in books))
     if default_book:
         wanted = replace(wanted, default_book=_default_book(wanted, found, default_book))
-    return wanted, who
+    return wanted, who, notes
 
 
 def _refuse_open_http(wanted: AccountConfig) -> None:
@@ -189,7 +198,7 @@ def _default_book(wanted: AccountConfig, found: Sequence[Collection], name: str)
     return book.href
 
 
-def _welcome(ctx: typer.Context, wanted: AccountConfig, who: str) -> None:
+def _welcome(ctx: typer.Context, wanted: AccountConfig, who: str, notes: Sequence[str]) -> None:
     """What was found, and what the first round would do."""
     session = session_of(ctx)
     with open_engine(ctx) as engine:
@@ -200,11 +209,13 @@ def _welcome(ctx: typer.Context, wanted: AccountConfig, who: str) -> None:
         {
             "account": _to_json(wanted),
             "login": who,
+            "notes": list(notes),
             "books": [book_json(book) for book in books],
             "first_sync": {"send": counts[0], "fetch": counts[1]} if counts else None,
         },
         f"{wanted.name}: logged in as {who}.",
     )
+    session.out.lines(*notes)
     session.out.table(BOOK_HEADINGS, [_book_row(book) for book in books])
     if counts:
         words = f"send {plural(counts[0], 'contact')} and fetch {counts[1]}"
@@ -242,8 +253,8 @@ def book_json(book: Book) -> dict[str, Any]:
 def _book_row(book: Book) -> tuple[str, str, str]:
     notes = (
         ("selected" if book.selected else "not selected", True),
-        ("read-only", not book.writable),
-        ("shared", book.shared),
+        ("read-only: nothing is written there", not book.writable),
+        ("shared: new contacts never go there", book.shared),
         ("the server's default", book.default),
         ("not there any more", book.gone_at is not None),
     )
@@ -351,7 +362,7 @@ def set_account(
         new = replace(new, books=())
     asks_server = book or default_book or secret.value is not None or set(changes) - {"mode", "conflicts"}
     if asks_server:
-        new, _ = _tried(ctx, new, secret, book or (), default_book)
+        new, _, _ = _tried(ctx, new, secret, book or (), default_book)
     if new == old and secret.value is None:
         raise UsageError("Nothing was given to change.", hint="contactsync account set --help lists all.")
     _save_changes(ctx, old, new, secret)
@@ -372,7 +383,7 @@ def log_in(ctx: typer.Context, name: Name, password_stdin: PasswordStdin = False
     session = session_of(ctx)
     old = session.config().account(name)
     _, secret = login.choose(name, password_stdin, None, "", needed=True)
-    new, _ = _tried(ctx, replace(old, password=None), secret, (), "")
+    new, _, _ = _tried(ctx, replace(old, password=None), secret, (), "")
     login.change(session, old, new, secret)
     session.out.result({"account": _to_json(new)}, f"{name}: the login works.")
 

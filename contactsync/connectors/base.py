@@ -265,6 +265,19 @@ class AccountSettings:
     insecure_http: bool = False
 
 
+@runtime_checkable
+class Locating(Protocol):
+    """A connector that finds its server from less than a URL. After `Connector.check`, ``found_at`` is
+    what the account should remember as its URL, and ``notes`` tell a person how it was found and what
+    was left out."""
+
+    @property
+    def found_at(self) -> str: ...
+
+    @property
+    def notes(self) -> Sequence[str]: ...
+
+
 class Factory(Protocol):
     """What an entry point of the group ``contactsync.connectors`` names."""
 

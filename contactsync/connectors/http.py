@@ -9,7 +9,7 @@ import ipaddress
 import random
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -208,10 +208,11 @@ def require_private(url: str, *, insecure_http: bool) -> None:
     )
 
 
-def redirect_target(answer: Answer) -> str | None:
+def redirect_target(answer: Answer, trusted: Iterable[str] = ()) -> str | None:
     """Where a redirect leads, if our login may go there too; None when it is no redirect.
 
-    The same host, and never from https to http; the target of any other one is named in the error.
+    The same host, over https also the hosts below the ``trusted`` domains, and never from https to
+    http; the target of any other one is named in the error.
     """
     if answer.status not in REDIRECTS or "Location" not in answer.headers:
         return None
@@ -221,6 +222,9 @@ def redirect_target(answer: Answer) -> str | None:
     if here.hostname == there.hostname and (
         upgrade or (here.scheme, here.port) == (there.scheme, there.port)
     ):
+        return target
+    both_https = here.scheme == there.scheme == "https"
+    if both_https and any((there.hostname or "").endswith("." + domain) for domain in trusted):
         return target
     shown = f"{there.scheme}://{there.netloc.rpartition('@')[2]}{there.path}"
     raise RemoteError(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import getpass
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 
 from contactsync.cli import login as login_module
 from contactsync.config import load
+from contactsync.connectors.carddav.dns_lookup import NAME_SERVER
 from tests.cli.conftest import ADA, Cli, Home, card, login
+from tests.dns_server import name_server
 from tests.servers import Server
 
 
@@ -26,6 +28,34 @@ def test_an_account_is_tried_saved_and_told_what_comes(cli: Cli, radicale: Serve
     assert set(mine) == {"name", "href", "writable", "shared", "default", "selected", "gone"}
     assert unquote(mine["href"]) == unquote(book)
     assert radicale.password not in cli.config.read_text()
+
+
+def test_a_mail_address_is_enough(cli: Cli, radicale: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = cli.file("secret", radicale.password.encode())
+    with name_server() as names:
+        monkeypatch.setenv(NAME_SERVER, names.address)
+        port = urlsplit(radicale.base_url).port
+        names.records["_carddav._tcp.localhost", "SRV"] = [f"0 1 {port} localhost."]
+        words = ("account", "add", "carddav", "home", "--url", "alice@localhost", "--username", "alice")
+        out = cli.ok(*words, "--password-file", secret)
+    assert "Found by the record _carddav._tcp.localhost" in out
+    (account,) = load(cli.config).accounts
+    assert account.url == f"http://localhost:{port}/alice/"
+    cli.ok("sync")
+
+
+def test_a_mail_address_is_its_own_user_name(
+    cli: Cli, radicale: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = cli.file("secret", b"x")
+    with name_server() as names:
+        monkeypatch.setenv(NAME_SERVER, names.address)
+        port = urlsplit(radicale.base_url).port
+        names.records["_carddav._tcp.localhost", "SRV"] = [f"0 1 {port} localhost."]
+        words = ("account", "add", "carddav", "home", "--url", "alice@localhost")
+        assert cli(*words, "--password-file", secret).code == 6
+    result = cli("account", "add", "carddav", "home", "--url", "a@gmail.com", "--password-file", secret)
+    assert result.code == 2 and "account of type gmail" in result.err
 
 
 def test_people_are_told_what_the_first_sync_will_do(cli: Cli, home: Home) -> None:

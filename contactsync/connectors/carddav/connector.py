@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from contactsync.connectors.base import (
     AccountSettings,
@@ -21,6 +22,7 @@ from contactsync.connectors.carddav.discovery import Login, find_login, list_boo
 from contactsync.connectors.carddav.reading import Reader
 from contactsync.connectors.carddav.transport import Transport
 from contactsync.connectors.carddav.writing import Writer
+from contactsync.errors import AuthError, RemoteError
 
 CAPABILITIES = Capabilities(parallel_writes=8, group_cards=True)
 
@@ -31,11 +33,31 @@ class CardDavConnector:
     capabilities = CAPABILITIES
 
     def __init__(self, settings: AccountSettings, make_codec: Callable[[], Codec]) -> None:
+        self._settings = settings
         self._make_codec = make_codec
-        self._transport = Transport(settings)
-        self._reader = Reader(self._transport)
-        self._writer = Writer(self._transport, CAPABILITIES.parallel_writes)
         self._login: Login | None = None
+        self._opened: list[Transport] = []
+        self.notes: list[str] = []
+        if "@" not in settings.url or "://" in settings.url:
+            self._open(settings.url)
+
+    def _open(self, url: str) -> None:
+        self._opened.append(Transport(replace(self._settings, url=url)))
+
+    @property
+    def _reader(self) -> Reader:
+        return Reader(self._transport)
+
+    @property
+    def _writer(self) -> Writer:
+        return Writer(self._transport, CAPABILITIES.parallel_writes)
+
+    @property
+    def _transport(self) -> Transport:
+        """A mail address leads to a server only once that was found."""
+        if not self._opened:
+            self.check()
+        return self._opened[-1]
 
     @functools.cached_property
     def codec(self) -> Codec:
@@ -44,14 +66,47 @@ class CardDavConnector:
 
     def check(self) -> str:
         """Asks the server each time; the line names login and server."""
-        self._login = find_login(self._transport)
+        self.notes.clear()
+        if "://" in self._settings.url:
+            self._login = find_login(self._transport)
+        else:
+            self._locate()
         login = self._login
+        assert login is not None
         return f"{login.name} ({login.principal or login.book}) at {self._transport.origin}"
+
+    def _locate(self) -> None:
+        """Try the places that what the person typed may mean, until one has an account for this login."""
+        from contactsync.connectors.carddav.locating import Search, nothing_found
+
+        search = Search(self._settings.url, self._settings.insecure_http)
+        failed: list[tuple[str, RemoteError]] = []
+        for place in search.places():
+            try:
+                self._open(place.url)
+                self._login = find_login(self._opened[-1])
+            except AuthError:
+                raise
+            except RemoteError as error:
+                failed.append((f"{place.url} ({place.why})", error))
+            else:
+                self.notes += [f"Found by the {place.why}: {place.url}", *search.notes]
+                return
+        raise nothing_found(search, failed)
+
+    @property
+    def found_at(self) -> str:
+        """The URL as it was given, unless the server was found at another one."""
+        login, transport = self._login, self._transport
+        if login is None or ("://" in self._settings.url and self._settings.url.startswith(transport.origin)):
+            return self._settings.url
+        return transport.origin + (login.book or login.principal or transport.start)
 
     def collections(self) -> Sequence[Collection]:
         if self._login is None:
-            self._login = find_login(self._transport)
-        return list_books(self._transport, self._login)
+            self.check()
+        assert self._login is not None
+        return list_books(self._transport, self._login, self.notes)
 
     def changes(self, collection: str, cursor: str | None) -> Iterator[Page]:
         return self._reader.changes(collection, cursor)
@@ -63,10 +118,16 @@ class CardDavConnector:
         return self._writer.write(collection, steps)
 
     def traffic(self) -> Traffic:
-        return self._transport.traffic()
+        parts = [transport.traffic() for transport in self._opened]
+        return Traffic(
+            sum(part.requests for part in parts),
+            sum(part.bytes_sent for part in parts),
+            sum(part.bytes_received for part in parts),
+        )
 
     def close(self) -> None:
-        self._transport.close()
+        for transport in self._opened:
+            transport.close()
 
 
 def factory(settings: AccountSettings) -> Connector:

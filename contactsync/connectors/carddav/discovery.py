@@ -117,9 +117,10 @@ def _paths(transport: Transport, item: dav.Item, name: str, base: str) -> tuple[
 
 
 def local_path(transport: Transport, href: str, base: str) -> str:
-    """The path of an href; one on another host is named to the person and not followed."""
+    """The path of an href; one on another host is followed where the login may go there, and else named
+    to the person."""
     host = dav.foreign_host(href, transport.origin)
-    if host is None:
+    if host is None or transport.move_to(href):
         return dav.resolve(href, base)
     raise RemoteError(
         f"The address books are on another server, {host}, and the login is not sent there by itself.",
@@ -127,21 +128,25 @@ def local_path(transport: Transport, href: str, base: str) -> str:
     )
 
 
-def list_books(transport: Transport, login: Login) -> list[Collection]:
-    """The books of all home sets, and the one that the URL names."""
+def list_books(transport: Transport, login: Login, notes: list[str]) -> list[Collection]:
+    """The books of all home sets, and the one that the URL names; ``notes`` gets what is none."""
     found: dict[bytes, Collection] = {}
     for home in login.homes:
         for path, item in _rows(transport, home, depth=1):
-            found.setdefault(dav.path_key(path), _collection(path, item, login))
+            if is_book(item):
+                found.setdefault(dav.path_key(path), _collection(path, item, login))
+            elif not dav.same_path(path, home) and (name := item.text(dav.DISPLAYNAME)):
+                notes.append(f"{name} ({path}) is not an address book.")
     if login.book and dav.path_key(login.book) not in found:
         for path, item in _rows(transport, login.book, depth=0):
-            found[dav.path_key(path)] = _collection(path, item, login)
+            if is_book(item):
+                found[dav.path_key(path)] = _collection(path, item, login)
     return list(found.values())
 
 
 def _rows(transport: Transport, path: str, depth: int) -> Iterator[tuple[str, dav.Item]]:
     for item in transport.multistatus("PROPFIND", path, _BOOKS, depth).items:
-        if is_book(item) and not item.gone:
+        if not item.gone:
             yield dav.resolve(item.href, path), item
 
 

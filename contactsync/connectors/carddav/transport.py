@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from contactsync.connectors import dav
 from contactsync.connectors.base import AccountSettings, Traffic
+from contactsync.connectors.carddav.presets import is_below, trusted_hosts
 from contactsync.connectors.http import (
     TIMEOUT,
     Answer,
@@ -42,6 +43,7 @@ class Transport:
         parts = _checked(url, settings)
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self.start = parts.path or "/"
+        self.trusted = trusted_hosts(parts.hostname or "")
         self._session = Session()
         self._client: DAVClient | None = None
         self._lock = threading.Lock()
@@ -68,13 +70,25 @@ class Transport:
         url = self.origin + dav.request_path(path)
         for _ in range(_MOST_REDIRECTS):
             answer = self._request("PROPFIND", url, body, {**_XML, "Depth": "0"})
-            target = redirect_target(answer)
+            target = redirect_target(answer, self.trusted)
             if target is None:
                 parts = urlsplit(url)
                 self.origin = f"{parts.scheme}://{parts.netloc}"
                 return parts.path or "/", self._read(answer, parts.path)
             url = target
         raise ProtocolError(f"{self.origin} redirects in circles.", hint="Check the URL.")
+
+    def move_to(self, href: str) -> bool:
+        """The books are on another host of the same provider (iCloud): go there from now on. False when
+        the login may not go to that host."""
+        parts = urlsplit(href)
+        host = parts.hostname or ""
+        if parts.scheme != "https" or not self.origin.startswith("https://"):
+            return False
+        if not any(is_below(host, domain) for domain in self.trusted):
+            return False
+        self.origin = f"{parts.scheme}://{parts.netloc}"
+        return True
 
     def _read(self, answer: Answer, path: str) -> dav.Multistatus:
         if answer.status == 207:
