@@ -121,7 +121,8 @@ class Ledger:
         for before in (survivor, other):
             self._take_away(before, after)
         self.people.unite(key(survivor), key(other))
-        self.merged.add(key(other))
+        if key(other) != key(survivor):
+            self.merged.add(key(other))
         self.maybe |= {(key(survivor), unit, value) for unit, value in values(after)}
         self.ever |= {(key(survivor), unit, value) for unit, value in values(after)}
 
