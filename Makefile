@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 
-.PHONY: help demo test check simulate crash-matrix mutants format lock prepare-servers clean
+.PHONY: help demo test test-servers check simulate crash-matrix mutants format lock prepare-servers clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -22,6 +22,11 @@ check: $(VENV)/dev.stamp ## Format, lint and types only
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict contactsync
+
+test-servers: prepare-servers ## The server tests on all that can be had: Radicale, Xandikos, Cyrus, sabre/dav
+	$(BIN)/python -m tests.debian_servers
+	$(BIN)/python -m pytest -m "servers or not servers" --numprocesses auto --dist loadfile \
+		tests/connectors tests/e2e/test_two_devices.py tests/e2e/test_groups.py tests/e2e/test_servers.py
 
 simulate: $(VENV)/dev.stamp ## Run random worlds on all cores: make simulate WORLDS=100000; goes on where it was stopped
 	$(BIN)/python -m tests.simulation --worlds $(or $(WORLDS),20000)

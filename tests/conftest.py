@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import servers
+from tests import debian_servers, servers
 from tests.servers import Server
 
 
@@ -26,3 +26,28 @@ def radicale31() -> Iterator[Server]:
 def xandikos() -> Iterator[Server]:
     with servers.xandikos() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def xandikos_tls() -> Iterator[Server]:
+    with servers.xandikos_tls() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def cyrus() -> Iterator[Server]:
+    _need("cyrus")
+    with debian_servers.cyrus() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sabre18() -> Iterator[Server]:
+    _need("sabre18")
+    with debian_servers.sabre18() as server:
+        yield server
+
+
+def _need(name: str) -> None:
+    if why := debian_servers.missing(name):
+        pytest.skip(why)

@@ -27,6 +27,7 @@ ICAL = "{http://apple.com/ns/ical/}"
 INF = "{http://inf-it.com/ns/ab/}"
 
 ETAG = DAV + "getetag"
+LENGTH = DAV + "getcontentlength"
 MODIFIED = DAV + "getlastmodified"
 RESOURCETYPE = DAV + "resourcetype"
 DISPLAYNAME = DAV + "displayname"
@@ -114,7 +115,7 @@ def sync_collection(token: str, *names: str) -> bytes:
 def multiget(hrefs: Iterable[str]) -> bytes:
     """Body of an addressbook-multiget report (RFC 6352 section 8.7)."""
     rows = "".join(f"<D:href>{escape(request_path(href))}</D:href>" for href in hrefs)
-    return _document("C:addressbook-multiget", _props((ETAG, MODIFIED, ADDRESS_DATA)) + rows)
+    return _document("C:addressbook-multiget", _props((ETAG, MODIFIED, LENGTH, ADDRESS_DATA)) + rows)
 
 
 def _document(root: str, content: str) -> bytes:

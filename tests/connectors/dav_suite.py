@@ -19,15 +19,22 @@ from tests.servers import Server
 _names = count(1)
 
 
-def login(url: str, user: str = "", password: str | Callable[[], str] = "") -> CardDavConnector:
+def login(
+    url: str, user: str = "", password: str | Callable[[], str] = "", ca_file: str = ""
+) -> CardDavConnector:
     ask = password if callable(password) else lambda: password
-    return CardDavConnector(AccountSettings("test", "carddav", url, user, ask), lambda: VCardCodec("3.0"))
+    settings = AccountSettings("test", "carddav", url, user, ask, ca_file=ca_file)
+    return CardDavConnector(settings, lambda: VCardCodec("3.0"))
 
 
 class DavSuite(ConnectorSuite):
-    """``server`` is set by the subclass's fixture."""
+    """``server`` is set by the subclass's fixture. ``challenges`` are requests that a login costs: Digest
+    has to be asked for, by each connection."""
 
     server: ClassVar[Server]
+    challenges: ClassVar[int] = 0
+    has_tokens: ClassVar[bool] = True
+    has_well_known: ClassVar[bool] = True
 
     @pytest.fixture(autouse=True)
     def _closed(self) -> Iterator[None]:
@@ -39,7 +46,7 @@ class DavSuite(ConnectorSuite):
     def login(self, url: str = "", password: str | None = None) -> CardDavConnector:
         server = self.server
         secret = server.password if password is None else password
-        made = login(url or server.base_url, server.user, secret)
+        made = login(url or server.base_url, server.user, secret, server.ca_file)
         self.opened.append(made)
         return made
 
@@ -55,13 +62,15 @@ class DavSuite(ConnectorSuite):
         cursor = rig.list().cursor
         fresh = self.login()
         assert not [change for page in fresh.changes(rig.book, cursor) for change in page.changes]
-        assert fresh.traffic().requests == 1
+        assert fresh.traffic().requests == 1 + 2 * self.challenges
 
     # ---- discovery -------------------------------------------------------------------------------
 
     @pytest.mark.parametrize("path", ["", "/", "/.well-known/carddav", "{principal}", "{book}"])
     def test_any_address_of_the_server_leads_to_the_books(self, path: str) -> None:
         server = self.server
+        if "well-known" in path and not self.has_well_known:
+            pytest.skip("this server leaves .well-known to the web server in front of it")
         made = self.login(server.base_url + path.format(principal=server.principal, book=server.book))
         assert server.principal in made.check()
         assert server.book in [c.href for c in made.collections()]
@@ -188,7 +197,8 @@ class DavSuite(ConnectorSuite):
         outcome = rig.write(Create(1, "lost", "uid-lost", self.card("Lost", "lost")))[1]
         assert isinstance(outcome, Unknown)
         assert front.counts["PUT"] == 1
-        assert rig.other.get(f"{rig.book}lost.vcf")
+        if not self.challenges:  # where there are, it was the challenge that got lost
+            assert rig.other.get(f"{rig.book}lost.vcf")
 
     def test_an_answer_of_the_gateway_is_unknown(self, front: Proxy) -> None:
         rig = self.make(front.url)
@@ -203,7 +213,7 @@ class DavSuite(ConnectorSuite):
         front.fail(status, "PUT", retry_after="0", times=2)
         outcome = rig.write(Create(1, "later", "uid-later", self.card("Later", "later")))[1]
         assert isinstance(outcome, Stored)
-        assert front.counts["PUT"] == 3
+        assert front.counts["PUT"] == 3 + 2 * self.challenges
 
     def test_never_is_refused_as_temporary(self, front: Proxy) -> None:
         rig = self.make(front.url)
@@ -220,6 +230,8 @@ class DavSuite(ConnectorSuite):
         assert len(rig.list().there) == 1
 
     def test_a_listing_without_end_is_not_followed_for_ever(self, front: Proxy) -> None:
+        if not self.has_tokens:
+            pytest.skip("this server has no list of changes")
         rig = self.make(front.url)
         self.put_other(rig, "any")
         row = f"<response xmlns='DAV:'><href>{rig.book}</href><status>HTTP/1.1 507 More</status></response>"

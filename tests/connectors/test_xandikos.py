@@ -43,3 +43,12 @@ class TestXandikos(DavSuite):
 def _read_both_ways(rig: Rig, href: str) -> tuple[bytes | None, bytes | None]:
     pair = {c.href: c.payload for c in rig.connector.fetch(rig.book, [href, f"{rig.book}missing.vcf"])}
     return pair[href], rig.read(href).payload
+
+
+class TestXandikosBehindTls(DavSuite):
+    unknown_cursor = TestXandikos.unknown_cursor
+
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def _server(cls, xandikos_tls: Server) -> None:
+        cls.server = xandikos_tls

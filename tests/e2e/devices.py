@@ -114,7 +114,13 @@ def account_for(server: AnyServer, *books: str, **more: object) -> AccountConfig
     """An account on this server, restricted to these books (hrefs) when given."""
     if isinstance(server, MemoryServer):
         return AccountConfig("home", "memory", books=books, **more)  # type: ignore[arg-type]
-    settings = {"url": server.base_url + server.principal, "username": server.user, "books": books, **more}
+    settings = {
+        "url": server.base_url + server.principal,
+        "username": server.user,
+        "books": books,
+        "ca_file": server.ca_file,
+        **more,
+    }
     return AccountConfig("home", "carddav", **settings)  # type: ignore[arg-type]
 
 

@@ -50,7 +50,13 @@ def put_group(server: Server, book: str, name: str, uids: Iterable[str], uid: st
     server.put(f"{book}{uid}.vcf", group_card(name, uids, uid))
 
 
-@pytest.fixture(params=["radicale", "xandikos"])
+SERVERS = [
+    *("radicale", "xandikos"),
+    *(pytest.param(name, marks=pytest.mark.servers) for name in ("cyrus", "sabre18")),
+]
+
+
+@pytest.fixture(params=SERVERS)
 def server(request: pytest.FixtureRequest) -> Server:
     found: Server = request.getfixturevalue(request.param)
     return found

@@ -12,7 +12,10 @@ from contactsync.model.contact import Contact, Email, Extra, Note, Phone, Title
 from tests.e2e.devices import Device, account_for, person
 from tests.servers import Server
 
-SERVERS = ["radicale", "radicale31", "xandikos"]
+SERVERS = [
+    *("radicale", "radicale31", "xandikos"),
+    *(pytest.param(name, marks=pytest.mark.servers) for name in ("xandikos_tls", "cyrus", "sabre18")),
+]
 
 
 @pytest.fixture(params=SERVERS)

@@ -110,11 +110,10 @@ class Ledger:
         """Somebody who saw ``before`` deleted the contact. What was edited on that very card before, and
         nobody had fetched, went with it; what a merge had made part of another lives on there (L40)."""
         self.deleted.add(key(before))
-        if key(before) in self.merged:
-            return
         who = self.people.of(key(before))
         self.taken = {row for row in self.taken if not place or row[0] != place or row[1][0] != who}
-        self._take_away(before, NOTHING)
+        kept = {self.classed(v) for v in self.maybe} if key(before) in self.merged else set()
+        self._take_away(before, NOTHING, kept)
 
     def united(self, survivor: Facts, other: Facts, after: Facts) -> None:
         """Somebody who saw both made one of them."""
@@ -126,8 +125,11 @@ class Ledger:
         self.maybe |= {(key(survivor), unit, value) for unit, value in values(after)}
         self.ever |= {(key(survivor), unit, value) for unit, value in values(after)}
 
-    def _take_away(self, before: Facts, after: Facts) -> set[tuple[str, str, str]]:
+    def _take_away(
+        self, before: Facts, after: Facts, kept: Iterable[tuple[str, str, str]] = ()
+    ) -> set[tuple[str, str, str]]:
         gone = {self.classed((key(before), *value)) for value in values(before) - values(after)}
+        gone.difference_update(kept)
         self.standing = {value for value in self.standing if self.classed(value) not in gone}
         return gone
 

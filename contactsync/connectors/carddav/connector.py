@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from contactsync.connectors.base import (
     AccountSettings,
@@ -27,6 +28,12 @@ from contactsync.errors import AuthError, RemoteError
 CAPABILITIES = Capabilities(parallel_writes=8, group_cards=True)
 
 
+class _Server(NamedTuple):
+    transport: Transport
+    reader: Reader
+    writer: Writer
+
+
 class CardDavConnector:
     """One login at one CardDAV server."""
 
@@ -36,28 +43,27 @@ class CardDavConnector:
         self._settings = settings
         self._make_codec = make_codec
         self._login: Login | None = None
-        self._opened: list[Transport] = []
+        self._opened: list[_Server] = []
         self.notes: list[str] = []
         if "@" not in settings.url or "://" in settings.url:
             self._open(settings.url)
 
     def _open(self, url: str) -> None:
-        self._opened.append(Transport(replace(self._settings, url=url)))
+        transport = Transport(replace(self._settings, url=url))
+        self._opened.append(
+            _Server(transport, Reader(transport), Writer(transport, CAPABILITIES.parallel_writes))
+        )
 
     @property
-    def _reader(self) -> Reader:
-        return Reader(self._transport)
-
-    @property
-    def _writer(self) -> Writer:
-        return Writer(self._transport, CAPABILITIES.parallel_writes)
-
-    @property
-    def _transport(self) -> Transport:
+    def _server(self) -> _Server:
         """A mail address leads to a server only once that was found."""
         if not self._opened:
             self.check()
         return self._opened[-1]
+
+    @property
+    def _transport(self) -> Transport:
+        return self._server.transport
 
     @functools.cached_property
     def codec(self) -> Codec:
@@ -84,7 +90,7 @@ class CardDavConnector:
         for place in search.places():
             try:
                 self._open(place.url)
-                self._login = find_login(self._opened[-1])
+                self._login = find_login(self._transport)
             except AuthError:
                 raise
             except RemoteError as error:
@@ -109,16 +115,16 @@ class CardDavConnector:
         return list_books(self._transport, self._login, self.notes)
 
     def changes(self, collection: str, cursor: str | None) -> Iterator[Page]:
-        return self._reader.changes(collection, cursor)
+        return self._server.reader.changes(collection, cursor)
 
     def fetch(self, collection: str, hrefs: Sequence[str]) -> Iterator[Change]:
-        return self._reader.fetch(collection, hrefs)
+        return self._server.reader.fetch(collection, hrefs)
 
     def write(self, collection: str, steps: Iterable[Step]) -> Iterator[Outcome]:
-        return self._writer.write(collection, steps)
+        return self._server.writer.write(collection, steps)
 
     def traffic(self) -> Traffic:
-        parts = [transport.traffic() for transport in self._opened]
+        parts = [server.transport.traffic() for server in self._opened]
         return Traffic(
             sum(part.requests for part in parts),
             sum(part.bytes_sent for part in parts),
@@ -126,8 +132,8 @@ class CardDavConnector:
         )
 
     def close(self) -> None:
-        for transport in self._opened:
-            transport.close()
+        for server in self._opened:
+            server.transport.close()
 
 
 def factory(settings: AccountSettings) -> Connector:

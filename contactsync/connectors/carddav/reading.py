@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from contactsync.connectors import dav
@@ -23,6 +24,7 @@ from contactsync.errors import (
 _SYNC = "sync:"
 _CTAG = "ctag:"
 _BATCH = 100
+_VERSION_4 = re.compile(rb"(?im)^VERSION:4\.0\s*$")
 _ROW = (dav.ETAG, dav.MODIFIED, dav.RESOURCETYPE)
 _LISTING = dav.propfind(*_ROW)
 _STATE = dav.propfind(dav.RESOURCETYPE, dav.CTAG, dav.REPORTS)
@@ -35,6 +37,8 @@ class Reader:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+        self._has_reports = True
+        self._converts = True
 
     def changes(self, book: str, cursor: str | None) -> Iterator[Page]:
         """The cursor tells which way its book is listed, so nothing is asked twice (one request)."""
@@ -136,7 +140,7 @@ class Reader:
         """In batches by multiget; what the answer leaves open is decided by a GET of that card."""
         for start in range(0, len(hrefs), _BATCH):
             wanted = hrefs[start : start + _BATCH]
-            found = self._multiget(book, wanted) if len(wanted) > 1 else {}
+            found = self._multiget(book, wanted) if self._has_reports else {}
             for href in wanted:
                 yield found.get(href) or self._get(href)
 
@@ -150,7 +154,8 @@ class Reader:
             if isinstance(error, AuthError) or error.status is None:
                 raise
             return {}
-        except RemoteError:
+        except RemoteError as error:
+            self._has_reports = error.status not in _NO_SUCH_REPORT
             return {}
         asked = {dav.path_key(href): href for href in hrefs}
         found: dict[str, Change] = {}
@@ -158,8 +163,18 @@ class Reader:
             href = asked.get(dav.path_key(dav.resolve(item.href, book)))
             card = _card(item)
             if href is not None and card is not None:
+                if self._converts and _is_converted(item, card):
+                    card = self._as_stored(href) or card
                 found[href] = Change(href, item.text(dav.ETAG), card, modified_at=item.modified)
         return found
+
+    def _as_stored(self, href: str) -> bytes | None:
+        """A card of version 4.0 that the server made 3.0 of, as it is: Cyrus loses a photo on the way,
+        and what is written back must not be less than what was there."""
+        answer = self._transport.request("GET", href, headers={"Accept": "text/vcard; version=4.0"})
+        card = dav.card_bytes(answer.body)
+        self._converts = answer.ok and dav.is_whole_card(card) and _VERSION_4.search(card) is not None
+        return card if self._converts else None
 
     def _get(self, href: str) -> Change:
         answer = self._transport.request(
@@ -191,6 +206,12 @@ def _card(item: dav.Item) -> bytes | None:
         return None
     data = dav.card_bytes(value.text.encode())
     return data if dav.is_whole_card(data) else None
+
+
+def _is_converted(item: dav.Item, card: bytes) -> bool:
+    """Is what the report shows another card than the one that is stored? Their lengths tell."""
+    length = item.text(dav.LENGTH) or ""
+    return length.isdecimal() and int(length) != len(card) and _VERSION_4.search(card) is None
 
 
 def _rows(answer: dav.Multistatus, book: str, *, full: bool) -> tuple[Change, ...]:

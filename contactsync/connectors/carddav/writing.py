@@ -26,6 +26,7 @@ from contactsync.errors import (
     BookGone,
     NotFound,
     PayloadRejected,
+    PermissionDenied,
     PreconditionFailed,
     RemoteError,
     TransientError,
@@ -88,12 +89,17 @@ class Writer:
             return Unknown(step.key, error)
         if type(error) is PreconditionFailed and answer.status == 412:
             return self._explain(step, href, error)
-        if isinstance(step, Create) and answer.status in (404, 409) and type(error) is not AlreadyExists:
-            # RFC 4918 section 9.7.1: 409 when the parent is missing
+        if isinstance(step, Create) and self._book_is_gone(book, error):
             return Refused(
                 step.key, BookGone(f"The address book {book} is not there.", status=answer.status, href=book)
             )
         return Refused(step.key, error)
+
+    def _book_is_gone(self, book: str, error: RemoteError) -> bool:
+        """RFC 4918 section 9.7.1: 409 when the parent is missing; Cyrus says 403."""
+        if type(error) is PermissionDenied:
+            return not self._etag(book)[0]
+        return error.status in (404, 409) and type(error) is not AlreadyExists
 
     def _explain(self, step: Step, href: str, error: PreconditionFailed) -> Outcome:
         """What a bare 412 means: Radicale says it of a card over 10 MB as well, and some servers of
