@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 
-.PHONY: help demo test test-servers check simulate crash-matrix mutants format lock prepare-servers clean
+.PHONY: help demo test test-servers check simulate crash-matrix fault-matrix mutants format lock prepare-servers clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -33,6 +33,9 @@ simulate: $(VENV)/dev.stamp ## Run random worlds on all cores: make simulate WOR
 
 crash-matrix: $(VENV)/dev.stamp ## Kill rounds at every boundary, on two servers, and compare how they end
 	$(BIN)/python -m tests.e2e.crash_matrix
+
+fault-matrix: $(VENV)/dev.stamp ## Break every request of a round in every way, and see that the next makes it good
+	$(BIN)/python -m tests.e2e.fault_matrix
 
 mutants: $(VENV)/dev.stamp ## Plant mistakes into copies of the package, and see that the simulation catches each
 	$(BIN)/python -m tests.simulation.mutants

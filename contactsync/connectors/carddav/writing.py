@@ -18,7 +18,15 @@ from contactsync.connectors.base import (
     Update,
 )
 from contactsync.connectors.carddav.transport import Transport
-from contactsync.connectors.http import Answer, Unreachable, backoff, classify, retry_after
+from contactsync.connectors.http import (
+    Answer,
+    Unreachable,
+    backoff,
+    classify,
+    is_html,
+    retry_after,
+    web_page,
+)
 from contactsync.connectors.pacing import Done, Window, run_steps
 from contactsync.errors import (
     AlreadyExists,
@@ -79,6 +87,9 @@ class Writer:
 
     def _outcome(self, book: str, step: Step, answer: Answer) -> Outcome:
         _, href, _, _ = _request(book, step)
+        if answer.status == 200 and is_html(answer.headers, answer.body):
+            # a captive portal; Apache has a page as well, but with 201
+            return Unknown(step.key, web_page(answer.status, href))
         if isinstance(step, Delete):
             if answer.ok or answer.status in (404, 410):
                 return Removed(step.key, href)
