@@ -27,6 +27,7 @@ from contactsync.cli import app as cli
 from contactsync.connectors.base import Capabilities
 from contactsync.connectors.carddav.connector import CAPABILITIES
 from contactsync.connectors.carddav.presets import ELSEWHERE, PATHS, PRESETS
+from contactsync.connectors.carddav.quirks import QUIRKS
 from contactsync.model.fields import FIELDS, Field, Kind
 from tests.cases.showing import section
 
@@ -122,6 +123,11 @@ def elsewhere_table() -> str:
     return "\n".join(["| provider | mail domains | type of account |", "|---|---|---|", *rows])
 
 
+def quirk_table() -> str:
+    rows = [f"| {q.seen_on} | {q.does} | {q.we} | `{q.test}` |" for q in QUIRKS]
+    return "\n".join(["| seen on | what it does | what we do | test |", "|---|---|---|---|", *rows])
+
+
 def path_table() -> str:
     rows = [f"| {name} | `{path}` |" for name, path in PATHS]
     return "\n".join(["| server | usual path |", "|---|---|", *rows])
@@ -131,6 +137,7 @@ GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/how-it-decides.md", "fields"): field_table,
     ("docs/how-it-decides.md", "cases"): section,
     ("docs/connectors/carddav.md", "capabilities"): capability_table,
+    ("docs/connectors/carddav.md", "quirks"): quirk_table,
     ("docs/providers.md", "providers"): provider_table,
     ("docs/providers.md", "elsewhere"): elsewhere_table,
     ("docs/providers.md", "paths"): path_table,
@@ -175,7 +182,8 @@ def test_every_page_is_in_the_index() -> None:
 def test_each_test_that_a_page_names_exists() -> None:
     known = {
         node.name
-        for path in (ROOT / "tests").rglob("*.py")
+        for folder in ("tests", "contactsync/testing")
+        for path in (ROOT / folder).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef)
     }

@@ -265,6 +265,24 @@ class AccountSettings:
     insecure_http: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing about a remote, as a sentence; ``means`` is what follows for the person. Not ``ok``:
+    something should be done about it."""
+
+    text: str
+    means: str = ""
+    ok: bool = True
+
+
+@runtime_checkable
+class Describing(Protocol):
+    """A connector that can tell what its remote is, can, and does wrong."""
+
+    def about(self, collection: str) -> Iterator[Fact]:
+        """Facts for people, by reading requests only."""
+
+
 @runtime_checkable
 class Locating(Protocol):
     """A connector that finds its server from less than a URL. After `Connector.check`, ``found_at`` is

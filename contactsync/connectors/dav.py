@@ -28,6 +28,8 @@ INF = "{http://inf-it.com/ns/ab/}"
 
 ETAG = DAV + "getetag"
 LENGTH = DAV + "getcontentlength"
+VERSIONS = "{urn:ietf:params:xml:ns:carddav}supported-address-data"
+LARGEST = "{urn:ietf:params:xml:ns:carddav}max-resource-size"
 MODIFIED = DAV + "getlastmodified"
 RESOURCETYPE = DAV + "resourcetype"
 DISPLAYNAME = DAV + "displayname"
@@ -51,11 +53,13 @@ _LINE_END = re.compile(rb"\r?\n")
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One property: its own text, the names of all elements in it, the hrefs in it."""
+    """One property: its own text, the names of all elements in it, the hrefs and the attributes (name,
+    value) in it."""
 
     text: str = ""
     tags: frozenset[str] = frozenset()
     hrefs: tuple[str, ...] = ()
+    attributes: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,11 @@ class Item:
     def hrefs(self, name: str) -> tuple[str, ...]:
         value = self.props.get(name)
         return value.hrefs if value else ()
+
+    def attributes(self, name: str, attribute: str) -> set[str]:
+        """The values of one attribute of all elements in a property."""
+        value = self.props.get(name)
+        return {text for key, text in value.attributes if key == attribute} if value else set()
 
     @property
     def gone(self) -> bool:
@@ -208,13 +217,15 @@ def _value(element: _Element) -> Value:
         return Value(text)
     tags: set[str] = set()
     hrefs: list[str] = []
+    attributes: set[tuple[str, str]] = set()
     for child in element.iterdescendants():
         if not isinstance(child.tag, str):
             continue
         tags.add(child.tag)
+        attributes.update((str(key), str(text)) for key, text in child.attrib.items())
         if child.tag == DAV + "href" and child.text:
             hrefs.append(child.text.strip())
-    return Value(text, frozenset(tags), tuple(hrefs))
+    return Value(text, frozenset(tags), tuple(hrefs), frozenset(attributes))
 
 
 def _status(line: str | None) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from contactsync.config import AccountConfig, Config, load
-from contactsync.connectors.base import Collection, Connector
+from contactsync.connectors.base import Collection, Connector, Describing
 from contactsync.engine.backup import backups
 from contactsync.errors import ConfigError, ContactSyncError
 from contactsync.model.fields import FIELD
@@ -185,7 +185,12 @@ def _account(engine: Patient, account: AccountConfig) -> Iterator[Finding]:
     connector = engine.connect(account)
     try:
         yield Finding(True, account.name, f"Logged in as {connector.check()}.")
-        yield from _books(account, list(connector.collections()))
+        books = list(connector.collections())
+        yield from _books(account, books)
+        chosen = [book for book in books if account.selects(book.name, book.href)]
+        if isinstance(connector, Describing) and chosen:
+            for fact in connector.about(chosen[0].href):
+                yield Finding(fact.ok, account.name, fact.text, fact.means)
     finally:
         connector.close()
     yield from _habits(engine.store, account)

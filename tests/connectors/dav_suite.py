@@ -96,6 +96,30 @@ class DavSuite(ConnectorSuite):
         assert isinstance(outcome, Refused)
         assert isinstance(outcome.error, BookGone), outcome
 
+    # ---- what it tells of itself -----------------------------------------------------------------
+
+    def test_the_doctor_learns_what_it_can_and_writes_nothing(self) -> None:
+        rig = self.make()
+        self.put_other(rig, "one")
+        before = self.server.etags(rig.book)
+        assert isinstance(rig.connector, CardDavConnector)
+        facts = [fact.text for fact in rig.connector.about(rig.book)]
+        assert "Its clock agrees with this one." in facts
+        assert ("It lists changes since the last round." in facts) is self.has_tokens
+        assert self.server.etags(rig.book) == before
+
+    def test_a_clock_that_is_wrong_is_told(self, front: Proxy) -> None:
+        rig = self.make(front.url)
+
+        def late(reply: Reply) -> Reply:
+            rest = tuple((name, value) for name, value in reply.headers if name != "Date")
+            return Reply(reply.status, (*rest, ("Date", "Thu, 01 Jan 2015 00:00:00 GMT")), reply.body)
+
+        front.change(late, "PROPFIND")
+        assert isinstance(rig.connector, CardDavConnector)
+        (wrong,) = [fact for fact in rig.connector.about(rig.book) if not fact.ok]
+        assert "behind this one" in wrong.text and "--conflicts device" in wrong.means
+
     # ---- odd names and bodies ----------------------------------------------------------------------
 
     @pytest.mark.parametrize(

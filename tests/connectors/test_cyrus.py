@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contactsync.connectors.base import Create, Refused, Stored
+from contactsync.connectors.carddav import CardDavConnector
 from contactsync.errors import PayloadRejected
 from contactsync.model.contact import Contact, Name
 from contactsync.vcard.codec import VCardCodec
@@ -35,6 +36,12 @@ class TestCyrus(DavSuite):
         for payload in (both[href], rig.read(href).payload or b""):
             assert b"VERSION:4.0" in payload and b"base64,iVBORw0KGgoAAAA" in payload
         assert b"VERSION:3.0" in both[other] and b"VERSION:3.0" in (rig.read(other).payload or b"")
+
+    def test_the_versions_that_it_takes_are_told(self) -> None:
+        rig = self.make()
+        assert isinstance(rig.connector, CardDavConnector)
+        facts = [fact.text for fact in rig.connector.about(rig.book)]
+        assert "It takes vCard 3.0 and 4.0." in facts
 
     def test_a_card_must_have_a_name_with_parts(self) -> None:
         """VALID-ADDRESS-DATA is refused for a 3.0 card without N; ours have one, if need be an empty one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from contactsync.connectors.carddav import CardDavConnector
 from tests.connectors.dav_suite import DavSuite
 from tests.servers import Server
 
@@ -26,6 +27,13 @@ class TestSabre(DavSuite):
         assert [change.gone for change in changes] == [False, True, False, False]
         assert all(change.payload for change in changes if not change.gone)
         assert rig.connector.traffic().requests <= before + 1 + 4 + 2
+
+    def test_its_quirks_are_recognised(self) -> None:
+        rig = self.make()
+        assert isinstance(rig.connector, CardDavConnector)
+        meanings = {fact.means for fact in rig.connector.about(rig.book)}
+        assert "A round in which something changed lists the whole book." in meanings
+        assert "Each round costs two more requests." in meanings
 
     def test_it_is_listed_by_its_ctag(self) -> None:
         rig = self.make()

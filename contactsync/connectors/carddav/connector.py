@@ -14,6 +14,7 @@ from contactsync.connectors.base import (
     Codec,
     Collection,
     Connector,
+    Fact,
     Outcome,
     Page,
     Step,
@@ -113,6 +114,11 @@ class CardDavConnector:
             self.check()
         assert self._login is not None
         return list_books(self._transport, self._login, self.notes)
+
+    def about(self, collection: str) -> Iterator[Fact]:
+        from contactsync.connectors.carddav.about import about
+
+        return about(self._transport, collection)
 
     def changes(self, collection: str, cursor: str | None) -> Iterator[Page]:
         return self._server.reader.changes(collection, cursor)

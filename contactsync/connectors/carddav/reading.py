@@ -67,7 +67,9 @@ class Reader:
                 yield first
                 yield from pages
                 return
-        yield self._listing(book, state.text(dav.CTAG) or "")
+        ctag = state.text(dav.CTAG) or ""
+        self._transport.saw("no-tokens" if ctag else "no-ctag")
+        yield self._listing(book, ctag)
 
     def _since(self, book: str, token: str) -> Iterator[Page]:
         """A token is as good as expired where the server does not list by tokens any more."""
@@ -91,6 +93,10 @@ class Reader:
                 # status 400: as if it had refused the report, so that a first listing goes by etags
                 raise ProtocolError("The server's list of changes has no sync token.", status=400, href=book)
             more = any(item.status == 507 for item in answer.items)
+            if more:
+                self._transport.saw("pages")
+            if full and any(item.gone for item in answer.items):
+                self._transport.saw("dead-rows")
             if more and answer.sync_token == token:
                 raise ProtocolError("The server's list of changes does not come to an end.", href=book)
             token = answer.sync_token
@@ -156,6 +162,7 @@ class Reader:
             return {}
         except RemoteError as error:
             self._has_reports = error.status not in _NO_SUCH_REPORT
+            self._transport.saw("report-fails")
             return {}
         asked = {dav.path_key(href): href for href in hrefs}
         found: dict[str, Change] = {}
@@ -174,6 +181,8 @@ class Reader:
         answer = self._transport.request("GET", href, headers={"Accept": "text/vcard; version=4.0"})
         card = dav.card_bytes(answer.body)
         self._converts = answer.ok and dav.is_whole_card(card) and _VERSION_4.search(card) is not None
+        if self._converts:
+            self._transport.saw("converts")
         return card if self._converts else None
 
     def _get(self, href: str) -> Change:

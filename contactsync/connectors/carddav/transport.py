@@ -44,9 +44,14 @@ class Transport:
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self.start = parts.path or "/"
         self.trusted = trusted_hosts(parts.hostname or "")
+        self.seen: set[str] = set()
         self._session = Session()
         self._client: DAVClient | None = None
         self._lock = threading.Lock()
+
+    def saw(self, quirk: str) -> None:
+        """An answer showed this quirk (a key of `contactsync.connectors.carddav.quirks`)."""
+        self.seen.add(quirk)
 
     def traffic(self) -> Traffic:
         return self._session.traffic()
@@ -176,6 +181,8 @@ class Transport:
             )
             if kind:
                 self._build(client, kind)
+            if kind == "digest":
+                self.saw("digest")
             return bool(kind)
 
 

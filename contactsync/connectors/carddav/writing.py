@@ -80,6 +80,8 @@ class Writer:
             answer = self._transport.request(method, href, body, headers)
             tries = _TRIES if answer.status in _NOT_DONE else _TRIES_500 if answer.status == 500 else 0
             pushed_back = pushed_back or answer.status in _NOT_DONE
+            if answer.status == 423:
+                self._transport.saw("locked")
             if attempt + 1 >= tries:
                 break
             self._pause(backoff(attempt, retry_after(answer.headers)))
@@ -94,6 +96,8 @@ class Writer:
             if answer.ok or answer.status in (404, 410):
                 return Removed(step.key, href)
         elif answer.ok:
+            if answer.etag is None:
+                self._transport.saw("no-etag")
             return Stored(step.key, href, answer.etag)
         error = classify(answer.status, answer.headers, answer.body, href)
         if isinstance(error, TransientError) and answer.status not in _NOT_DONE:
@@ -124,6 +128,7 @@ class Writer:
             return Refused(step.key, NotFound("That is not on the server any more.", status=412, href=href))
         if isinstance(step, Update) and etag != step.etag:
             return Refused(step.key, error)
+        self._transport.saw("vague-412")
         reason = "The server refuses this card though nothing speaks against it; it may be too large."
         return Refused(step.key, PayloadRejected(reason, status=412, href=href))
 
