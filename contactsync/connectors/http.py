@@ -5,10 +5,12 @@ Nothing else imports requests or urllib3 (caldav does so by itself).
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import random
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -27,6 +29,9 @@ from contactsync.connectors.base import Traffic
 from contactsync.errors import RemoteError, TransientError
 
 TIMEOUT = (10.0, 60.0)
+LONGEST = 600.0
+LARGEST = 256 * 2**20
+_PIECE = 2**16
 POOL_SIZE = 10
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT"})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -114,8 +119,14 @@ class Session(requests.Session):
     `redirect_target` says where one may be followed.
     """
 
-    def __init__(self, user_agent: str = "contactsync") -> None:
+    def __init__(
+        self, user_agent: str = "contactsync", *, longest: float = LONGEST, largest: int = LARGEST
+    ) -> None:
+        """``longest`` is how many seconds one answer may take in all, ``largest`` how many bytes it may
+        have once unpacked."""
         super().__init__()
+        self._longest = longest
+        self._largest = largest
         self.headers["User-Agent"] = user_agent
         self._adapter = _Adapter()
         self.mount("https://", self._adapter)
@@ -133,14 +144,34 @@ class Session(requests.Session):
         return super().request(method, url, *args, **kwargs)
 
     def ask(self, method: str, url: str, **kwargs: Any) -> Answer:
-        """One request, with the whole answer; network trouble comes as a `RemoteError`."""
+        """One request, with the whole answer; network trouble comes as a `RemoteError`, and so does an
+        answer without an end."""
+        ends = time.monotonic() + self._longest
         try:
-            response = self.request(method, url, **kwargs)
+            response = self.request(method, url, stream=True, **kwargs)
+            with contextlib.closing(response):
+                body = self._body(response, url, ends)
         except (requests.RequestException, urllib3_errors.HTTPError, OSError) as error:
             raise network_error(error, url) from error
         # compressed, it was fewer bytes than the content has; chunked, urllib3 does not tell
-        self._adapter.count(received=response.raw.tell() or len(response.content))
-        return Answer(response.status_code, response.headers, response.content, url)
+        self._adapter.count(received=response.raw.tell() or len(body))
+        return Answer(response.status_code, response.headers, body, url)
+
+    def _body(self, response: requests.Response, url: str, ends: float) -> bytes:
+        """The timeouts of requests are for single bytes: one a minute would go on for ever. So would
+        ``iter_content``, which waits until a piece is full."""
+        host = urlsplit(url).netloc.rpartition("@")[2]
+        body = bytearray()
+        while piece := response.raw.read1(_PIECE, decode_content=True):
+            body += piece
+            if len(body) > self._largest:
+                raise errors.ProtocolError(
+                    f"{host} sends more than {self._largest // 2**20} MB in one answer.",
+                    hint="Something is wrong there; nothing of it was used.",
+                )
+            if time.monotonic() > ends:
+                raise TransientError(f"{host} is too slow: its answer does not come to an end.")
+        return bytes(body)
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -163,7 +194,7 @@ def network_error(error: Exception, url: str) -> RemoteError:
         return Unreachable(
             f"{host} does not accept a connection.", hint="Check host and port; is the server up?"
         )
-    if isinstance(error, requests.exceptions.Timeout):
+    if any(isinstance(c, requests.exceptions.Timeout | urllib3_errors.ReadTimeoutError) for c in chain):
         return TransientError(f"{host} did not answer in time.", hint="Try again later.")
     return TransientError(f"The connection to {host} broke off.", hint="Try again later.")
 

@@ -6,8 +6,9 @@ import gzip
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from contactsync.connectors.http import (
     retry_after,
     retry_policy,
 )
-from contactsync.errors import RemoteError, TransientError
+from contactsync.errors import ProtocolError, RemoteError, TransientError
 from tests.proxy import Reply, proxy
 
 XML = {"Content-Type": "application/xml"}
@@ -222,6 +223,48 @@ def test_no_answer_in_time(session: Session) -> None:
         with pytest.raises(TransientError, match="did not answer in time") as caught:
             session.ask("PUT", url, timeout=0.2)
     assert not isinstance(caught.value, Unreachable)
+
+
+@contextmanager
+def pouring(head: bytes, piece: bytes, pause: float = 0.0) -> Iterator[str]:
+    """A server whose answer has no end; its URL."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def serve() -> None:
+            with suppress(OSError):
+                client, _ = door.accept()
+                with client:
+                    client.recv(65536)
+                    client.sendall(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n")
+                    while True:
+                        client.sendall(piece)
+                        time.sleep(pause)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{door.getsockname()[1]}/"
+    thread.join(5)
+
+
+def test_an_answer_that_drips_is_given_up() -> None:
+    slow = pytest.raises(TransientError, match="too slow")
+    with Session(longest=0.2) as session, pouring(b"", b"x", 0.02) as url, slow:
+        session.ask("PUT", url)
+
+
+def test_an_answer_without_end_is_given_up() -> None:
+    large = pytest.raises(ProtocolError, match="more than 1 MB")
+    with Session(largest=2**20) as session, pouring(b"", b"x" * 2**16) as url, large:
+        session.ask("PUT", url)
+
+
+def test_an_answer_that_grows_when_it_is_unpacked_is_given_up() -> None:
+    packed = gzip.compress(b"x" * 2**24)
+    assert len(packed) < 2**16
+    head = b"Content-Encoding: gzip\r\nContent-Length: %d\r\n" % len(packed)
+    large = pytest.raises(ProtocolError, match="more than 1 MB")
+    with Session(largest=2**20) as session, pouring(head, packed) as url, large:
+        session.ask("PUT", url)
 
 
 def test_a_proxy_that_is_not_there(session: Session) -> None:
