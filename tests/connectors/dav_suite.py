@@ -224,6 +224,19 @@ class DavSuite(ConnectorSuite):
         if not self.challenges:  # where there are, it was the challenge that got lost
             assert rig.other.get(f"{rig.book}lost.vcf")
 
+    def test_a_card_that_the_server_names_anew_is_found_there(self, front: Proxy) -> None:
+        rig = self.make(front.url)
+        for location, wanted in (
+            (f"{rig.book}other.vcf", f"{rig.book}other.vcf"),
+            (f"{front.url}{rig.book}third.vcf", f"{rig.book}third.vcf"),
+            ("https://elsewhere.invalid/x.vcf", f"{rig.book}name2.vcf"),
+        ):
+            name = f"name{len(front.rules)}"
+            front.change(_located(location), "PUT", times=9)
+            outcome = rig.write(Create(1, name, name, self.card(name, name)))[1]
+            assert isinstance(outcome, Stored) and outcome.href == wanted
+            front.rules[-1].times = 0
+
     def test_an_answer_of_the_gateway_is_unknown(self, front: Proxy) -> None:
         rig = self.make(front.url)
         front.fail(502, "PUT")
@@ -279,6 +292,10 @@ class DavSuite(ConnectorSuite):
         after = rig.list(again.cursor)
         assert set(after.there) == {kept, new}
         assert all(page.full for page in after.pages)
+
+
+def _located(location: str) -> Callable[[Reply], Reply]:
+    return lambda reply: Reply(reply.status, (*reply.headers, ("Location", location)), reply.body)
 
 
 def _with(body: bytes, row: str) -> bytes:

@@ -180,6 +180,12 @@ QUIRKS = (
         "no-etag",
     ),
     Quirk(
+        "Google's CardDAV, by other clients' word",
+        "name a card anew when it is stored",
+        "go on under the name that the answer gives",
+        "test_a_card_that_the_server_names_anew_is_found_there",
+    ),
+    Quirk(
         "any",
         "break off in the middle of an answer, or answer with half of one",
         "an error or a direct read; never a deletion",

@@ -98,7 +98,7 @@ class Writer:
         elif answer.ok:
             if answer.etag is None:
                 self._transport.saw("no-etag")
-            return Stored(step.key, href, answer.etag)
+            return Stored(step.key, self._stored_at(href, answer), answer.etag)
         error = classify(answer.status, answer.headers, answer.body, href)
         if isinstance(error, TransientError) and answer.status not in _NOT_DONE:
             return Unknown(step.key, error)
@@ -109,6 +109,14 @@ class Writer:
                 step.key, BookGone(f"The address book {book} is not there.", status=answer.status, href=book)
             )
         return Refused(step.key, error)
+
+    def _stored_at(self, href: str, answer: Answer) -> str:
+        """Where the card is now: a server may name it anew and say so (RFC 9110 section 10.2.2)."""
+        location = answer.headers.get("Location", "")
+        if not location or dav.foreign_host(location, self._transport.origin) is not None:
+            return href
+        there = dav.resolve(location, href)
+        return href if dav.same_path(there, href) else there
 
     def _book_is_gone(self, book: str, error: RemoteError) -> bool:
         """RFC 4918 section 9.7.1: 409 when the parent is missing; Cyrus says 403."""
