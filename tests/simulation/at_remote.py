@@ -179,7 +179,7 @@ class AtRemote:
                 kept = self._put(
                     remote, href, replace(contact, groups=contact.groups - {old} | {new}), payload
                 )
-                self._stage.ledger.saw(facts.of_card(payload), facts.of_card(kept))
+                self._stage.ledger.renamed(facts.of_card(payload), facts.of_card(kept), old)
                 if facts.key(facts.of_card(payload)) in remote.unread:
                     self._stage.ledger.unsure_of(facts.of_card(payload), facts.of_card(kept))
         return f"renames group {old} to {new} in {book}"

@@ -89,6 +89,14 @@ class Ledger:
         }
         self.standing -= gone
 
+    def renamed(self, before: Facts, after: Facts, old: str) -> None:
+        """Somebody gave a group another name on this card; whoever was out of it meanwhile stays out."""
+        standing = {self.classed(value) for value in self.standing}
+        if self.classed((key(before), "group", old)) in standing:
+            self.saw(before, after)
+        else:
+            self.ever |= {(key(after), unit, value) for unit, value in values(after)}
+
     def unsure_of(self, before: Facts, after: Facts) -> None:
         """Somebody took something away from what we wrote and had not read back yet."""
         self.unsure |= {(key(before), unit) for unit in before if before[unit] - after[unit]}
@@ -120,6 +128,8 @@ class Ledger:
         for before in (survivor, other):
             self._take_away(before, after)
         self.people.unite(key(survivor), key(other))
+        if key(other) in self.merged:
+            self.several.add(key(survivor))  # it was made part of two persons
         if key(other) != key(survivor):
             self.merged.add(key(other))
         self.maybe |= {(key(survivor), unit, value) for unit, value in values(after)}

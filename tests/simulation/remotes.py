@@ -189,6 +189,7 @@ class Remote:
         self.in_doubt: set[str] = set()
         self.unread: set[str] = set()
         self.fresh: set[str] = set()
+        self.lately: set[str] = set()
 
     @property
     def books(self) -> list[str]:
@@ -221,6 +222,8 @@ class RemoteConnector(MemoryConnector):
 
     def fetch(self, collection: str, hrefs: Sequence[str]) -> Iterator[Change]:
         for change in super().fetch(collection, hrefs):
-            self._remote.unread.discard(key(of_card(change.payload or b"")))
-            self._remote.fresh.discard(key(of_card(change.payload or b"")))
+            who = key(of_card(change.payload or b""))
+            self._remote.lately |= {who} & self._remote.unread
+            self._remote.unread.discard(who)
+            self._remote.fresh.discard(who)
             yield change

@@ -88,7 +88,7 @@ class Stage:
         self.say("everybody rests")
         if self.plan.shape.forks and len(self.devices) == 1:
             self._any_order()
-        self.rounds(ROUNDS + len(self.devices) - 1)
+        self.rounds(self._rounds + len(self.devices) - 1)
         self.judge()
         self.rounds(1)  # a listing without them lets go of the cards that the last round deleted (L22)
         self.quiet()
@@ -161,10 +161,14 @@ class Stage:
         self._act, self._passed, self._met = act, Counter(), False
         self._arm(act, self.remotes[names[0]])
         engine = self.devices[act.who]
+        for remote in self.remotes.values():
+            remote.lately.clear()
         try:
             report = engine.sync(names, limits=self.limits, wait_seconds=0)
         except Died as end:
             self.say(f"{act.who} syncs and dies at {end}")
+            for remote in self.remotes.values():
+                remote.unread |= remote.lately  # it may not have been written down what was read
             self._open(act.who)
             return
         finally:
@@ -241,6 +245,12 @@ class Stage:
 
     # ---- the same state, another course ------------------------------------------------------------
 
+    @property
+    def _rounds(self) -> int:
+        """Until all agree (P3). What a remote makes of a photo, without saying so, is an edit of its own."""
+        unproven = any(remote.kind.name == "photo-blind" for remote in self.remotes.values())
+        return ROUNDS + 2 * unproven
+
     def _any_crash(self, act: Act) -> None:
         """P5: a round that dies, and the next one, lead to where a round leads that does not die."""
         self.reached["fork crash"] += 1
@@ -260,22 +270,35 @@ class Stage:
         """Where ``start`` and three quiet rounds would lead, and the conflicts on the way; nothing of it
         stays."""
         restore = self._save()
+        strangers = self._strangers()
         told = len(self.story)
         for remote in self.remotes.values():
             remote.server.habits.arrange = (lambda rows: rows[::-1]) if backwards else (lambda rows: rows)
         before = sum(len(engine.conflicts()) for engine in self.devices.values())
         start()
-        self.rounds(ROUNDS + len(self.devices), backwards=backwards)
+        self.rounds(self._rounds + len(self.devices), backwards=backwards)
         conflicts = sum(len(engine.conflicts()) for engine in self.devices.values()) - before
         state = [
             f"{place.name}: {facts.shown(one)}"
             for place in (*self.device_states(), *self.remote_states())
             for one in (place.contacts if isinstance(place, DeviceState) else place.cards)
             if self.ledger.is_one(facts.key(one))  # whom a twin is held for depends on who came first
+            and facts.key(one) not in strangers
         ]
         del self.story[told:]
         restore()
         return sorted(state), conflicts
+
+    def _strangers(self) -> set[str]:
+        """Persons that some device will meet at several remotes for the first time: what has come back by
+        then depends on when it meets them (L28)."""
+        if len(self.devices) == 1 or len(self.remotes) == 1:
+            return set()
+        known = [
+            {facts.key(self.facts(name, stored.contact)) for stored in engine.contacts()}
+            for name, engine in self.devices.items()
+        ]
+        return set.union(*known) - set.intersection(*known)
 
     def _compare(self, law: str, what: str, one: list[str], other: list[str]) -> None:
         only = [[line for line in a if line not in b] for a, b in ((one, other), (other, one))]
