@@ -4,7 +4,7 @@ number or a setting in any other way."""
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,6 +60,15 @@ class Round:
         if not book.writable and mode.outwards:
             mode = Mode.PULL
         return Rules(Policy(special.conflicts or self.account.conflicts), mode, dead_groups)
+
+    def home_of(self, books: Iterable[Book]) -> Book | None:
+        """L37: the default book: the configured one, else the server's, else the first writable own one."""
+        wanted = self.account.default_book
+        own = [b for b in books if b.selected and b.writable and not b.shared and b.gone_at is None]
+        if wanted:
+            return next((b for b in own if wanted in (b.name, b.href)), None)
+        own.sort(key=lambda b: (not b.default, b.href))
+        return own[0] if own else None
 
     def book_report(self, book: Book) -> BookReport:
         return self.report.book(book.name, book.href)

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from contactsync.engine.cards import BookState, Card, read_books
 from contactsync.engine.context import Round
+from contactsync.engine.groupcards import memberships_lost
 from contactsync.engine.meet import Meeting, meet
 from contactsync.engine.pull import Pulled
 from contactsync.engine.recover import Recovered, read_back_base, recover
@@ -19,7 +20,7 @@ from contactsync.errors import CodecError, SafetyStop
 from contactsync.model.contact import Contact
 from contactsync.model.fields import FIELD, Path, path_text
 from contactsync.store.links import ALIVE
-from contactsync.store.values import Book, StoredContact, StoredLink
+from contactsync.store.values import StoredContact, StoredLink
 from contactsync.sync import brakes
 from contactsync.sync.diff import differs
 from contactsync.sync.plan import first_meeting, new_card, plan
@@ -167,7 +168,7 @@ class _Planner:
 
     def _home(self) -> BookState | None:
         """L37: where a contact without a card in this account is created."""
-        book = home_of(self._round, [state.book for state in self._states.values()])
+        book = self._round.home_of([state.book for state in self._states.values()])
         return self._states.get(book.id) if book else None
 
     def _absorbed(
@@ -314,16 +315,6 @@ def _base_of_copy(stored: StoredContact, meeting: Meeting, links: Iterable[Store
     return NO_BASE if stored.deleted else next(same, NO_BASE)
 
 
-def home_of(round_: Round, books: Iterable[Book]) -> Book | None:
-    """The default book: the configured one, else the server's, else the first writable own one."""
-    wanted = round_.account.default_book
-    own = [b for b in books if b.selected and b.writable and not b.shared and b.gone_at is None]
-    if wanted:
-        return next((b for b in own if wanted in (b.name, b.href)), None)
-    own.sort(key=lambda b: (not b.default, b.href))
-    return own[0] if own else None
-
-
 def stamped(times: Mapping[str, datetime], paths: Iterable[Path], at: datetime | None) -> dict[str, datetime]:
     """The times of the units' origins (L18) after these units changed at ``at`` (None: unknown)."""
     kept = dict(times)
@@ -345,6 +336,7 @@ def _brakes(round_: Round, states: list[BookState], outcomes: list[Outcome]) -> 
             for spoke in outcome.spokes:
                 if spoke.state is state:
                     _add_harm(harm, outcome, spoke, creates)
+        harm.emptied["device"]["groups"] += memberships_lost(round_, state)
         if len(creates) > brakes.LOOP:
             harm.copies = _copies(round_, state, creates)
         try:

@@ -26,7 +26,6 @@ from contactsync.connectors.base import (
 from contactsync.engine.aside import set_aside
 from contactsync.engine.cards import BookState
 from contactsync.engine.context import Round
-from contactsync.engine.decide import home_of
 from contactsync.engine.push import Pushed
 from contactsync.engine.report import CardError, PlannedChange
 from contactsync.errors import CodecError, Recovery, RemoteError
@@ -68,6 +67,22 @@ def _hub(round_: Round, book: Book) -> _Hub:
 
 
 # --- in ---
+
+
+def memberships_lost(round_: Round, state: BookState) -> int:
+    """How many memberships edits of group cards would end, for the brake (L25); of groups that are
+    deleted or renamed nothing counts (L39)."""
+    rows = round_.store.group_cards.of_book(state.book.id)
+    if not state.group_cards or not rows or not state.rules.mode.inwards:
+        return 0
+    hub = _hub(round_, state.book)
+    lost = 0
+    for href, card in state.group_cards.items():
+        row = next((row for row in rows if row.is_of(href, card.view.uid)), None)
+        group = _codec(round_).read_group(card.payload)
+        if row is not None and group is not None and not hub.is_deleted(row):
+            lost += len((row.base.members - group.members) & hub.says(row).members)
+    return lost
 
 
 def take_in(round_: Round, state: BookState) -> bool:
@@ -338,7 +353,7 @@ def _outgoing(round_: Round, book: Book, rules: Rules) -> Iterator[tuple[StoredG
         if not (row.original and same) and dumps(merged.remote) != row.refused:
             yield row, merged.remote
     known = {row.group_id for row in rows} | store.groups.base_names(book.id).keys()
-    home = home_of(round_, store.books.of_account(round_.account.name))
+    home = round_.home_of(store.books.of_account(round_.account.name))
     here = {contact for contact, state in hub.cards.values() if state != "left"}
     for group in hub.groups.values():
         if group.deleted_at or group.id in known:

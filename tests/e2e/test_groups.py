@@ -10,6 +10,7 @@ import pytest
 
 from contactsync.engine.report import RunReport
 from contactsync.model.contact import Contact
+from contactsync.sync.brakes import Limits
 from tests.e2e.conftest import NewBook, OpenDevice
 from tests.e2e.devices import Device, calm, person
 from tests.servers import Server
@@ -270,6 +271,26 @@ def test_a_second_group_of_one_name_is_set_aside(carded: Setting) -> None:
     put_group(server, book, "Chess", [UIDS[3]], "group-2")
     calm(phone)
     assert members(phone, "Chess") == {UIDS[3]}
+
+
+@pytest.mark.law("L25", "L39")
+def test_a_group_card_that_lost_its_members_all_at_once_is_held_by_the_brake(
+    server: Server, new_book: NewBook, open_device: OpenDevice
+) -> None:
+    book = new_book(server)
+    phone = open_device("phone", server, book)
+    many = [person(number) for number in range(30)]
+    phone.engine.put(many)
+    phone.sync()
+    put_group(server, book, "Friends", [contact.uid for contact in many])
+    calm(phone)
+    put_group(server, book, "Friends", [])
+    report = phone.report()
+    assert report.guard is not None and report.guard.kind == "mass-removal"
+    assert len(members(phone, "Friends")) == 30
+    phone.sync(limits=Limits(enabled=False))
+    calm(phone)
+    assert members(phone, "Friends") == set()
 
 
 @pytest.mark.law("L36", "L39")
