@@ -16,7 +16,7 @@ from typing import Any
 
 from contactsync import log
 from contactsync.config import AccountConfig, Config, database_url
-from contactsync.connectors.base import AccountSettings, Connector
+from contactsync.connectors.base import AccountSettings, Connector, Exchange
 from contactsync.engine.connect import connect, settings_of, stored_password
 from contactsync.engine.context import Round, new_id, no_step, utc_now
 from contactsync.engine.hub import HubEdits, Undone, describe
@@ -46,7 +46,7 @@ class Hooks:
 
     ``password`` gives the secret of an account; ``connect`` makes a connector (the entry points by
     default); ``step`` is called at every boundary where the process may die; ``progress`` takes
-    (what, done, of).
+    (what, done, of); ``witness`` sees every exchange with a remote.
     """
 
     now: Callable[[], datetime] = utc_now
@@ -55,6 +55,7 @@ class Hooks:
     connect: Callable[[AccountSettings], Connector] | None = None
     step: Callable[[str], None] = no_step
     progress: Progress = no_progress
+    witness: Callable[[Exchange], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +186,8 @@ class Engine:
     def connect(self, account: AccountConfig) -> Connector:
         """The connector of an account; nothing is sent yet."""
         if self.hooks.connect is not None:
-            return self.hooks.connect(settings_of(account, self.password))
-        return connect(account, self.password)
+            return self.hooks.connect(settings_of(account, self.password, self.hooks.witness))
+        return connect(account, self.password, self.hooks.witness)
 
     def password(self, account: AccountConfig) -> str:
         """The secret of an account. Raises `AuthError` where there is none."""

@@ -9,7 +9,15 @@ import typer
 
 from contactsync.cli.contacts import step_json, step_lines
 from contactsync.cli.output import plural
-from contactsync.cli.session import Session, busy, complete_accounts, group, open_engine, session_of
+from contactsync.cli.session import (
+    Session,
+    TranscriptFile,
+    busy,
+    complete_accounts,
+    group,
+    open_engine,
+    session_of,
+)
 
 if TYPE_CHECKING:
     from contactsync.engine.health import Finding
@@ -145,12 +153,13 @@ def doctor(
         str | None,
         typer.Argument(metavar="NAME", help="One account only.", autocompletion=complete_accounts),
     ] = None,
+    transcript: TranscriptFile = None,
 ) -> None:
     """Look for what is wrong: configuration, permissions, database, and each account's server."""
     from contactsync.engine import health
 
     session = session_of(ctx)
-    with open_engine(ctx) as engine:
+    with open_engine(ctx, transcript=transcript) as engine:
         busy(engine, "Looking at everything")
         found = health.doctor(engine, name)
     well = all(finding.ok for finding in found)

@@ -6,10 +6,10 @@ import contextlib
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,10 +19,19 @@ from contactsync.errors import StoreError, UsageError
 if TYPE_CHECKING:
     from contactsync.api import Engine
     from contactsync.config import AccountConfig, Config
+    from contactsync.connectors.base import Exchange
 
 Mode = Literal["two-way", "pull", "push", "mirror-pull", "mirror-push"]
 Conflicts = Literal["newest", "device", "remote", "ask"]
 CardFormat = Literal["vcard4", "vcard3"]
+TranscriptFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--transcript",
+        metavar="FILE",
+        help="Write down what servers were asked and answered, without logins and values, for a bug report.",
+    ),
+]
 
 
 @dataclass(slots=True)
@@ -87,21 +96,42 @@ def group(name: str, summary: str) -> typer.Typer:
 
 @contextlib.contextmanager
 def open_engine(
-    ctx: typer.Context, *, config: Config | None = None, secret: str | None = None
+    ctx: typer.Context,
+    *,
+    config: Config | None = None,
+    secret: str | None = None,
+    transcript: Path | None = None,
 ) -> Iterator[Engine]:
     """The engine of this invocation, with progress on the terminal.
 
-    ``config`` stands in for the file while an account is tried out, ``secret`` for its password.
+    ``config`` stands in for the file while an account is tried out, ``secret`` for its password; what
+    servers are asked and answer is written to ``transcript``.
     """
     session = session_of(ctx)
     config = config or session.config()
     session.make_data_dir()
     from contactsync.api import Engine, Hooks
 
-    with session.out.watch() as watch:
-        hooks = Hooks(password=Secret(secret) if secret is not None else None, progress=watch)
+    with session.out.watch() as watch, _writing(transcript) as witness:
+        password = Secret(secret) if secret is not None else None
+        hooks = Hooks(password=password, progress=watch, witness=witness)
         with Engine(config, session.data_dir, database=session.database, hooks=hooks) as engine:
             yield engine
+
+
+@contextlib.contextmanager
+def _writing(path: Path | None) -> Iterator[Callable[[Exchange], None] | None]:
+    if path is None:
+        yield None
+        return
+    from contactsync.connectors.transcript import Transcript
+
+    try:
+        transcript = Transcript(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
+    with transcript:
+        yield transcript
 
 
 @dataclass(frozen=True, slots=True)

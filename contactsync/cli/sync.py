@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from contactsync.cli.output import change_lines, plural
-from contactsync.cli.session import Session, complete_accounts, need_accounts, open_engine, session_of
+from contactsync.cli.session import (
+    Session,
+    TranscriptFile,
+    complete_accounts,
+    need_accounts,
+    open_engine,
+    session_of,
+)
 from contactsync.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,15 +56,16 @@ def sync(
     max_delete: MaxDelete = "",
     allow_mass_delete: AllowMassDelete = False,
     wait: Wait = WAIT_SECONDS,
+    transcript: TranscriptFile = None,
 ) -> None:
     """One full round: what changed here goes to the accounts, what changed there comes here."""
     session = session_of(ctx)
     config = session.config()
     need_accounts(config)
     limits = limits_of(max_delete, allow_mass_delete)
-    report = None if dry_run or limits else _idle(session, config, names or (), wait)
+    report = None if dry_run or limits or transcript else _idle(session, config, names or (), wait)
     if report is None:
-        with open_engine(ctx, config=config) as engine:
+        with open_engine(ctx, config=config, transcript=transcript) as engine:
             report = engine.sync(names or (), dry_run=dry_run, limits=limits, wait_seconds=wait)
     show(session, report, names or (), dry_run=dry_run)
     raise typer.Exit(report.exit_code())

@@ -6,7 +6,7 @@ kind of remote it has: what a remote cannot do is a capability, and the engine a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
@@ -248,8 +248,23 @@ class Connector(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and its answer, as they were; ``status`` 0: there was none, for this ``trouble``."""
+
+    method: str
+    url: str
+    sent_headers: Mapping[str, str | bytes]
+    sent: bytes
+    status: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class AccountSettings:
     """What a connector is made from; secrets come by ``password`` when asked for, never stored.
+    ``witness`` sees every exchange with the remote.
 
     ``insecure_http`` allows plain http beyond loopback. Files are paths; ``proxy`` a URL.
     """
@@ -263,6 +278,7 @@ class AccountSettings:
     client_cert: str = ""
     proxy: str = ""
     insecure_http: bool = False
+    witness: Callable[[Exchange], None] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

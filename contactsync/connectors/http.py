@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -25,7 +25,7 @@ from urllib3.util import Retry
 
 from contactsync import errors
 from contactsync.connectors import dav
-from contactsync.connectors.base import Traffic
+from contactsync.connectors.base import Exchange, Traffic
 from contactsync.errors import RemoteError, TransientError
 
 TIMEOUT = (10.0, 60.0)
@@ -120,13 +120,19 @@ class Session(requests.Session):
     """
 
     def __init__(
-        self, user_agent: str = "contactsync", *, longest: float = LONGEST, largest: int = LARGEST
+        self,
+        user_agent: str = "contactsync",
+        *,
+        longest: float = LONGEST,
+        largest: int = LARGEST,
+        witness: Callable[[Exchange], None] | None = None,
     ) -> None:
         """``longest`` is how many seconds one answer may take in all, ``largest`` how many bytes it may
-        have once unpacked."""
+        have once unpacked; ``witness`` sees each request with its answer."""
         super().__init__()
         self._longest = longest
         self._largest = largest
+        self._witness = witness
         self.headers["User-Agent"] = user_agent
         self._adapter = _Adapter()
         self.mount("https://", self._adapter)
@@ -147,15 +153,26 @@ class Session(requests.Session):
         """One request, with the whole answer; network trouble comes as a `RemoteError`, and so does an
         answer without an end."""
         ends = time.monotonic() + self._longest
+        seen = Exchange(method, url, dict(kwargs.get("headers") or {}), kwargs.get("data") or b"")
         try:
             response = self.request(method, url, stream=True, **kwargs)
             with contextlib.closing(response):
                 body = self._body(response, url, ends)
         except (requests.RequestException, urllib3_errors.HTTPError, OSError) as error:
-            raise network_error(error, url) from error
+            known = network_error(error, url)
+            self._tell(replace(seen, trouble=known.message))
+            raise known from error
+        sent = response.request.headers
+        self._tell(
+            replace(seen, sent_headers=sent, status=response.status_code, headers=response.headers, body=body)
+        )
         # compressed, it was fewer bytes than the content has; chunked, urllib3 does not tell
         self._adapter.count(received=response.raw.tell() or len(body))
         return Answer(response.status_code, response.headers, body, url)
+
+    def _tell(self, exchange: Exchange) -> None:
+        if self._witness is not None:
+            self._witness(exchange)
 
     def _body(self, response: requests.Response, url: str, ends: float) -> bytes:
         """The timeouts of requests are for single bytes: one a minute would go on for ever. So would

@@ -6,19 +6,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 from contactsync.config import AccountConfig
-from contactsync.connectors.base import AccountSettings, Connector
+from contactsync.connectors.base import AccountSettings, Connector, Exchange
 
 Password = Callable[[AccountConfig], str]
+Witness = Callable[[Exchange], None]
 
 
-def connect(account: AccountConfig, password: Password) -> Connector:
+def connect(account: AccountConfig, password: Password, witness: Witness | None = None) -> Connector:
     """The connector of an account by its entry point; nothing is sent yet."""
     from contactsync.connectors import registry
 
-    return registry.create(settings_of(account, password))
+    return registry.create(settings_of(account, password, witness))
 
 
-def settings_of(account: AccountConfig, password: Password) -> AccountSettings:
+def settings_of(
+    account: AccountConfig, password: Password, witness: Witness | None = None
+) -> AccountSettings:
     return AccountSettings(
         name=account.name,
         connector=account.connector,
@@ -29,6 +32,7 @@ def settings_of(account: AccountConfig, password: Password) -> AccountSettings:
         client_cert=account.client_cert,
         proxy=account.proxy,
         insecure_http=account.insecure_http,
+        witness=witness,
     )
 
 

@@ -45,7 +45,7 @@ class Transport:
         self.start = parts.path or "/"
         self.trusted = trusted_hosts(parts.hostname or "")
         self.seen: set[str] = set()
-        self._session = Session()
+        self._session = Session(witness=settings.witness)
         self._client: DAVClient | None = None
         self._lock = threading.Lock()
 
