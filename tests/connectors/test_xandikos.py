@@ -45,6 +45,7 @@ def _read_both_ways(rig: Rig, href: str) -> tuple[bytes | None, bytes | None]:
     return pair[href], rig.read(href).payload
 
 
+@pytest.mark.servers
 class TestXandikosBehindTls(DavSuite):
     unknown_cursor = TestXandikos.unknown_cursor
 
