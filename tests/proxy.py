@@ -192,8 +192,9 @@ def _is_due(rule: Rule) -> bool:
 
 
 @contextmanager
-def proxy(upstream: str = "http://127.0.0.1:9") -> Iterator[Proxy]:
-    """A proxy on a free port; without an upstream it answers by its rules only."""
+def proxy(upstream: str = "http://127.0.0.1:9", tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
+    """A proxy on a free port; without an upstream it answers by its rules only. With ``tls`` its name is
+    ``localhost``."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -224,7 +225,11 @@ def proxy(upstream: str = "http://127.0.0.1:9") -> Iterator[Proxy]:
         setattr(Handler, f"do_{method}", Handler.do_any)
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
-        front = Proxy(f"http://127.0.0.1:{server.server_address[1]}", upstream)
+        port = server.server_address[1]
+        front = Proxy(f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}", upstream)
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+            server.handle_error = lambda request, client_address: None  # type: ignore[method-assign]
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:

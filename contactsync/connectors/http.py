@@ -6,7 +6,9 @@ Nothing else imports requests or urllib3 (caldav does so by itself).
 from __future__ import annotations
 
 import contextlib
+import functools
 import ipaddress
+import math
 import random
 import ssl
 import threading
@@ -14,18 +16,20 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
+from urllib3 import BaseHTTPResponse
 from urllib3 import exceptions as urllib3_errors
 from urllib3.util import Retry
 
 from contactsync import errors
 from contactsync.connectors import dav
 from contactsync.connectors.base import Exchange, Traffic
+from contactsync.connectors.tls import system_trust, tls_error
 from contactsync.errors import RemoteError, TransientError
 
 TIMEOUT = (10.0, 60.0)
@@ -61,7 +65,8 @@ class Answer:
 
 
 class _Adapter(HTTPAdapter):
-    """Counts below the session, so that the second request of a Digest login is seen as well."""
+    """Counts below the session, so that the second request of a Digest login is seen as well, and
+    trusts whom the operating system trusts, where requests has a list of its own."""
 
     def __init__(self) -> None:
         self.total = Traffic()
@@ -76,6 +81,23 @@ class _Adapter(HTTPAdapter):
         self.count(received=len("HTTP/1.1 200 OK\r\n\r\n") + _length(response.headers))
         return response
 
+    @functools.cached_property
+    def _system_trust(self) -> ssl.SSLContext:
+        return system_trust()
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: bool | str, cert: Any = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+        if verify is True and host["scheme"] == "https":
+            pool["ssl_context"] = self._system_trust
+        return host, pool
+
+    def cert_verify(self, conn: Any, url: str, verify: bool | str, cert: Any) -> None:
+        super().cert_verify(conn, url, verify, cert)
+        if verify is True:
+            conn.ca_certs = None
+
     def count(self, *, requests: int = 0, sent: int = 0, received: int = 0) -> None:
         with self._lock:
             so_far = self.total
@@ -88,13 +110,29 @@ def _length(headers: Mapping[str, str | bytes]) -> int:
     return sum(len(name) + len(value) + len(": \r\n") for name, value in headers.items())
 
 
+class _Retry(Retry):
+    """A server that wants more than a few seconds, or names them in no known form, is not asked again now."""
+
+    def increment(self, *args: Any, **kwargs: Any) -> Self:
+        response = kwargs.get("response")
+        if response is not None and (self.get_retry_after(response) or 0) > _LONGEST_WAIT:
+            raise urllib3_errors.MaxRetryError(kwargs["_pool"], "")
+        return super().increment(*args, **kwargs)
+
+    def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+        if not response.headers.get("Retry-After"):
+            return None
+        wanted = retry_after(response.headers)
+        return math.inf if wanted is None else wanted.total_seconds()
+
+
 def retry_policy() -> Retry:
     """Only what changes nothing is sent again by itself, and only for a few seconds.
 
     ``connect`` counts for every method: nothing was sent yet. 423, 429, 500 and 503 are for the
     caller, who knows what the request meant.
     """
-    return Retry(
+    return _Retry(
         total=3,
         connect=2,
         read=2,
@@ -106,7 +144,6 @@ def retry_policy() -> Retry:
         backoff_factor=0.2,
         backoff_max=2,
         backoff_jitter=0.2,
-        retry_after_max=_LONGEST_WAIT,
         raise_on_status=False,
         raise_on_redirect=False,
     )
@@ -200,7 +237,7 @@ def network_error(error: Exception, url: str) -> RemoteError:
     host = urlsplit(url).netloc.rpartition("@")[2]
     chain = list(_causes(error))
     if any(isinstance(cause, ssl.SSLError | requests.exceptions.SSLError) for cause in chain):
-        return _tls_error(chain, host)
+        return tls_error(chain, host)
     if any(isinstance(cause, urllib3_errors.NameResolutionError) for cause in chain):
         return Unreachable(f"There is no server named {host}.", hint="Check the URL and the network.")
     if isinstance(error, requests.exceptions.ProxyError):
@@ -226,14 +263,6 @@ def _causes(error: BaseException) -> list[BaseException]:
             found.append(one)
             todo += [*one.args, one.__cause__, one.__context__, getattr(one, "reason", None)]
     return found
-
-
-def _tls_error(chain: list[BaseException], host: str) -> RemoteError:
-    reason = next((c.verify_message for c in chain if isinstance(c, ssl.SSLCertVerificationError)), "")
-    if reason:
-        hint = "If the server has its own certificate authority, set ca_file to its certificate."
-        return RemoteError(f"The certificate of {host} is not valid: {reason}.", hint=hint)
-    return RemoteError(f"No TLS connection with {host} came about.", hint="Is it an https port?")
 
 
 def is_loopback(host: str | None) -> bool:
@@ -336,7 +365,6 @@ _BY_STATUS: dict[int, tuple[_Kind, str]] = {
 
 _HINTS: dict[_Kind, str] = {
     errors.AuthError: "Check user name and password; some servers want an app password.",
-    TransientError: "Try again later.",
 }
 
 
@@ -371,7 +399,18 @@ def _make(kind: _Kind, message: str, status: int, href: str, headers: Mapping[st
     error = kind(message, hint=_HINTS.get(kind, ""), status=status, href=href)
     if isinstance(error, TransientError):
         error.retry_after = retry_after(CaseInsensitiveDict(headers))
+        error.hint = f"Try again {_when(error.retry_after)}."
     return error
+
+
+def _when(wait: timedelta | None) -> str:
+    """Rounded up: a server may count each request that comes too early."""
+    seconds = math.ceil(wait.total_seconds()) if wait else 0
+    if not seconds:
+        return "later"
+    unit, size = ("second", 1) if seconds < 120 else ("minute", 60) if seconds < 7200 else ("hour", 3600)
+    count = math.ceil(seconds / size)
+    return f"in {count} {unit}{'' if count == 1 else 's'}"
 
 
 def web_page(status: int, href: str) -> errors.ProtocolError:

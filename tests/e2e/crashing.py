@@ -11,6 +11,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,13 +52,15 @@ class Crasher:
     orders: IO[str]
     answers: IO[str]
 
-    def round(self, device: Device, step: str = "", count: int = 1) -> Death:
-        """One round of this device in a process that dies at the ``count``-th ``step``; without, of none."""
+    def round(self, device: Device, step: str = "", count: int = 1, later: float = 0.0) -> Death:
+        """One round of this device in a process that dies at the ``count``-th ``step``, or so many seconds
+        later; without a step it lives."""
         device.close()
         account = asdict(device.account)
         password = "" if device.hooks.password is None else device.hooks.password(device.account)
-        order = {"folder": str(device.folder), "account": account, "password": password}
-        print(json.dumps({**order, "step": step, "count": count}), file=self.orders, flush=True)
+        order: dict[str, object] = {"folder": str(device.folder), "account": account, "password": password}
+        order |= {"step": step, "count": count, "later": later}
+        print(json.dumps(order), file=self.orders, flush=True)
         answer = json.loads(self.answers.readline())
         device.engine = device.open()
         assert answer["status"] in (0, -signal.SIGKILL), answer
@@ -98,23 +102,32 @@ def main() -> None:
 def _die_or_end(order: dict[str, object], writing: int) -> None:
     status = 1
     try:
-        _round(order, _killing(str(order["step"]), int(str(order["count"])), writing))
+        later = float(str(order["later"]))
+        _round(order, _killing(str(order["step"]), int(str(order["count"])), later, writing))
         status = 0
     finally:
         os._exit(status)
 
 
-def _killing(step: str, count: int, writing: int) -> Callable[[str], None]:
+def _killing(step: str, count: int, later: float, writing: int) -> Callable[[str], None]:
     left = count
 
     def killing(name: str) -> None:
         nonlocal left
         os.write(writing, f"{name}\n".encode())
         left -= name == step
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if name == step and left == 0:
+            if later:
+                threading.Thread(target=_die, args=(later,), daemon=True).start()
+            else:
+                _die(0)
 
     return killing
+
+
+def _die(later: float) -> None:
+    time.sleep(later)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _round(order: dict[str, object], step: Callable[[str], None]) -> None:

@@ -19,6 +19,7 @@ KILLS = 25
 TWICE = ("answered", "recorded")
 OFTEN = ("decided", "committed", "before-sent", "sent", *TWICE)
 PEOPLE = 120
+LATEST = 0.006
 
 
 @pytest.fixture(params=["radicale", "radicale31", "xandikos_tls", "cyrus", "sabre18"])
@@ -37,7 +38,7 @@ def put_person(server: Server, book: str, number: int) -> None:
 def test_a_first_sync_that_is_killed_again_and_again_comes_to_the_same_end(
     server: Server, new_book: NewBook, open_device: OpenDevice
 ) -> None:
-    """Sixty people on each side; some of each are the same."""
+    """Sixty people on each side; some of each are the same. It dies at any moment after a boundary."""
     book = new_book(server)
     chance = random.Random(server.name)
     phone, laptop = (open_device(name, server, book) for name in ("phone", "laptop"))
@@ -48,7 +49,8 @@ def test_a_first_sync_that_is_killed_again_and_again_comes_to_the_same_end(
     with crasher() as killer:
         while kills < KILLS:
             step = chance.choice(OFTEN) if kills else "page-staged"
-            death = killer.round(phone, step, chance.randint(1, 2) if step in TWICE else 1)
+            count = chance.randint(1, 2) if step in TWICE else 1
+            death = killer.round(phone, step, count, chance.uniform(0, LATEST))
             assert death.killed, f"whole after {kills} kills"
             kills += 1
     calm(phone, laptop)

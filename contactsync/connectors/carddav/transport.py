@@ -25,6 +25,7 @@ from contactsync.connectors.http import (
     redirect_target,
     require_private,
 )
+from contactsync.connectors.tls import require_files
 from contactsync.errors import ConfigError, ProtocolError
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ class Transport:
         from caldav.davclient import DAVClient
 
         settings = self._settings
+        require_files(settings.name, ca_file=settings.ca_file, client_cert=settings.client_cert)
         password = settings.password()
         client = DAVClient(
             url=self.origin,
