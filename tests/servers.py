@@ -17,7 +17,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
@@ -30,6 +30,25 @@ _MKBOOK = (
     "<D:resourcetype><D:collection/><C:addressbook/></D:resourcetype><D:displayname>{name}</D:displayname>"
     "</D:prop></D:set></D:mkcol>"
 )
+_RIGHTS = """\
+[root]
+user = .+
+collection =
+permissions = R
+[own]
+user = .+
+collection = {{user}}(/.*)?
+permissions = RWrw
+[to-read]
+user = {user}
+collection = team(/read-only)?
+permissions = Rr
+[to-write]
+user = {user}
+collection = team/shared
+permissions = Rrw
+"""
+TEAM = "team"
 
 
 @dataclass
@@ -59,6 +78,11 @@ class Server:
     def request(self, method: str, path: str, **kwargs: object) -> requests.Response:
         kwargs.setdefault("timeout", 30)
         return self._http.request(method, self.base_url.rstrip("/") + path, **kwargs)  # type: ignore[arg-type]
+
+    def as_team(self) -> Server:
+        """The login of the others, on a Radicale: its books ``read-only`` and ``shared`` are open to us."""
+        theirs = f"/{TEAM}/"
+        return replace(self, user=TEAM, principal=theirs, book=f"{theirs}contacts/", _http=requests.Session())
 
     def make_book(self, name: str) -> str:
         """A new address book beside the first one; its path."""
@@ -164,16 +188,17 @@ def xandikos_tls(user: str = "alice", password: str = "s3cret") -> Iterator[Serv
 @contextmanager
 def _radicale(python: str, name: str, user: str, password: str, more: str = "") -> Iterator[Server]:
     with temporary_folder() as folder, free_port() as port:
-        (folder / "users").write_text(f"{user}:{password}\n", encoding="utf-8")
+        (folder / "users").write_text(f"{user}:{password}\n{TEAM}:{password}\n", encoding="utf-8")
         (folder / "config").write_text(
             f"[server]\nhosts = 127.0.0.1:{port}\n{more}\n"
             f"[auth]\ntype = htpasswd\nhtpasswd_filename = {folder / 'users'}\nhtpasswd_encryption = plain\n"
             # a wrong password costs a second by default
             "delay = 0\n"
-            "[rights]\ntype = owner_only\n"
+            f"[rights]\ntype = from_file\nfile = {folder / 'rights'}\n"
             f"[storage]\nfilesystem_folder = {folder / 'data'}\n",
             encoding="utf-8",
         )
+        (folder / "rights").write_text(_RIGHTS.format(user=user), encoding="utf-8")
         command = [python, "-m", "radicale", "-C", str(folder / "config")]
         with running(command, folder, f"http://127.0.0.1:{port}/") as process:
             base = f"http://127.0.0.1:{port}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,6 +21,8 @@ from contactsync.connectors.carddav.transport import Transport
 from contactsync.connectors.http import Answer, redirect_target
 from contactsync.errors import AuthError, ConfigError, ProtocolError, RemoteError, TransientError
 from tests.dns_server import NameServer, name_server
+from tests.e2e.devices import Device, account_for, card
+from tests.proxy import Proxy, Reply, Rule, Seen, proxy
 from tests.servers import Server
 
 PLAIN, SECURE = "_carddav._tcp.localhost", "_carddavs._tcp.localhost"
@@ -73,6 +77,46 @@ def test_the_path_of_a_txt_record_is_taken(
     at_localhost.check()
     assert [book.href for book in at_localhost.collections()] != []
     assert any(note.endswith("/alice/contacts/") for note in at_localhost.notes)
+
+
+def redirecting(front: Proxy, target: str) -> None:
+    """Only ``.well-known`` knows where the books are."""
+
+    def at(seen: Seen) -> Reply | None:
+        return Reply(301, (("Location", target),)) if seen.path == "/.well-known/carddav" else Reply(404)
+
+    front.rules.append(Rule(lambda seen: seen.path in ("/", "/.well-known/carddav"), before=at))
+
+
+def test_from_a_mail_address_by_srv_and_well_known_to_a_round(
+    radicale: Server, names: NameServer, tmp_path: Path
+) -> None:
+    """The whole way of RFC 6764 section 6, and the cards are there."""
+    book = radicale.make_book("by-mail")
+    with proxy(radicale.base_url) as front:
+        redirecting(front, "/alice/")
+        port = urlsplit(front.url).port
+        names.records[PLAIN, "SRV"] = [f"0 1 {port} localhost."]
+        typed = replace(account_for(radicale, book), url="alice@localhost")
+        radicale.put(f"{book}ada.vcf", card("ada", "Ada"))
+        with closing(Device(tmp_path / "phone", radicale, typed)) as phone:
+            phone.sync()
+            assert set(phone.everyone()) == {"ada"}
+        assert "/.well-known/carddav" in [seen.path for seen in front.seen]
+    radicale.delete_book(book)
+
+
+def test_well_known_of_a_mail_domain_leads_nowhere_else_by_itself(
+    radicale: Server, names: NameServer
+) -> None:
+    with proxy() as evil, proxy(radicale.base_url) as front:
+        redirecting(front, f"{evil.url}/alice/")
+        names.records[PLAIN, "SRV"] = [f"0 1 {urlsplit(front.url).port} localhost."]
+        with closing(factory(account("alice@localhost", radicale))) as made:
+            with pytest.raises(RemoteError) as raised:
+                made.check()
+            assert evil.url in str(raised.value), "with its address, for a person who trusts it"
+        assert evil.seen == []
 
 
 def test_the_next_record_is_tried_when_the_first_server_is_down(

@@ -233,6 +233,35 @@ def test_a_read_only_book_is_pulled_and_never_written(memory: MemoryServer, open
     calm(device)
 
 
+@pytest.mark.law("L26", "L37")
+@pytest.mark.parametrize("name", ["read-only", "shared"])
+def test_a_book_of_others_gets_no_new_contact_and_edits_only_where_that_is_allowed(
+    radicale: Server, open_device: OpenDevice, name: str
+) -> None:
+    """On a real server, whose answer tells the rights; the device names a book of its own beside it."""
+    team = radicale.as_team()
+    book = team.make_book(name)
+    team.put(f"{book}boss.vcf", card("boss", "Boss", "TITLE:Chief"))
+    device = open_device("phone", replace(radicale, principal=book), book)
+    device.engine.put([person(1)])
+    for _ in range(2):
+        device.sync()
+    device.edit("boss", lambda c: _with_title(c, "Mine"))
+    calm(device)
+    assert uids(team, book) == ["boss"]
+    (payload,) = cards(team, book).values()
+    assert (b"TITLE:Mine" in payload) is (name == "shared")
+    assert device.contact("boss").titles == (Title("Mine"),)
+    team.put(f"{book}boss.vcf", card("boss", "Boss", "TITLE:Chief", "TEL:+49 30 7"))
+    device.sync()
+    assert device.contact("boss").phones == (Phone("+49 30 7"),)
+    team.delete(f"{book}boss.vcf")
+    device.sync()
+    kept = {"boss"} if name == "read-only" else set()
+    assert set(device.everyone()) == {person(1).uid} | kept, "an edit that is only here stays (L23)"
+    team.delete_book(book)
+
+
 @pytest.mark.law("L37")
 def test_a_configured_default_book_that_is_read_only_gets_nothing_and_nothing_goes_elsewhere(
     memory: MemoryServer, open_device: OpenDevice

@@ -53,7 +53,10 @@ def put_group(server: Server, book: str, name: str, uids: Iterable[str], uid: st
 
 SERVERS = [
     "radicale",
-    *(pytest.param(name, marks=pytest.mark.servers) for name in ("xandikos", "cyrus", "sabre18")),
+    *(
+        pytest.param(name, marks=pytest.mark.servers)
+        for name in ("radicale31", "xandikos", "xandikos_tls", "cyrus", "sabre18")
+    ),
 ]
 
 
