@@ -29,7 +29,9 @@ from contactsync.connectors.carddav.connector import CAPABILITIES
 from contactsync.connectors.carddav.presets import ELSEWHERE, PATHS, PRESETS
 from contactsync.connectors.carddav.quirks import QUIRKS
 from contactsync.model.fields import FIELDS, Field, Kind
+from tests import surviving
 from tests.cases.showing import section
+from tests.each_server import NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -128,6 +130,17 @@ def quirk_table() -> str:
     return "\n".join(["| seen on | what it does | what we do | test |", "|---|---|---|---|", *rows])
 
 
+def surviving_table() -> str:
+    names = [*NAMES.values(), "planned answers"]
+    rows, last = [], ""
+    for point, test, where in surviving.rows():
+        marks = " | ".join("yes" if here else "" for here in where)
+        rows.append(f"| {'' if point == last else point} | `{test}` | {marks} |")
+        last = point
+    head = f"| what | test | {' | '.join(names)} |"
+    return "\n".join([head, "|---|---|" + "---|" * len(names), *rows])
+
+
 def path_table() -> str:
     rows = [f"| {name} | `{path}` |" for name, path in PATHS]
     return "\n".join(["| server | usual path |", "|---|---|", *rows])
@@ -138,6 +151,7 @@ GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/how-it-decides.md", "cases"): section,
     ("docs/connectors/carddav.md", "capabilities"): capability_table,
     ("docs/connectors/carddav.md", "quirks"): quirk_table,
+    ("docs/connectors/carddav.md", "surviving"): surviving_table,
     ("docs/providers.md", "providers"): provider_table,
     ("docs/providers.md", "elsewhere"): elsewhere_table,
     ("docs/providers.md", "paths"): path_table,

@@ -69,11 +69,12 @@ ALLOWED: dict[str, set[str]] = {
 }
 
 # What the connectors share; everything else in connectors/ is one kind of remote and stands alone.
-SHARED_BY_CONNECTORS = {"base", "registry", "http", "oauth", "dav", "pacing"}
+SHARED_BY_CONNECTORS = {"base", "registry", "http", "tls", "oauth", "dav", "pacing"}
 
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "requests": ("connectors.http",),
     "urllib3": ("connectors.http",),
+    "truststore": ("connectors.tls",),
     "caldav": ("connectors.carddav",),
     "lxml": ("connectors",),
     "sqlmodel": ("store",),

@@ -13,6 +13,7 @@ from contactsync.model.contact import Contact
 from contactsync.sync.brakes import Limits
 from tests.e2e.conftest import NewBook, OpenDevice
 from tests.e2e.devices import Device, calm, person
+from tests.each_server import each_server
 from tests.servers import Server
 
 PEOPLE = [person(number) for number in range(4)]
@@ -51,13 +52,7 @@ def put_group(server: Server, book: str, name: str, uids: Iterable[str], uid: st
     server.put(f"{book}{uid}.vcf", group_card(name, uids, uid))
 
 
-SERVERS = [
-    "radicale",
-    *(
-        pytest.param(name, marks=pytest.mark.servers)
-        for name in ("radicale31", "xandikos", "xandikos_tls", "cyrus", "sabre18")
-    ),
-]
+SERVERS = each_server("radicale")
 
 
 @pytest.fixture(params=SERVERS)

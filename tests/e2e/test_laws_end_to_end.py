@@ -606,23 +606,6 @@ def test_two_cards_with_one_uid_in_a_book_stay_two_and_nothing_is_merged_or_dele
     calm(device)
 
 
-@pytest.mark.law("L29", "P2")
-def test_two_cards_with_one_uid_on_a_real_server_stay_two(
-    xandikos: Server, new_book: NewBook, open_device: OpenDevice
-) -> None:
-    book = new_book(xandikos)
-    xandikos.put(book + "a.vcf", card("same", "Sam", "TITLE:One"))
-    answer = xandikos.request(
-        "PUT", book + "b.vcf", data=card("same", "Sam", "TITLE:Two"), headers={"Content-Type": "text/vcard"}
-    )
-    device = open_device("phone", xandikos, book)
-    device.sync()
-    expected = ["One", "Two"] if answer.ok else ["One"]
-    assert sorted(c.titles[0].name for c in device.everyone().values()) == expected
-    assert len(xandikos.etags(book)) == len(expected)
-    calm(device)
-
-
 @pytest.mark.law("L33", "P2", "P5")
 @pytest.mark.parametrize("names_href", [True, False])
 @pytest.mark.parametrize("lost", [1, 2, 5])

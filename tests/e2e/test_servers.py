@@ -12,6 +12,7 @@ from contactsync.vcard import VCardCodec, split_cards
 from tests.e2e.conftest import NewBook, OpenDevice
 from tests.e2e.crashing import crasher
 from tests.e2e.devices import Device, calm, person
+from tests.each_server import each_server
 from tests.servers import Server
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "vcards"
@@ -22,7 +23,10 @@ PEOPLE = 120
 LATEST = 0.006
 
 
-@pytest.fixture(params=["radicale", "radicale31", "xandikos_tls", "cyrus", "sabre18"])
+SERVERS = each_server()
+
+
+@pytest.fixture(params=SERVERS)
 def server(request: pytest.FixtureRequest) -> Server:
     found: Server = request.getfixturevalue(request.param)
     return found

@@ -158,7 +158,7 @@ QUIRKS = (
         "all but Radicale",
         "take a second card of one UID",
         "keep both, and show the second as a duplicate",
-        "test_two_cards_with_one_uid_on_a_real_server_stay_two",
+        "test_two_cards_with_one_uid_stay_two_where_the_server_allows_them",
     ),
     Quirk(
         "any",
