@@ -143,7 +143,7 @@ def _tried(
             notes: list[str] = []
             if isinstance(connector, Locating):
                 notes = list(connector.notes)
-                wanted = replace(wanted, url=connector.found_at)
+                wanted = replace(wanted, url=connector.found_at, username=connector.found_as)
     if not found:
         raise UsageError(f"{who} has no address book.", hint="Make one there first.")
     if books:

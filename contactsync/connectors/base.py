@@ -301,12 +301,15 @@ class Describing(Protocol):
 
 @runtime_checkable
 class Locating(Protocol):
-    """A connector that finds its server from less than a URL. After `Connector.check`, ``found_at`` is
-    what the account should remember as its URL, and ``notes`` tell a person how it was found and what
-    was left out."""
+    """A connector that finds its server from less than a URL. After `Connector.check`, ``found_at`` and
+    ``found_as`` are what the account should remember as its URL and user name, and ``notes`` tell a person
+    how it was found and what was left out."""
 
     @property
     def found_at(self) -> str: ...
+
+    @property
+    def found_as(self) -> str: ...
 
     @property
     def notes(self) -> Sequence[str]: ...

@@ -141,6 +141,20 @@ def search(typed: str, **more: bool) -> tuple[list[str], list[str]]:
     return [place.url for place in found.places()], found.notes
 
 
+def test_where_the_mail_address_is_no_user_name_the_part_before_the_at_is(
+    radicale: Server, names: NameServer
+) -> None:
+    names.records[PLAIN, "SRV"] = [f"0 1 {port_of(radicale)} localhost."]
+    typed = replace(account("alice@localhost", radicale), username="alice@localhost")
+    with closing(factory(typed)) as made:
+        assert isinstance(made, CardDavConnector)
+        assert "alice" in made.check()
+        assert made.found_as == "alice", "which is what the account remembers"
+    wrong = replace(account("alice@localhost", password="wrong"), username="alice@localhost")
+    with closing(factory(wrong)) as made, pytest.raises(AuthError, match="refuses the login of alice"):
+        made.check()
+
+
 def test_records_come_by_priority_and_weight_and_a_usual_port_is_not_named(names: NameServer) -> None:
     names.records["_carddavs._tcp.example.test", "SRV"] = [
         "2 0 443 c.example.test.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from contactsync.connectors.base import (
     AccountSettings,
@@ -25,6 +25,9 @@ from contactsync.connectors.carddav.reading import Reader
 from contactsync.connectors.carddav.transport import Transport
 from contactsync.connectors.carddav.writing import Writer
 from contactsync.errors import AuthError, RemoteError
+
+if TYPE_CHECKING:
+    from contactsync.connectors.carddav.locating import Place
 
 CAPABILITIES = Capabilities(parallel_writes=8, group_cards=True)
 
@@ -46,11 +49,13 @@ class CardDavConnector:
         self._login: Login | None = None
         self._opened: list[_Server] = []
         self.notes: list[str] = []
+        self.found_as = settings.username
         if "@" not in settings.url or "://" in settings.url:
-            self._open(settings.url)
+            self._open(settings.url, settings.username)
 
-    def _open(self, url: str) -> None:
-        transport = Transport(replace(self._settings, url=url))
+    def _open(self, url: str, user: str) -> None:
+        self.found_as = user
+        transport = Transport(replace(self._settings, url=url, username=user))
         self._opened.append(
             _Server(transport, Reader(transport), Writer(transport, CAPABILITIES.parallel_writes))
         )
@@ -90,8 +95,7 @@ class CardDavConnector:
         failed: list[tuple[str, RemoteError]] = []
         for place in search.places():
             try:
-                self._open(place.url)
-                self._login = find_login(self._transport)
+                self._login = self._login_at(place)
             except AuthError:
                 raise
             except RemoteError as error:
@@ -100,6 +104,17 @@ class CardDavConnector:
                 self.notes += [f"Found by the {place.why}: {place.url}", *search.notes]
                 return
         raise nothing_found(search, failed)
+
+    def _login_at(self, place: Place) -> Login:
+        settings = self._settings
+        self._open(place.url, settings.username)
+        try:
+            return find_login(self._transport)
+        except AuthError:
+            if not place.also_as or settings.username != settings.url:
+                raise
+        self._open(place.url, place.also_as)
+        return find_login(self._transport)
 
     @property
     def found_at(self) -> str:

@@ -17,10 +17,12 @@ from contactsync.errors import ConfigError, ProtocolError, RemoteError, Transien
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A URL to try, and why."""
+    """A URL to try, and why. ``also_as`` is the user name to try after the whole mail address was refused
+    as one (RFC 6764 section 6)."""
 
     url: str
     why: str
+    also_as: str = ""
 
 
 @dataclass(slots=True)
@@ -59,10 +61,10 @@ class Search:
         if preset is not None:
             yield Place(preset.url.format(local=local), f"known address of {preset.name}")
             return
-        yield from self._by_records(domain)
-        yield Place(f"https://{domain}/", "the server of the mail domain")
+        yield from self._by_records(domain, local)
+        yield Place(f"https://{domain}/", "the server of the mail domain", local)
 
-    def _by_records(self, domain: str) -> Iterator[Place]:
+    def _by_records(self, domain: str, local: str = "") -> Iterator[Place]:
         """SRV and TXT (RFC 6764 sections 3 and 4). By priority, then the heaviest: one login takes one
         server, so that there is no load to be shared out."""
         lookup = self.lookup
@@ -72,7 +74,8 @@ class Search:
                 if self._is_acceptable(record, scheme, domain, name):
                     default = 443 if scheme == "https" else 80
                     port = "" if record.port == default else f":{record.port}"
-                    yield Place(f"{scheme}://{record.host}{port}{_path(lookup.txt(name))}", f"record {name}")
+                    url = f"{scheme}://{record.host}{port}{_path(lookup.txt(name))}"
+                    yield Place(url, f"record {name}", local)
         if lookup.silent:
             self.notes.append("No name server answered.")
 

@@ -26,7 +26,7 @@ from contactsync.connectors.http import (
     require_private,
 )
 from contactsync.connectors.tls import require_files
-from contactsync.errors import ConfigError, ProtocolError
+from contactsync.errors import ConfigError, ProtocolError, RemoteError
 
 if TYPE_CHECKING:
     from caldav.davclient import DAVClient
@@ -108,8 +108,14 @@ class Transport:
         if answer.status == 401 and self._other_login(client, tried, answer):
             answer = self._send(client, method, url, body, headers)
         if answer.status == 401:
-            raise classify(401, answer.headers, b"", urlsplit(url).path)
+            raise self._refused(answer)
         return answer
+
+    def _refused(self, answer: Answer) -> RemoteError:
+        parts, user = urlsplit(answer.url), self._settings.username
+        error = classify(401, answer.headers, b"", parts.path)
+        error.message = f"{parts.netloc} refuses the login{f' of {user}' if user else ''}."
+        return error
 
     def _send(
         self, client: DAVClient, method: str, url: str, body: bytes, headers: Mapping[str, str]
