@@ -26,6 +26,9 @@ _MARK = re.compile(rb"(BEGIN|END)[ \t]*:[ \t]*VCARD[ \t]*(?=[\r\n]|\Z)", re.IGNO
 _BEGIN = re.compile(rb"BEGIN[ \t]*:[ \t]*VCARD[ \t\r\n]*\Z", re.IGNORECASE)
 _END = re.compile(rb"END[ \t]*:[ \t]*VCARD[ \t\r\n]*\Z", re.IGNORECASE)
 _AGENT = re.compile(rb"(?:[^\r\n:;]*\.)?AGENT(?:;[^\r\n:]*)?:[ \t\r\n]*\Z", re.IGNORECASE)
+_AGENT_BEGIN = re.compile(
+    _AGENT.pattern.removesuffix(rb"[ \t\r\n]*\Z") + rb"[ \t]*" + _BEGIN.pattern, re.IGNORECASE
+)
 _ENCODED = re.compile(
     rb";[ \t]*(?:ENCODING[ \t]*=[ \t]*\"?)?(?:(QUOTED-PRINTABLE)|BASE64|(?<=[=\" \t])B)\"?[ \t]*(?=;|\Z)",
     re.IGNORECASE,
@@ -116,19 +119,27 @@ class _Mark(NamedTuple):
 
 
 def _marks(data: bytes) -> Iterator[_Mark]:
-    """BEGIN and END lines; a BEGIN right after an empty AGENT line opens a card inside the card."""
+    """BEGIN and END lines; a BEGIN on an AGENT line, or right after an empty one, opens a card inside the
+    card."""
     for match in _MARK.finditer(data):
         start = match.start()
         begins = match[1][:1] in b"Bb"
         at_line_start = start == 0 or data[start - 1] in b"\r\n" or (start == 3 and data[:3] == _BOM)
-        if at_line_start:
-            yield _Mark(start, _line_end(data, match.end()), begins, begins and _after_agent(data, start))
+        nested = begins and _after_agent(data, start)
+        if nested and not at_line_start and _begins_with_blank(data, _line_end(data, match.end())):
+            continue  # the card is the folded text of the line
+        if at_line_start or nested:
+            yield _Mark(start, _line_end(data, match.end()), begins, nested)
 
 
 def _line_end(data: bytes, at: int) -> int:
     if data[at : at + 2] == b"\r\n":
         return at + 2
     return min(at + 1, len(data))
+
+
+def _begins_with_blank(data: bytes, at: int) -> bool:
+    return data[at : at + 1] in (b" ", b"\t")
 
 
 def _after_agent(data: bytes, start: int) -> bool:
@@ -211,6 +222,8 @@ def _logical(physical: list[bytes]) -> Iterator[tuple[list[bytes], str]]:
     mode = ""
     depth = 0
     for line in physical:
+        if depth and len(current) == 1 and line[:1] in (b" ", b"\t"):
+            mode, depth = "", 0
         if mode == "agent" and (depth or _BEGIN.match(line)):
             depth += bool(_BEGIN.match(line)) - bool(_END.match(line))
             if depth > MAX_NESTING:
@@ -223,6 +236,7 @@ def _logical(physical: list[bytes]) -> Iterator[tuple[list[bytes], str]]:
             if current:
                 yield current, mode
             current, mode = [line], _mode(line)
+            depth = int(mode == "agent" and _AGENT_BEGIN.match(line) is not None)
     if current:
         yield current, mode
 
@@ -233,7 +247,7 @@ def _mode(line: bytes) -> str:
         match = _ENCODED.search(line.partition(b":")[0])
         if match:
             return "qp" if match[1] else "base64"
-    if line[:1] in b"AaiI" and _AGENT.match(line):
+    if line[:1] in b"AaiI" and (_AGENT.match(line) or _AGENT_BEGIN.match(line)):
         return "agent"
     return ""
 
@@ -281,6 +295,10 @@ def _join_soft(pieces: list[bytes]) -> bytes:
 
 def _nested_line(source: bytes, pieces: list[bytes]) -> Line:
     """A card inside a card becomes the escaped text of an inline AGENT (RFC 2426 section 3.5.4)."""
+    first = pieces[0]
+    begin = _MARK.search(first)
+    if begin is not None:
+        pieces = [first[: begin.start()], first[begin.start() :], *pieces[1:]]
     head = _parse(source, pieces[0].rstrip(b"\r\n"))
     text, charset = decode(b"".join(pieces[1:]).strip(), head.params)
     text = re.sub(r"([\\,;])", r"\\\1", text.replace("\r\n", "\n").replace("\r", "\n"))

@@ -140,6 +140,24 @@ def test_a_card_in_an_agent_belongs_to_its_card() -> None:
     assert agent.value == "BEGIN:VCARD\\nFN:in\\, side\\nEND:VCARD"
 
 
+def test_a_card_may_begin_on_the_agent_line_itself() -> None:
+    data = b"BEGIN:VCARD\nAGENT:BEGIN:VCARD\nFN:in, side\nEND:VCARD\nFN:x\nEND:VCARD\n"
+    (card,) = split_cards(data + b"\n")
+    lines = parse_lines(card.data)
+    assert card.problems == () and b"".join(line.source for line in lines) == data
+    assert [(line.name, line.value) for line in lines][1:3] == [
+        ("AGENT", "BEGIN:VCARD\\nFN:in\\, side\\nEND:VCARD"),
+        ("FN", "x"),
+    ]
+
+
+def test_a_folded_card_on_an_agent_line_is_the_text_of_that_line() -> None:
+    data = b"BEGIN:VCARD\nAGENT:BEGIN:VCARD\n FN:inside\n END:VCARD\nFN:x\nEND:VCARD\n"
+    (card,) = split_cards(data)
+    assert card.problems == () and card.data == data
+    assert [line.name for line in parse_lines(data)] == ["BEGIN", "AGENT", "FN", "END"]
+
+
 def test_nesting_has_a_cap_with_a_name() -> None:
     depth = MAX_NESTING + 1
     data = b"BEGIN:VCARD\n" + b"AGENT:\nBEGIN:VCARD\n" * depth + b"END:VCARD\n" * (depth + 1)
