@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -449,22 +448,3 @@ def test_vobject_and_glimpse() -> None:
     assert alike(from_vobject(to_vobject(contact)), contact) in ([], ["notes"])
     assert glimpse(b"BEGIN:VCARD\r\nFN:Ann\\, B\r\n") == "Ann, B"
     assert glimpse(b"\0\xff") == ""
-
-
-CORPUS = os.environ.get("CONTACTSYNC_CORPUS", "")
-
-
-@pytest.mark.skipif(not CORPUS, reason="CONTACTSYNC_CORPUS does not name a folder of real cards")
-def test_a_corpus_of_real_cards() -> None:
-    good = 0
-    for path in sorted(path for path in Path(CORPUS).rglob("*") if path.is_file()):
-        for raw in split_cards(path.read_bytes()):
-            try:
-                contact = V3.read(raw.data)
-            except CodecError:
-                continue
-            good += 1
-            assert V3.write(contact, raw.data) == raw.data, path
-            for codec in CODECS.values():
-                assert alike(codec.read(codec.write(contact, None)), codec.project(contact)) == [], path
-    assert good

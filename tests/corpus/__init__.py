@@ -1,0 +1,1 @@
+"""Every real card that there is: in, through, and out again."""
