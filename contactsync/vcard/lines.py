@@ -8,6 +8,7 @@ as its source bytes; everything here is linear in the size of the card, without 
 from __future__ import annotations
 
 import codecs
+import functools
 import io
 import re
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ MAX_NESTING = 8
 MAX_LINES = 1_000_000
 
 Params = tuple[tuple[str, str], ...]
+
+_new_line = tuple.__new__
 
 _BOM = codecs.BOM_UTF8
 _MARK = re.compile(rb"(BEGIN|END)[ \t]*:[ \t]*VCARD[ \t]*(?=[\r\n]|\Z)", re.IGNORECASE)
@@ -34,6 +37,10 @@ _ENCODED = re.compile(
     re.IGNORECASE,
 )
 _BASE64_LINE = re.compile(rb"[A-Za-z0-9+/=]+[ \t]*\r?\n?\Z")
+_CHUNK = re.compile(rb"(?:[^\n]*\n|[^\n]+\Z)(?:[ \t\r][^\n]*(?:\n|\Z)|\n)*+")
+_CHUNK_CR = re.compile(rb"(?:[^\r]*\r|[^\r]+\Z)(?:[ \t][^\r]*(?:\r|\Z)|\r)*+")
+_FOLD = re.compile(rb"(?<!\r)\r*+\n[ \t]?")
+_LONGEST_HEAD = 200
 _SAFE_PARAM = re.compile(r'[^";:\x00-\x08\x0a-\x1f\x7f]*\Z')
 _QUOTED_PARAM = re.compile(r'(?:[^";:\x00-\x08\x0a-\x1f\x7f]|"[^"\x00-\x08\x0a-\x1f\x7f]*")*\Z')
 _CARETS = {"^n": "\n", "^N": "\n", "^'": '"', "^^": "^"}
@@ -203,42 +210,81 @@ def parse_lines(card: bytes) -> list[Line]:
     """All lines of a card in order; joined, their sources are the card. Raises `CodecError` at a cap."""
     if len(card) > MAX_CARD_BYTES:
         raise CodecError(f"The card has {len(card)} bytes; more than {MAX_CARD_BYTES} are not read.")
-    physical = _physical_lines(card)
-    if len(physical) > MAX_LINES:
-        raise CodecError(f"The card has {len(physical)} lines; more than {MAX_LINES} are not read.")
-    return [_line(pieces, mode) for pieces, mode in _logical(physical)]
-
-
-def _physical_lines(card: bytes) -> list[bytes]:
-    """A bare CR is a line end only in a card that has no LF at all; elsewhere it is data."""
-    if b"\n" in card:
-        return io.BytesIO(card).readlines()
-    return card.splitlines(keepends=True)
-
-
-def _logical(physical: list[bytes]) -> Iterator[tuple[list[bytes], str]]:
-    """Group physical lines; the mode (``qp``, ``base64``, ``agent`` or "") tells how they join."""
-    current: list[bytes] = []
-    mode = ""
-    depth = 0
-    for line in physical:
-        if depth and len(current) == 1 and line[:1] in (b" ", b"\t"):
-            mode, depth = "", 0
-        if mode == "agent" and (depth or _BEGIN.match(line)):
-            depth += bool(_BEGIN.match(line)) - bool(_END.match(line))
-            if depth > MAX_NESTING:
-                raise CodecError(f"Cards are nested more than {MAX_NESTING} deep.")
-            current.append(line)
-            mode = mode if depth else "agent-done"
-        elif current and _continues(current[-1], line, mode):
-            current.append(line)
+    end = b"\n" if b"\n" in card else b"\r"
+    chunks = _chunks(card, end)
+    escapes = b"\x1b" in card
+    lines: list[Line] = []
+    at = 0
+    while at < len(chunks):
+        source = chunks[at]
+        head, colon, raw = source.partition(b":")
+        known = _head(head) if colon and len(head) <= _LONGEST_HEAD and not escapes else None
+        if known is not None:
+            group, name, params = known
+            if raw.find(b"\n", 0, -1) >= 0:
+                raw = _FOLD.sub(b"", raw)
+            try:
+                lines.append(
+                    _new_line(Line, (source, group, name, params, raw.rstrip(b"\r\n").decode(), "utf-8"))
+                )
+            except UnicodeDecodeError:
+                lines.append(_line(_pieces(source, end), ""))
+            at += 1
         else:
-            if current:
-                yield current, mode
-            current, mode = [line], _mode(line)
-            depth = int(mode == "agent" and _AGENT_BEGIN.match(line) is not None)
-    if current:
-        yield current, mode
+            pieces, at, mode = _gathered(chunks, at, end)
+            lines.append(_line(pieces, mode))
+    return lines
+
+
+def _chunks(card: bytes, end: bytes) -> list[bytes]:
+    """Physical lines with the folds and blank lines that follow them. A bare CR is a line end only in a
+    card that has no LF at all; elsewhere it is data."""
+    count = card.count(end)
+    if count > MAX_LINES:
+        raise CodecError(f"The card has {count} lines; more than {MAX_LINES} are not read.")
+    return (_CHUNK if end == b"\n" else _CHUNK_CR).findall(card)
+
+
+@functools.lru_cache(maxsize=4096)
+def _head(head: bytes) -> tuple[str, str, Params] | None:
+    """Group, name and parameters: there are few of them in many cards. None for what has to be looked at
+    together with its value: encoded values, nested cards, quotes that may hide the colon, odd letters."""
+    if b'"' in head or b"\n" in head or not head.isascii() or _mode(head + b":"):
+        return None
+    text, params, _ = _split_head(f"{head.decode()}:")
+    return *_named(text), params
+
+
+def _gathered(chunks: list[bytes], at: int, end: bytes) -> tuple[list[bytes], int, str]:
+    """The physical lines of one logical line, where it ends, and how they join: ``qp``, ``base64``,
+    ``agent-done`` or ""."""
+    pieces = _pieces(chunks[at], end)
+    mode = _mode(pieces[0])
+    at += 1
+    if mode == "agent":
+        return _nested(chunks, pieces, at)
+    while mode and at < len(chunks) and _continues(pieces[-1], chunks[at], mode, end):
+        pieces += _pieces(chunks[at], end)
+        at += 1
+    return pieces, at, mode
+
+
+def _nested(chunks: list[bytes], pieces: list[bytes], at: int) -> tuple[list[bytes], int, str]:
+    """A card inside the card, to its END."""
+    depth = int(len(pieces) == 1 and _AGENT_BEGIN.match(pieces[0]) is not None)
+    done = ""
+    while at < len(chunks) and (depth or (not done and _BEGIN.match(chunks[at]))):
+        depth += bool(_BEGIN.match(chunks[at])) - bool(_END.match(chunks[at]))
+        if depth > MAX_NESTING:
+            raise CodecError(f"Cards are nested more than {MAX_NESTING} deep.")
+        pieces.append(chunks[at])
+        done = "agent-done"
+        at += 1
+    return pieces, at, done
+
+
+def _pieces(chunk: bytes, end: bytes) -> list[bytes]:
+    return io.BytesIO(chunk).readlines() if end == b"\n" else chunk.splitlines(keepends=True)
 
 
 def _mode(line: bytes) -> str:
@@ -252,12 +298,12 @@ def _mode(line: bytes) -> str:
     return ""
 
 
-def _continues(last: bytes, line: bytes, mode: str) -> bool:
-    if line[:1] in (b" ", b"\t", b"\r", b"\n"):
-        return True
+def _continues(last: bytes, chunk: bytes, mode: str, end: bytes) -> bool:
+    """Does a line without indent go on with the value above it?"""
+    first = _pieces(chunk, end)[0]
     if mode == "qp":
-        return last.rstrip(b"\r\n \t").endswith(b"=") and not _END.match(line)
-    return mode == "base64" and bool(last.strip()) and bool(_BASE64_LINE.match(line))
+        return last.rstrip(b"\r\n \t").endswith(b"=") and not _END.match(first)
+    return bool(last.strip()) and bool(_BASE64_LINE.match(first))
 
 
 def _line(pieces: list[bytes], mode: str) -> Line:
@@ -314,8 +360,13 @@ def _parse(source: bytes, raw: bytes) -> Line:
     if charset == "utf-8" and "\x1b" in text:
         text, charset = decode(raw, _split_head(text)[1])
     head, params, value = _split_head(text.removeprefix("\ufeff"))
+    group, name = _named(head)
+    return Line(source, group, name, params, value, charset)
+
+
+def _named(head: str) -> tuple[str, str]:
     group, _, name = head.rpartition(".")
-    return Line(source, group.strip(), name.strip(), params, value, charset)
+    return group.strip(), name.strip()
 
 
 def decode(raw: bytes, params: Params) -> tuple[str, str]:
