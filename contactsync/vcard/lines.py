@@ -81,14 +81,19 @@ class Line(NamedTuple):
     @property
     def transfer(self) -> str:
         """``quoted-printable``, ``base64`` or "": ENCODING, or the bare words of vCard 2.1."""
-        for key, value in self.params:
-            if not key or key.upper() == "ENCODING":
-                word = value.strip('"').lower()
-                if word in ("quoted-printable", "base64"):
-                    return word
-                if word == "b" and key:
-                    return "base64"
-        return ""
+        return _transfer(self.params) if self.params else ""
+
+
+@functools.lru_cache(maxsize=4096)
+def _transfer(params: Params) -> str:
+    for key, value in params:
+        if not key or key.upper() == "ENCODING":
+            word = value.strip('"').lower()
+            if word in ("quoted-printable", "base64"):
+                return word
+            if word == "b" and key:
+                return "base64"
+    return ""
 
 
 def to_utf8(data: bytes) -> tuple[bytes, str]:

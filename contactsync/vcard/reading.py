@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -33,7 +32,10 @@ LABELLED = frozenset(
 DERIVED = ("DERIVED", "X-DERIVED")
 _NAME_LINES = frozenset({"N", "FN", "SORT-STRING", *PHONETIC})
 _HELPERS = ("X-ABLABEL", "X-ABADR")
+_SAY_MORE = frozenset({*_HELPERS, "LABEL"})
+_READERS = {field: reader for field, (reader, _) in SHAPES.items()}
 _NO_ROW = Row("", "extra")
+_ALONE = Side()
 
 
 class Slot(NamedTuple):
@@ -52,6 +54,7 @@ class Card:
         self.payload = payload
         data, self.wide = to_utf8(payload)
         self.lines = parse_lines(data)
+        self.names = [line.name.upper() for line in self.lines]
         self.begin, self.end = self._bounds()
         self.version = self._version()
         self.singles: dict[str, int] = {}
@@ -69,8 +72,7 @@ class Card:
 
     def _bounds(self) -> tuple[int, int]:
         """Places of BEGIN and END; exactly one card is required, text around it is tolerated."""
-        begins = [i for i, line in enumerate(self.lines) if _is_mark(line, "BEGIN")]
-        ends = [i for i, line in enumerate(self.lines) if _is_mark(line, "END")]
+        begins, ends = self._marks("BEGIN"), self._marks("END")
         if not begins:
             raise CodecError("There is no BEGIN:VCARD.", hint="This is not a contact card.")
         if not ends or ends[0] < begins[0]:
@@ -79,27 +81,32 @@ class Card:
             raise CodecError("There is more than one card where one is expected.")
         return begins[0], ends[0]
 
+    def _marks(self, name: str) -> list[int]:
+        return [
+            at
+            for at, found in enumerate(self.names)
+            if found == name and self.lines[at].value.strip().upper() == "VCARD"
+        ]
+
     def _version(self) -> str:
-        for line in self.lines:
-            if line.name.upper() == "VERSION":
-                text = line.value.strip()
-                return "2.1" if text.startswith("2") else "4.0" if text.startswith("4") else "3.0"
-        return "3.0"
+        if "VERSION" not in self.names:
+            return "3.0"
+        text = self.lines[self.names.index("VERSION")].value.strip()
+        return "2.1" if text.startswith("2") else "4.0" if text.startswith("4") else "3.0"
 
     def _read(self) -> Contact:
         groups, labels, deliveries = self._helper_lines()
         opaque: list[int] = []
         for index in range(self.begin + 1, self.end):
-            line = self.lines[index]
-            name = line.name.upper()
-            if not name or (name in NO_CONTENT and self._first(name, index)):
-                continue
+            name = self.names[index]
             row = ROWS.get(name)
             if row is not None:
                 if index not in deliveries and not self._entry(index, row, groups, labels):
                     opaque.append(index)
+            elif not name or (name in NO_CONTENT and self._first(name, index)):
+                continue
             elif name == "CATEGORIES":
-                self.categories.append((index, self._category_names(line)))
+                self.categories.append((index, self._category_names(self.lines[index])))
             elif name not in _HELPERS and not self._single(name, index):
                 opaque.append(index)
         return self._build([*opaque, *self._orphans()])
@@ -124,15 +131,16 @@ class Card:
     def _helper_lines(self) -> tuple[dict[str, dict[str, int]], dict[int, int], set[int]]:
         """Lines that say something about another one: by group, and LABEL by ADR; and paired LABELs."""
         groups: dict[str, dict[str, int]] = defaultdict(dict)
+        if _SAY_MORE.isdisjoint(self.names):
+            return groups, {}, set()
         addresses: list[int] = []
         labels: list[int] = []
         for index in range(self.begin + 1, self.end):
-            line = self.lines[index]
-            name = line.name.upper()
+            name = self.names[index]
             if name in _HELPERS:
                 self._helper_places.append(index)
-                if line.group:
-                    groups[line.group.lower()].setdefault(name, index)
+                if self.lines[index].group:
+                    groups[self.lines[index].group.lower()].setdefault(name, index)
             elif name == "ADR":
                 addresses.append(index)
             elif name == "LABEL":
@@ -160,18 +168,23 @@ class Card:
     def _entry(self, index: int, row: Row, groups: dict[str, dict[str, int]], labels: dict[int, int]) -> bool:
         """Read one modelled line; False where it cannot be understood."""
         line = self.lines[index]
-        helpers = self._helpers_of(index, row, groups, labels) if line.group or index in labels else {}
-        side = self._side(line, helpers)
+        helpers: dict[str, int] = {}
+        side = _ALONE
+        if line.group or index in labels:
+            helpers = self._helpers_of(index, row, groups, labels)
+        if helpers or line.group or line.params:
+            side = self._side(line, helpers)
         try:
-            entries = SHAPES[row.field][0](line, row, self.version, side)
+            entries = _READERS[row.field](line, row, self.version, side)
         except (ValueError, UnicodeError):
             return False
         if line.group and entries:
             self.members[line.group.lower()] += 1
         several = row.field == "nicknames"
+        slots = self.slots[row.field]
         for element, entry in enumerate(entries):
             if entry is not None:
-                self.slots[row.field].append(Slot(entry, index, element if several else -1, row))
+                slots.append(Slot(entry, index, element if several else -1, row))
         if helpers:
             self.helpers[index] = helpers
             for helper in helpers.values():
@@ -220,15 +233,17 @@ class Card:
     def _build(self, opaque: list[int]) -> Contact:
         for index in sorted({*opaque, *self._lone_readings()}):
             self.slots["extra"].append(Slot(extra_of(self.lines[index]), index, -1, _NO_ROW))
-        lists: dict[str, Any] = {f: tuple(slot.entry for slot in slots) for f, slots in self.slots.items()}
-        contact = Contact(
+        lists: dict[str, Any] = {
+            field: tuple([slot.entry for slot in slots]) for field, slots in self.slots.items()
+        }
+        return Contact(
             uid=self._uid(),
             kind=self._single_text("KIND").lower(),
+            name=self._name(lists),
             groups=frozenset(name for _, names in self.categories for name in names if name),
             updated=self._updated(),
             **lists,
         )
-        return replace(contact, name=self._name(contact))
 
     def _single_text(self, name: str) -> str:
         index = self.singles.get(name)
@@ -244,7 +259,7 @@ class Card:
         index = self.singles.get("REV")
         return values.parse_stamp(self.lines[index].value) if index is not None else None
 
-    def _name(self, contact: Contact) -> Name:
+    def _name(self, others: dict[str, Any]) -> Name:
         index = self.singles.get("N")
         lists = self._name_lists(self.lines[index]) if index is not None else {}
         phonetics = {
@@ -257,7 +272,7 @@ class Card:
             for kind in NAME_ORDER
             for at, value in enumerate(lists.get(kind, ()))
         )
-        return Name(components, self._full(components, contact), self._sort_as(index))
+        return Name(components, self._full(components, others), self._sort_as(index))
 
     def _name_lists(self, line: Line) -> dict[str, list[str]]:
         """The lists of N without the copies that RFC 9554 writers put into the older parts."""
@@ -282,13 +297,14 @@ class Card:
         items += [""] * count
         return [*items[: count - 1], ", ".join(filter(None, items[count - 1 :]))]
 
-    def _full(self, components: tuple[NameComponent, ...], contact: Contact) -> str:
+    def _full(self, components: tuple[NameComponent, ...], others: dict[str, Any]) -> str:
+        """The display name, unless its writer says that it made one up."""
         full = self._single_text("FN")
         if "FN" not in self.singles or not full:
             return ""
         line = self.lines[self.singles["FN"]]
         marked = line.params and any(line.param(name).lower() == "true" for name in DERIVED)
-        return "" if marked and full in derivable(components, contact) else full
+        return "" if marked and full in derivable(components, Contact(**others)) else full
 
     def _sort_as(self, index: int | None) -> tuple[str, ...]:
         text = self.lines[index].param("SORT-AS") if index is not None and self.lines[index].params else ""
@@ -315,7 +331,3 @@ def _address_type(line: Line) -> frozenset[str]:
 
 def extra_of(line: Line) -> Extra:
     return Extra(line.name, line.value, line.params, line.group)
-
-
-def _is_mark(line: Line, name: str) -> bool:
-    return line.name.upper() == name and line.value.strip().upper() == "VCARD"

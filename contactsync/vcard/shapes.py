@@ -7,6 +7,7 @@ drafts of an entry before and after an edit tell what to change on the line that
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Callable
@@ -38,7 +39,7 @@ from contactsync.vcard.dialects import (
     SCHEMES,
     Row,
 )
-from contactsync.vcard.lines import Line, plain_param
+from contactsync.vcard.lines import Line, Params, plain_param
 from contactsync.vcard.values import escape, escape_plain, loose, one_line, parts_of, text_of, tidy
 
 ADDRESS_KINDS = [
@@ -103,9 +104,13 @@ Writer = Callable[[Any, Row, str, Line | None], Draft]
 
 def type_words(line: Line) -> tuple[list[str], int | None]:
     """TYPE values and bare words in lower case without pref and internet, and the preference."""
+    return _type_words(line.params)
+
+
+def _type_words(params: Params) -> tuple[list[str], int | None]:
     words: list[str] = []
     pref: int | None = None
-    for key, value in line.params:
+    for key, value in params:
         name = key.upper()
         if name == "TYPE" or not key:
             words += [word.strip('" ').lower() for word in value.split(",")]
@@ -117,14 +122,18 @@ def type_words(line: Line) -> tuple[list[str], int | None]:
     return words, pref
 
 
+_UNMARKED: tuple[frozenset[str], int | None] = (frozenset(), None)
 _NOT_CONTEXT = frozenset({"", "pref", "internet", "quoted-printable", "base64", "8bit", "7bit"})
 
 
 def _marks(line: Line) -> tuple[frozenset[str], int | None]:
     """Contexts and preference of a line."""
-    if not line.params:
-        return frozenset(), None
-    words, pref = type_words(line)
+    return _marks_of(line.params) if line.params else _UNMARKED
+
+
+@functools.lru_cache(maxsize=4096)
+def _marks_of(params: Params) -> tuple[frozenset[str], int | None]:
+    words, pref = _type_words(params)
     named = ("private" if word == "home" else word for word in words)
     return frozenset(word for word in named if word not in _NOT_CONTEXT and _WORD.match(word)), pref
 
