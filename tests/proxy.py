@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import http.client
 import ssl
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import urlsplit
 
 LOGIN_PAGE = b"<!DOCTYPE html><html><head><title>Please log in</title></head><body>Login</body></html>"
@@ -191,6 +193,15 @@ def _is_due(rule: Rule) -> bool:
     return rule.times >= 0
 
 
+class _Quiet(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is nothing to tell; it may have been killed, or not like us."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def proxy(upstream: str = "http://127.0.0.1:9", tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
     """A proxy on a free port; without an upstream it answers by its rules only. With ``tls`` its name is
@@ -223,13 +234,11 @@ def proxy(upstream: str = "http://127.0.0.1:9", tls: ssl.SSLContext | None = Non
 
     for method in _METHODS:
         setattr(Handler, f"do_{method}", Handler.do_any)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
+    with _Quiet(("127.0.0.1", 0), Handler) as server:
         port = server.server_address[1]
         front = Proxy(f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}", upstream)
         if tls:
             server.socket = tls.wrap_socket(server.socket, server_side=True)
-            server.handle_error = lambda request, client_address: None  # type: ignore[method-assign]
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:

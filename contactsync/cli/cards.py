@@ -1,4 +1,4 @@
-"""vCards as a person gives and gets them one at a time."""
+"""Cards as a person gives and gets them one at a time."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ if TYPE_CHECKING:
     from contactsync.model.contact import Contact
     from contactsync.store.values import StoredContact
 
-VERSIONS = {"vcard4": "4.0", "vcard3": "3.0"}
-
 
 def text_of(engine: Engine, stored: StoredContact, form: str) -> str:
-    """The contact as a vCard, with its photo and the names of its groups."""
-    from contactsync.vcard.codec import VCardCodec
+    """The contact as a card, with its photo and the names of its groups."""
+    from contactsync.exchange.exporter import form_of
 
-    return VCardCodec(VERSIONS[form]).write(engine.export_form(stored.contact), None).decode()
+    return form_of(form).write(engine.export_form(stored.contact)).decode()
 
 
 def bytes_of(file: str) -> bytes:
@@ -39,11 +37,12 @@ def bytes_of(file: str) -> bytes:
 def read_cards(data: bytes, source: str) -> tuple[list[Contact], list[CardError]]:
     """All readable cards, and what is wrong with the others."""
     from contactsync.engine.report import CardError
+    from contactsync.jscontact.files import looks_like_json
     from contactsync.vcard.glimpse import glimpse
     from contactsync.vcard.lines import split_cards
 
-    if data.lstrip()[:1] in (b"{", b"["):
-        raise UsageError(f"{source} is JSON.", hint="Only vCards can be read here so far.")
+    if looks_like_json(data):
+        return _read_json(data, source)
     found, errors = [], []
     for raw in split_cards(data):
         try:
@@ -53,6 +52,24 @@ def read_cards(data: bytes, source: str) -> tuple[list[Contact], list[CardError]
             errors.append(CardError("", f"{source}, line {raw.line}", glimpse(raw.data), reason))
     if not found and not errors:
         raise UsageError(f"There is no vCard in {source}.", hint="One begins with the line BEGIN:VCARD")
+    return found, errors
+
+
+def _read_json(data: bytes, source: str) -> tuple[list[Contact], list[CardError]]:
+    from contactsync.engine.report import CardError
+    from contactsync.jscontact.files import loads
+
+    found, errors = [], []
+    try:
+        for card in loads(data):
+            if card.contact is None:
+                errors.append(CardError("", f"{source}, line {card.line}", "(no name)", card.problem))
+            else:
+                found.append(card.contact)
+    except CodecError as error:
+        raise UsageError(f"{source}: {error.message}", hint="It takes vCards or JSContact.") from error
+    if not found and not errors:
+        raise UsageError(f"There is no Card in {source}.")
     return found, errors
 
 

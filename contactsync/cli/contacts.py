@@ -90,7 +90,7 @@ def _common(one: str, other: str) -> int:
 def show_contact(
     ctx: typer.Context,
     name: One,
-    card: Annotated[CardFormat | None, typer.Option("--format", help="Print the vCard instead.")] = None,
+    card: Annotated[CardFormat | None, typer.Option("--format", help="Print the card instead.")] = None,
     where: Annotated[
         bool, typer.Option("--where", help="Which account has which value, and what stays here.")
     ] = False,
@@ -229,7 +229,9 @@ def step_lines(step: dict[str, Any]) -> Iterator[str]:
 @contact.command("put")
 def put_contacts(
     ctx: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="vCards; - is standard input.")] = "-",
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="vCards or JSContact; - is standard input.")
+    ] = "-",
 ) -> None:
     """Create contacts, or replace those with the same UID. Prints the UIDs."""
     out = session_of(ctx).out

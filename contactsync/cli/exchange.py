@@ -196,12 +196,12 @@ def _import_summary(report: ImportReport, *, dry_run: bool) -> str:
 def export_contacts(
     ctx: typer.Context,
     to: Annotated[str, typer.Option(metavar="PATH|-", help="A file, or a folder with --split.")] = "-",
-    form: Annotated[CardFormat, typer.Option("--format", help="vCard 4.0 or 3.0.")] = "vcard4",
+    form: Annotated[CardFormat, typer.Option("--format", help="vCard 4.0 or 3.0, or JSContact.")] = "vcard4",
     split: Annotated[bool, typer.Option("--split", help="One file for each contact.")] = False,
     group_name: Annotated[str, typer.Option("--group", help="Only the members of this group.")] = "",
     query: Annotated[str, typer.Option(help="Only contacts with all these words.")] = "",
 ) -> None:
-    """Write contacts as vCards."""
+    """Write contacts as vCards, or as a list of JSContact Cards."""
     from contactsync.exchange.exporter import export
 
     out = session_of(ctx).out

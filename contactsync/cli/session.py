@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["two-way", "pull", "push", "mirror-pull", "mirror-push"]
 Conflicts = Literal["newest", "device", "remote", "ask"]
-CardFormat = Literal["vcard4", "vcard3"]
+CardFormat = Literal["vcard4", "vcard3", "jscontact"]
 TranscriptFile = Annotated[
     Path | None,
     typer.Option(

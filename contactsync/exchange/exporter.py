@@ -1,4 +1,4 @@
-"""Export: contacts as vCards, the same bytes from run to run as long as nothing changes."""
+"""Export: contacts as vCards or JSContact, the same bytes from run to run as long as nothing changes."""
 
 from __future__ import annotations
 
@@ -7,17 +7,41 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, NamedTuple, get_args
 
 from contactsync.errors import StoreError, UsageError
 from contactsync.exchange.device import Device
+from contactsync.model.contact import Contact
 from contactsync.vcard.codec import VCardCodec
 
-Format = Literal["vcard4", "vcard3"]
+Format = Literal["vcard4", "vcard3", "jscontact"]
 
-VERSIONS = {"vcard4": "4.0", "vcard3": "3.0"}
+
+class Form(NamedTuple):
+    """How contacts are spelled: one at a time, and what stands around and between several."""
+
+    write: Callable[[Contact], bytes]
+    suffix: str
+    before: bytes = b""
+    between: bytes = b""
+    after: bytes = b""
+
+
+def form_of(name: str) -> Form:
+    """Raises `UsageError` for a format that is not there."""
+    if name == "jscontact":
+        from contactsync.jscontact.files import dumps
+
+        return Form(dumps, ".json", b"[\n", b",\n", b"\n]\n")
+    if name in _VERSIONS:
+        codec = VCardCodec(_VERSIONS[name])
+        return Form(lambda contact: codec.write(contact, None), ".vcf")
+    raise UsageError(f"The format {name!r} comes later.", hint=f"There are: {', '.join(get_args(Format))}.")
+
+
+_VERSIONS = {"vcard4": "4.0", "vcard3": "3.0"}
 _SAFE_UID = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
 # Windows keeps these names for devices, whatever stands behind the first dot.
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
@@ -38,35 +62,36 @@ def export(
 
     A file is replaced as a whole or not at all. Raises `UsageError` and `StoreError`.
     """
-    if fmt not in VERSIONS:
-        raise UsageError(f"The format {fmt!r} comes later.", hint=f"There are: {', '.join(VERSIONS)}.")
-    cards = _cards(engine, VCardCodec(VERSIONS[fmt]), group, query)
+    form = form_of(fmt)
+    cards = _cards(engine, form, group, query)
     if split:
-        return _into_folder(to, cards)
+        return _into_folder(to, cards, form)
     if to == "-":
-        return _into(stdout, cards)
+        return _into(stdout, cards, form)
     with _clear_errors(to), _whole_file(Path(to).expanduser()) as file:
-        return _into(file, cards)
+        return _into(file, cards, form)
 
 
-def _cards(engine: Device, codec: VCardCodec, group: str, query: str) -> Iterator[tuple[str, str, bytes]]:
+def _cards(engine: Device, form: Form, group: str, query: str) -> Iterator[tuple[str, str, bytes]]:
     """UID, name and card of every contact, in the order of their names."""
     names = engine.hub.group_names()
     for stored in engine.contacts(query, group):
         contact = engine.store.contacts.with_media(names.to_names(stored.contact))
-        yield stored.uid, contact.display, codec.write(contact, None)
+        yield stored.uid, contact.display, form.write(contact)
 
 
-def _into(file: BinaryIO, cards: Iterator[tuple[str, str, bytes]]) -> int:
+def _into(file: BinaryIO, cards: Iterator[tuple[str, str, bytes]], form: Form) -> int:
     count = 0
+    file.write(form.before)
     for _, _, card in cards:
-        file.write(card)
+        file.write((form.between if count else b"") + card)
         count += 1
+    file.write(form.after)
     file.flush()
     return count
 
 
-def _into_folder(to: str, cards: Iterator[tuple[str, str, bytes]]) -> int:
+def _into_folder(to: str, cards: Iterator[tuple[str, str, bytes]], form: Form) -> int:
     folder = Path(to).expanduser()
     if to == "-" or (folder.exists() and not folder.is_dir()):
         raise UsageError("--split needs a folder.", hint="Name one with --to FOLDER.")
@@ -75,7 +100,7 @@ def _into_folder(to: str, cards: Iterator[tuple[str, str, bytes]]) -> int:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for uid, display, card in cards:
             name = file_name(uid, display, taken)
-            with _whole_file(folder / f"{name}.vcf") as file:
+            with _whole_file(folder / f"{name}{form.suffix}") as file:
                 file.write(card)
     return len(taken)
 

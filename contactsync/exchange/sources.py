@@ -13,6 +13,7 @@ from typing import BinaryIO
 from contactsync.connectors.base import Change, Connector
 from contactsync.errors import UsageError
 from contactsync.exchange.streaming import stream_cards
+from contactsync.jscontact.files import looks_like_json
 
 SUFFIXES = (".vcf", ".vcard")
 FETCH_SIZE = 100
@@ -75,7 +76,8 @@ def _looks_like_path(name: str) -> bool:
 
 def _of_stream(file: BinaryIO, source: str, name: str) -> Iterator[Raw]:
     for number, card in enumerate(stream_cards(file, name), 1):
-        yield Raw(source, f"#{number}", f"{name}, line {card.line}", card.data)
+        problem = "; ".join(card.problems) if looks_like_json(card.data) else ""
+        yield Raw(source, f"#{number}", f"{name}, line {card.line}", card.data, problem)
 
 
 def _of_file(path: Path) -> Iterator[Raw]:

@@ -7,12 +7,14 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from contactsync.errors import UsageError
+from contactsync.errors import CodecError, UsageError
+from contactsync.jscontact.files import loads, looks_like_json
+from contactsync.vcard.codec import VCardCodec
 from contactsync.vcard.lines import MAX_CARD_BYTES, RawCard, split_cards
 
 CHUNK_BYTES = 1 << 20
-MAX_WIDE_BYTES = 256 << 20
-"""UTF-16 text is decoded as a whole; only old exports use it, and they are small."""
+MAX_WHOLE_BYTES = 256 << 20
+"""UTF-16 and JSON are read as a whole."""
 MAX_CARDS = 1_000_000
 
 _BEGIN = re.compile(rb"BEGIN[ \t]*:[ \t]*VCARD", re.IGNORECASE)
@@ -22,8 +24,12 @@ _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, b"B\0", b"\0B")
 
 
 def stream_cards(file: BinaryIO, name: str) -> Iterator[RawCard]:
-    """The cards of ``file`` in order. Raises `UsageError` when it is something else, or has no end."""
+    """The cards of ``file`` in order, those of JSContact as vCards; one that cannot be made a card of is
+    its text, with the reason as its problem. Raises `UsageError` when it is something else, or has no end."""
     head = _read(file, CHUNK_BYTES)
+    if looks_like_json(head) and not _BEGIN.search(head):
+        yield from _of_json(head + _read(file, MAX_WHOLE_BYTES), name)
+        return
     _refuse_other_files(head, name)
     if head[:2] in _WIDE:
         yield from split_cards(head + _rest_of_wide(file, name))
@@ -37,6 +43,20 @@ def stream_cards(file: BinaryIO, name: str) -> Iterator[RawCard]:
             yield card._replace(line=card.line + lines)
 
 
+def _of_json(data: bytes, name: str) -> Iterator[RawCard]:
+    if len(data) >= MAX_WHOLE_BYTES:
+        raise UsageError(f"{name} is too large for JSON.", hint="Import it in parts.")
+    codec = VCardCodec("4.0")
+    try:
+        for found in loads(data):
+            if found.contact is None:
+                yield RawCard(found.text.encode(), 0, found.line, (found.problem,))
+            else:
+                yield RawCard(codec.write(found.contact, None), 0, found.line)
+    except CodecError as error:
+        raise UsageError(f"{name}: {error.message}", hint="Export the contacts again.") from error
+
+
 def _read(file: BinaryIO, size: int) -> bytes:
     """``size`` bytes, fewer only at the end: a pipe gives what is there."""
     found = bytearray()
@@ -46,8 +66,8 @@ def _read(file: BinaryIO, size: int) -> bytes:
 
 
 def _rest_of_wide(file: BinaryIO, name: str) -> bytes:
-    rest = _read(file, MAX_WIDE_BYTES)
-    if len(rest) == MAX_WIDE_BYTES:
+    rest = _read(file, MAX_WHOLE_BYTES)
+    if len(rest) == MAX_WHOLE_BYTES:
         raise UsageError(f"{name} is too large for UTF-16 text.", hint="Save it as UTF-8.")
     return rest
 
@@ -101,13 +121,10 @@ _KINDS = (
     (b"<!doctype html", "a web page"),
     (b"<html", "a web page"),
     (b"<", "XML"),
-    (b"{", "JSON"),
-    (b"[", "JSON"),
 )
 _HINTS = {
     "a ZIP archive": "Unpack it and import the .vcf files in it.",
     "a gzip archive": "Unpack it first.",
     "a web page": "The download may have led to a login page: export the contacts again.",
     "a table (CSV)": "CSV comes later; export the contacts as vCard (.vcf).",
-    "JSON": "JSContact comes later; export the contacts as vCard (.vcf).",
 }

@@ -66,13 +66,14 @@ class VCardCodec:
 
 def convert(payload: bytes, to_version: str) -> bytes:
     """The card in another version, for exports; what the model does not know goes along."""
-    card = Card(payload)
-    contact = replace(card.contact, extra=tuple(_decoded(extra, card) for extra in card.contact.extra))
+    contact = Card(payload).contact
+    contact = replace(contact, extra=tuple(portable(extra) for extra in contact.extra))
     return VCardCodec(to_version).write(contact, None)
 
 
-def _decoded(extra: Extra, card: Card) -> Extra:
-    """Quoted-printable and CHARSET are unknown outside vCard 2.1 (RFC 6350 section 5)."""
+def portable(extra: Extra) -> Extra:
+    """A property as other versions can hold it: quoted-printable and CHARSET are unknown outside vCard 2.1
+    (RFC 6350 section 5)."""
     line = Line(b"", extra.group, extra.name, extra.params, extra.value)
     params = tuple((key, text) for key, text in extra.params if key.upper() != "CHARSET")
     if line.transfer != "quoted-printable":
