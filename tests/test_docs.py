@@ -32,6 +32,7 @@ from contactsync.model.fields import FIELDS, Field, Kind
 from tests import surviving
 from tests.cases.showing import section
 from tests.each_server import NAMES
+from tests.property_table import rows as property_rows
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -141,6 +142,12 @@ def surviving_table() -> str:
     return "\n".join([head, "|---|---|" + "---|" * len(names), *rows])
 
 
+def property_table() -> str:
+    rows = [f"| {' | '.join(cells)} |" for cells in property_rows()]
+    head = "| property | written by | model | new in 4.0 | new in 3.0 | new in 2.1 | JSContact | CardDAV |"
+    return "\n".join([head, "|---|---|---|---|---|---|---|---|", *rows])
+
+
 def path_table() -> str:
     rows = [f"| {name} | `{path}` |" for name, path in PATHS]
     return "\n".join(["| server | usual path |", "|---|---|", *rows])
@@ -152,6 +159,7 @@ GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/connectors/carddav.md", "capabilities"): capability_table,
     ("docs/connectors/carddav.md", "quirks"): quirk_table,
     ("docs/connectors/carddav.md", "surviving"): surviving_table,
+    ("docs/properties.md", "properties"): property_table,
     ("docs/providers.md", "providers"): provider_table,
     ("docs/providers.md", "elsewhere"): elsewhere_table,
     ("docs/providers.md", "paths"): path_table,

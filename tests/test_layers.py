@@ -61,6 +61,7 @@ ALLOWED: dict[str, set[str]] = {
         "sync",
         "connectors",
         "vcard",
+        "jscontact",
         "model",
         "config",
         "credentials",

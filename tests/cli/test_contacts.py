@@ -82,6 +82,17 @@ def test_a_contact_is_shown_as_a_card(cli: Cli, form: str, version: str) -> None
     assert "BEGIN:VCARD" in cli.json("contact", "show", "ada", "--format", form)["card"]
 
 
+def test_a_contact_goes_out_and_in_as_jscontact(cli: Cli) -> None:
+    cli.ok("contact", "put", stdin=ADA)
+    shown = cli.ok("contact", "show", "ada", "--format", "jscontact")
+    assert '"address": "ada@x.example"' in shown
+    edited = shown.replace("ada@x.example", "new@x.example")
+    assert cli.ok("contact", "put", stdin=edited.encode()) == "ada\n"
+    assert cli.json("contact", "show", "ada")["emails"] == [{"address": "new@x.example"}]
+    result = cli("contact", "put", stdin=b'[{"@type": "Event"}, ' + edited.encode() + b"]")
+    assert result.code == 3 and result.out == "ada\n" and "standard input, line 1" in result.err
+
+
 def test_where_a_value_is_can_be_asked(cli: Cli, home: Home) -> None:
     cli.ok("contact", "put", stdin=ADA)
     assert "only here" in cli.ok("contact", "show", "ada", "--where")

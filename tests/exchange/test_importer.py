@@ -319,7 +319,9 @@ class TestBadInput:
             (b"PK\x03\x04\x14\0", "ZIP archive"),
             (b"<!DOCTYPE html><html>", "web page"),
             (b"Name,Given Name\nAda,Ada\n", "CSV"),
-            (b'{"@type": "Card"}', "JSON"),
+            (b'{"@type": "Card"', "JSON"),
+            (b'[{"@type": "Card", "version": "1.0"} {', "breaks off in line 1"),
+            (b"[" * 100_000, "too deep"),
             (b"\0" * 5000, "something else"),
         ],
     )
@@ -328,6 +330,17 @@ class TestBadInput:
     ) -> None:
         with pytest.raises(UsageError, match=words):
             load(device, write(tmp_path / "a.vcf", content))
+
+    def test_a_bad_card_of_a_json_file_is_set_aside_with_its_line_and_the_others_go_on(
+        self, device: Engine, tmp_path: Path
+    ) -> None:
+        good = b'{"@type": "Card", "version": "1.0", "uid": "json", "name": {"full": "Jason"}}'
+        content = b"[\n" + good + b',\n{"@type": "Event", "uid": "bad"}\n]'
+        report = load(device, write(tmp_path / "a.json", content))
+        assert counts(report) == (1, 0, 0, 0, 1)
+        assert report.errors[0].remote_ref.endswith("a.json, line 3") and "Card" in report.errors[0].reason
+        again = load(device, write(tmp_path / "a.json", content))
+        assert counts(again) == (0, 0, 1, 0, 1)
 
     def test_a_missing_file_is_named_before_anything_is_read(self, device: Engine, tmp_path: Path) -> None:
         good = write(tmp_path / "a.vcf", ADA)
