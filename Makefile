@@ -26,7 +26,8 @@ check: $(VENV)/dev.stamp ## Format, lint and types only
 test-servers: prepare-servers ## The server tests on all that can be had: Radicale, Xandikos, Cyrus, sabre/dav
 	$(BIN)/python -m tests.debian_servers
 	$(BIN)/python -m pytest -m "servers or not servers" --numprocesses auto --dist loadfile \
-		tests/connectors tests/e2e/test_two_devices.py tests/e2e/test_groups.py tests/e2e/test_servers.py
+		tests/connectors tests/e2e/test_two_devices.py tests/e2e/test_groups.py tests/e2e/test_servers.py \
+		tests/e2e/test_real_cards.py
 
 simulate: $(VENV)/dev.stamp ## Run random worlds on all cores: make simulate WORLDS=100000; goes on where it was stopped
 	$(BIN)/python -m tests.simulation --worlds $(or $(WORLDS),20000)

@@ -13,7 +13,7 @@ from contactsync.connectors.carddav.connector import CardDavConnector
 from contactsync.errors import BookGone, PayloadRejected, ProtocolError, RemoteError, TransientError
 from contactsync.testing.suite import ConnectorSuite, Rig
 from contactsync.vcard.codec import VCardCodec
-from tests.proxy import Proxy, Reply, proxy
+from tests.proxy import Proxy, Reply, Rule, proxy
 from tests.servers import Server
 
 _names = count(1)
@@ -259,6 +259,32 @@ class DavSuite(ConnectorSuite):
         assert isinstance(outcome, Refused)
         assert isinstance(outcome.error, TransientError)
         assert front.counts["PUT"] < 10
+
+    def test_a_server_that_fails_on_one_card_takes_the_others(self, front: Proxy) -> None:
+        """500 whenever it is sent, while all else works: that card is refused, and not in doubt."""
+        rig = self.make(front.url)
+        old = self.put_other(rig, "old")
+        etag = rig.read(old).etag
+        front.rules.append(
+            Rule(lambda seen: seen.method == "PUT" and b"Cursed" in seen.body, before=lambda _: Reply(500))
+        )
+        cursed, fine = self.card("Cursed", "cursed"), self.card("Fine", "fine")
+        outcomes = rig.write(
+            Create(1, "cursed", "cursed", cursed),
+            Create(2, "fine", "fine", fine),
+            Update(3, old, etag, self.card("Cursed", "old")),
+        )
+        for key in (1, 3):
+            outcome = outcomes[key]
+            assert isinstance(outcome, Refused) and isinstance(outcome.error, PayloadRejected), outcome
+            assert "fails on this card" in outcome.error.message
+        assert isinstance(outcomes[2], Stored)
+
+    def test_a_server_that_fails_on_everything_is_not_believed_to_refuse_a_card(self, front: Proxy) -> None:
+        rig = self.make(front.url)
+        front.fail(500, "PUT", "PROPFIND", times=100)
+        outcome = rig.write(Create(1, "any", "any", self.card("Any", "any")))[1]
+        assert isinstance(outcome, Unknown)
 
     def test_a_listing_survives_a_broken_connection(self, front: Proxy) -> None:
         rig = self.make(front.url)

@@ -155,6 +155,14 @@ QUIRKS = (
         "test_a_card_that_the_server_will_not_show_does_not_stop_the_others",
     ),
     Quirk(
+        "Xandikos",
+        "answers 500 to a card that it cannot take, as if the trouble were its own",
+        "try again, look that nothing was done, and set this card aside; the others go on",
+        "test_a_server_that_fails_on_one_card_takes_the_others",
+        "fails-on-a-card",
+        "Such a card stays on this device until it is edited; `contactsync status` counts it.",
+    ),
+    Quirk(
         "all but Radicale",
         "take a second card of one UID",
         "keep both, and show the second as a duplicate",

@@ -43,7 +43,7 @@ from contactsync.errors import (
 _TYPE = {"Content-Type": "text/vcard; charset=utf-8"}
 _NOT_DONE = frozenset({423, 429, 503})
 _TRIES = 5
-_TRIES_500 = 2
+_TRIES_500 = 4
 _ETAG_ONLY = dav.propfind(dav.ETAG)
 
 
@@ -73,7 +73,7 @@ class Writer:
     def _send(self, book: str, step: Step) -> tuple[Answer, bool]:
         """The answer, and whether the server pushed back. 423, 429 and 503 say that nothing was
         done, and 500 is Xandikos' way to say so under parallel writes: each step is conditional,
-        so that a second try cannot do it twice."""
+        so that another try cannot do it twice."""
         method, href, body, headers = _request(book, step)
         pushed_back = False
         for attempt in range(_TRIES):
@@ -100,6 +100,10 @@ class Writer:
                 self._transport.saw("no-etag")
             return Stored(step.key, self._stored_at(href, answer), answer.etag)
         error = classify(answer.status, answer.headers, answer.body, href)
+        if answer.status == 500 and not isinstance(step, Delete) and self._is_untouched(step, href):
+            self._transport.saw("fails-on-a-card")
+            reason = "The server fails on this card whenever it is sent (500), and on nothing else."
+            return Refused(step.key, PayloadRejected(reason, status=500, href=href))
         if isinstance(error, TransientError) and answer.status not in _NOT_DONE:
             return Unknown(step.key, error)
         if type(error) is PreconditionFailed and answer.status == 412:
@@ -123,6 +127,11 @@ class Writer:
         if type(error) is PermissionDenied:
             return not self._etag(book)[0]
         return error.status in (404, 409) and type(error) is not AlreadyExists
+
+    def _is_untouched(self, step: Create | Update, href: str) -> bool:
+        """The server is well and shows that the step was not done. Raises where it is not well."""
+        there, etag = self._etag(href)
+        return (there and etag == step.etag) if isinstance(step, Update) else not there
 
     def _explain(self, step: Step, href: str, error: PreconditionFailed) -> Outcome:
         """What a bare 412 means: Radicale says it of a card over 10 MB as well, and some servers of
