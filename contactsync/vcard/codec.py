@@ -7,8 +7,8 @@ from dataclasses import replace
 from contactsync.model.contact import Contact, Extra
 from contactsync.model.group import GroupCard
 from contactsync.vcard import values
+from contactsync.vcard.composing import compose
 from contactsync.vcard.groups import group_of, with_group
-from contactsync.vcard.layout import Style, render
 from contactsync.vcard.lines import Line
 from contactsync.vcard.projecting import project
 from contactsync.vcard.putting import put
@@ -30,7 +30,7 @@ class VCardCodec:
     def write(self, contact: Contact, original: bytes | None) -> bytes:
         """A new card, or ``original`` with only the lines changed that say something else now."""
         if original is None:
-            return put(contact, self._skeleton(contact), fresh=True)
+            return compose(contact, self.version)
         return put(contact, original)
 
     def project(self, contact: Contact) -> Contact:
@@ -52,16 +52,6 @@ class VCardCodec:
         from contactsync.vcard.glimpse import glimpse
 
         return glimpse(payload)
-
-    def _skeleton(self, contact: Contact) -> bytes:
-        """What every card must have (RFC 2426 section 3.1.1 and 3.1.2: FN and N, even empty)."""
-        lines = [("BEGIN", "VCARD"), ("VERSION", self.version)]
-        uid = values.one_line(contact.uid)
-        if uid:
-            lines.append(("UID", values.escape_plain(uid, self.version)))
-        lines += [("FN", ""), ("N", ";;;;"), ("END", "VCARD")]
-        style = Style()
-        return b"".join(render("", name, (), value, style) for name, value in lines)
 
 
 def convert(payload: bytes, to_version: str) -> bytes:

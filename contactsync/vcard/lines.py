@@ -81,7 +81,12 @@ class Line(NamedTuple):
     @property
     def transfer(self) -> str:
         """``quoted-printable``, ``base64`` or "": ENCODING, or the bare words of vCard 2.1."""
-        return _transfer(self.params) if self.params else ""
+        return transfer_of(self.params)
+
+
+def transfer_of(params: Params) -> str:
+    """``quoted-printable``, ``base64`` or "", as these parameters say."""
+    return _transfer(params) if params else ""
 
 
 @functools.lru_cache(maxsize=4096)

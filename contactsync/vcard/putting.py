@@ -5,23 +5,19 @@ from __future__ import annotations
 from contactsync.model.contact import Contact, Name
 from contactsync.vcard import values
 from contactsync.vcard.dialects import PHONETIC
-from contactsync.vcard.lines import Line, Params, param_value
+from contactsync.vcard.lines import Line, Params
+from contactsync.vcard.naming import derived_mark, name_lists, name_parts, reading_of, sorted_params
 from contactsync.vcard.projecting import CLEANERS, clean_groups, clean_moment, clean_name
-from contactsync.vcard.reading import DERIVED, NAME_PARTS, Card, derivable
+from contactsync.vcard.reading import DERIVED, Card, derivable
 from contactsync.vcard.shapes import escape_item
 from contactsync.vcard.writing import Editor
 
-Lists = dict[str, list[str]]
 
-
-def put(contact: Contact, payload: bytes, *, fresh: bool = False) -> bytes:
-    """``contact`` written into the card; its UID stays, REV follows ``contact.updated``.
-
-    A ``fresh`` card is a skeleton of ours that wants a display name in any case.
-    """
+def put(contact: Contact, payload: bytes) -> bytes:
+    """``contact`` written into the card; its UID stays, REV follows ``contact.updated``."""
     card = Card(payload)
-    editor = Editor(card, fresh)
-    editor.reserve(contact.extra)
+    editor = Editor(card)
+    editor.spell.reserve(contact.extra)
     _put_name(editor, contact)
     _put_kind(editor, contact)
     for field in CLEANERS:
@@ -46,7 +42,7 @@ def _put_kind(editor: Editor, contact: Contact) -> None:
 def _put_name(editor: Editor, contact: Contact) -> None:
     card = editor.card
     old, new = card.contact.name, clean_name(contact.name)
-    if contact == card.contact and not editor.fresh:
+    if contact == card.contact:
         return
     place = card.singles.get("FN", card.singles.get("VERSION", card.begin))
     if contact.name != old:
@@ -55,72 +51,32 @@ def _put_name(editor: Editor, contact: Contact) -> None:
     _put_full(editor, contact, old.full, new, place)
 
 
-def _lists(name: Name) -> Lists:
-    lists: Lists = {kind: [] for kind in NAME_PARTS}
-    for component in name.components:
-        lists[component.kind].append(component.value)
-    return lists
-
-
-def _sorted_params(editor: Editor, sort_as: tuple[str, ...]) -> Params:
-    index = editor.card.singles.get("N")
-    params = editor.card.lines[index].params if index is not None else ()
-    kept = tuple((key, value) for key, value in params if key.upper() != "SORT-AS")
-    text = ",".join(values.escape(item, "3.0") for item in sort_as)
-    return (*kept, ("SORT-AS", param_value(text))) if text else kept
-
-
-# Where a part of RFC 9554 is written again, for readers that know five parts only.
-_COPIES = {"surname": "surname2", "credential": "generation"}
-
-
 def _put_parts(editor: Editor, old: Name, new: Name, place: int) -> None:
     """N and what to sort by: a parameter of N in 4.0 or where it is one now, else SORT-STRING."""
     index = editor.card.singles.get("N")
     line = editor.card.lines[index] if index is not None else Line(b"", "", "N", (), "")
     params = line.params
     if old.sort_as != new.sort_as and (editor.version == "4.0" or line.param("SORT-AS")):
-        params = _sorted_params(editor, new.sort_as)
+        params = sorted_params(line.params, new.sort_as)
         if "SORT-STRING" in editor.card.singles and not new.sort_as:
             editor.single("SORT-STRING", "", place)
     elif old.sort_as != new.sort_as:
         value = ",".join(escape_item(item, editor.version) for item in new.sort_as)
         editor.single("SORT-STRING", value, place if index is None else index)
-    parts = _parts(line, _lists(old), _lists(new), editor.version)
+    parts = name_parts(line, name_lists(old), name_lists(new), editor.version)
     if index is not None and (params != line.params or parts):
         value = ";".join(parts) if parts else values.transfer_decoded(line.value, line)
-        editor.replace(index, editor.emit(line.group, line.name, params, value, line))
+        editor.replace(index, editor.spell.emit(line.group, line.name, params, value, line))
     elif index is None and (params or parts):
-        editor.insert(place, editor.emit("", "N", params, ";".join(parts or [""] * 5)))
-
-
-def _parts(line: Line, old: Lists, new: Lists, version: str) -> list[str]:
-    """N with the changed parts replaced (RFC 6350 section 6.2.2), the others as they are spelled."""
-    if old == new:
-        return []
-    raw = values.raw_parts_of(line)
-    needed = 7 if new["surname2"] or new["generation"] else 5
-    raw += [""] * (needed - len(raw))
-    for at, kind in enumerate(NAME_PARTS[: len(raw)]):
-        copy = _COPIES.get(kind, kind) if version != "2.1" else kind
-        if old[kind] != new[kind] or old[copy] != new[copy]:
-            raw[at] = _part(new[kind] + (new[copy] if copy != kind else []), version)
-    return raw
-
-
-def _part(items: list[str], version: str) -> str:
-    if version == "2.1":
-        return values.escape(" ".join(items), version)
-    return ",".join(values.escape(item, version) for item in items)
+        editor.insert(place, editor.spell.emit("", "N", params, ";".join(parts or [""] * 5)))
 
 
 def _put_readings(editor: Editor, old: Name, new: Name, place: int) -> None:
     for name, kind in PHONETIC.items():
-        before, after = ([(c.value, c.phonetic) for c in n.components if c.kind == kind] for n in (old, new))
-        if [reading for _, reading in before] == [reading for _, reading in after]:
+        before, after = ([c.phonetic for c in n.components if c.kind == kind] for n in (old, new))
+        if before == after:
             continue
-        items = [values.escape(reading, editor.version) for _, reading in after]
-        value = ",".join(items) if any(items) else ""
+        value = reading_of(new, kind, editor.version)
         editor.single(name, value, editor.card.singles.get("N", place))
 
 
@@ -136,16 +92,15 @@ def _put_full(editor: Editor, contact: Contact, old: str, new: Name, place: int)
         return
     choices = derivable(new.components, contact)
     shown = values.tidy(values.text_of(line, card.version)) if line else ""
-    if line is None or (not old and not editor.fresh and (not shown or shown in choices)):
+    if line is None or (not old and (not shown or shown in choices)):
         return
-    mark = ("DERIVED" if card.version == "4.0" else "X-DERIVED", "TRUE")
-    params = (*(p for p in line.params if p[0].upper() not in DERIVED), mark)
+    params = (*(p for p in line.params if p[0].upper() not in DERIVED), derived_mark(card.version))
     _set_fn(editor, line, choices[0], params, place)
 
 
 def _set_fn(editor: Editor, line: Line | None, text: str, params: Params, place: int) -> None:
     group, name = (line.group, line.name) if line else ("", "FN")
-    data = editor.emit(group, name, params, values.escape(text, editor.version), line)
+    data = editor.spell.emit(group, name, params, values.escape(text, editor.version), line)
     if line is None:
         editor.insert(place, data)
     else:

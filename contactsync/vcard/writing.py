@@ -6,15 +6,14 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from contactsync.model.contact import Extra
 from contactsync.vcard import values
-from contactsync.vcard.dialects import Row, rows_for_new
-from contactsync.vcard.layout import render, soft_wrap, style_of, tail_of
-from contactsync.vcard.lines import Line, Params, from_utf8, param_value, plain_param
+from contactsync.vcard.layout import style_of, tail_of
+from contactsync.vcard.lines import Line, Params, from_utf8
 from contactsync.vcard.pairing import pair
 from contactsync.vcard.projecting import clean_entries
 from contactsync.vcard.reading import Card, Slot
-from contactsync.vcard.shapes import SHAPES, Draft, Side, escape_item, label_of
+from contactsync.vcard.shapes import SHAPES, Draft, escape_item
+from contactsync.vcard.spelling import Speller, edit_params, marks
 
 _HELPER_NAMES = {"X-ABLABEL": "X-ABLabel", "X-ABADR": "X-ABADR", "LABEL": "LABEL"}
 
@@ -22,15 +21,13 @@ _HELPER_NAMES = {"X-ABLABEL": "X-ABLabel", "X-ABADR": "X-ABADR", "LABEL": "LABEL
 class Editor:
     """Edits of one card: lines replaced, taken out or put in; all others go back as they came."""
 
-    def __init__(self, card: Card, fresh: bool) -> None:
+    def __init__(self, card: Card) -> None:
         self.card = card
-        self.fresh = fresh
         self.version = card.version
-        self.style = style_of(card.lines)
+        groups = {line.group.lower() for line in card.lines if line.group}
+        self.spell = Speller(card.version, style_of(card.lines), groups)
         self._replaced: dict[int, bytes] = {}
         self._after: dict[int, list[bytes]] = {}
-        self._groups = {line.group.lower() for line in card.lines if line.group}
-        self._moved_groups: dict[str, str] = {}
         self._left: dict[int, int] = dict(card.shared)
 
     def result(self) -> bytes:
@@ -44,53 +41,11 @@ class Editor:
 
     # -- lines -------------------------------------------------------------------------------------
 
-    def emit(self, group: str, name: str, params: Params, value: str, line: Line | None = None) -> bytes:
-        """A line for an escaped value; vCard 2.1 gets quoted-printable where it needs it."""
-        model = line or Line(b"", group, name, params, value)
-        quoted = Line(b"", group, name, params, value).transfer == "quoted-printable"
-        if quoted or (("\n" in value or not value.isascii()) and self.version == "2.1"):
-            return self._emit_quoted(group, name, params, value)
-        charset = model.charset
-        if not value.isascii() and any(key.upper() == "CHARSET" for key, _ in params):
-            params, charset = _with_param(params, "CHARSET", "UTF-8"), "utf-8"
-        return self._raw(group, name, params, value, charset) + tail_of(model.source)
-
-    def _emit_quoted(self, group: str, name: str, params: Params, value: str) -> bytes:
-        if Line(b"", group, name, params, value).transfer != "quoted-printable":
-            params = (*params, ("ENCODING", "QUOTED-PRINTABLE"))
-        if not value.isascii():
-            params = _with_param(params, "CHARSET", "UTF-8")
-        return self._raw(group, name, params, values.quoted_printable(value), "utf-8")
-
-    def _raw(self, group: str, name: str, params: Params, raw: str, charset: str) -> bytes:
-        """A line for a value that is encoded already, laid out as its encoding wants it."""
-        transfer = Line(b"", group, name, params, raw).transfer
-        if transfer == "quoted-printable":
-            head = render(group, name, params, "", self.style._replace(width=0, end=b"")).decode()
-            return soft_wrap(head.removesuffix(":"), raw, self.style)
-        if transfer == "base64":
-            style = self.style if self.style.width else self.style._replace(width=75)
-            data = render(group, name, params, raw, style, charset)
-            return data + style.end if self.version == "2.1" else data
-        style = self.style if self.version != "2.1" else self.style._replace(width=0)
-        return render(group, name, params, raw, style, charset)
-
     def replace(self, index: int, data: bytes) -> None:
         self._replaced[index] = data
 
     def insert(self, index: int, data: bytes) -> None:
         self._after.setdefault(index, []).append(data)
-
-    def fresh_group(self) -> str:
-        number = 1
-        while f"item{number}" in self._groups:
-            number += 1
-        self._groups.add(f"item{number}")
-        return f"item{number}"
-
-    def reserve(self, extras: tuple[Extra, ...]) -> None:
-        """Groups of lines that may still come are not given to others."""
-        self._groups |= {extra.group.lower() for extra in extras if extra.group}
 
     # -- entries -----------------------------------------------------------------------------------
 
@@ -115,7 +70,7 @@ class Editor:
         for index, members in lists.items():
             added += [(index, entry) for entry in self._change_list(index, members, after)]
         for place, group in groupby(added, key=itemgetter(0)):
-            self._add_all(field, clean_entries(field, map(itemgetter(1), group)), place)
+            self._add(field, clean_entries(field, map(itemgetter(1), group)), place)
 
     def _places(
         self, field: str, slots: list[Slot], partners: list[int | None], new: tuple[Any, ...]
@@ -158,12 +113,12 @@ class Editor:
         entry = entries[0]
         line = self.card.lines[slot.line]
         if field == "extra":
-            self.replace(slot.line, self._extra_line(entry, line.group))
+            self.replace(slot.line, self.spell.extra(entry, line.group))
             return []
         writer = SHAPES[field][1]
         old, new = (writer(state, slot.row, self.version, line) for state in (slot.entry, entry))
         params = edit_params(line.params, old, new, self.version)
-        if self._reads(field, slot.row, line.name, params, new) != entry:
+        if self.spell.reads(field, slot.row, line.name, params, new) != entry:
             self._remove(slot)
             return [entry]
         self._apply(slot, line, params, old, new)
@@ -180,7 +135,7 @@ class Editor:
         group = line.group
         alone = self.card.members.get(group.lower(), 0) == 1
         if shared or (missing and not alone):
-            group, missing = self.fresh_group(), list(new.helpers)
+            group, missing = self.spell.fresh_group(), list(new.helpers)
             for at in helpers.values():
                 self._release(at)
         else:
@@ -189,7 +144,7 @@ class Editor:
         if params != line.params or old.value != new.value or group != line.group:
             self.replace(slot.line, self._edited(line, group, params, old, new))
         for name in missing:
-            self.insert(slot.line, self._helper(group, name, new))
+            self.insert(slot.line, self.spell.helper(group, name, new))
 
     def _change_helper(self, at: int, name: str, old: Draft, new: Draft) -> None:
         if name not in new.helpers:
@@ -197,26 +152,18 @@ class Editor:
             return
         line = self.card.lines[at]
         params = edit_params(line.params, old, new, self.version) if name == "LABEL" else line.params
-        self.replace(at, self.emit(line.group, line.name, params, new.helpers[name], line))
+        self.replace(at, self.spell.emit(line.group, line.name, params, new.helpers[name], line))
 
     def _edited(self, line: Line, group: str, params: Params, old: Draft, new: Draft) -> bytes:
         """Where only parameters change, the value goes back as it is encoded now."""
         if old.value != new.value:
-            return self.emit(group, line.name, params, new.value, line)
-        return self._raw(group, line.name, params, line.value, line.charset) + tail_of(line.source)
+            return self.spell.emit(group, line.name, params, new.value, line)
+        return self.spell.raw(group, line.name, params, line.value, line.charset) + tail_of(line.source)
 
-    def _reads(self, field: str, row: Row, name: str, params: Params, draft: Draft) -> Any:
-        """What a reader sees in a draft."""
-        line = Line(b"", "", name, params, draft.value)
-        if line.transfer == "quoted-printable":
-            line = line._replace(value=values.quoted_printable(draft.value))
-        texts = {key: values.unescape(text, self.version) for key, text in draft.helpers.items()}
-        label, country = label_of(texts.get("X-ABLABEL", "")), texts.get("X-ABADR", "")
-        try:
-            entries = SHAPES[field][0](line, row, self.version, Side(label, country, texts.get("LABEL", "")))
-        except ValueError:
-            return None
-        return entries[0] if entries else None
+    def _add(self, field: str, entries: list[Any], place: int | None) -> None:
+        """New lines behind that ``place``, or at the end."""
+        for data in self.spell.lines(field, entries):
+            self.insert(self.card.end - 1 if place is None else place, data)
 
     def _change_list(self, index: int, members: list[Slot], after: dict[tuple[int, int], Any]) -> list[Any]:
         """Edit the elements of one NICKNAME line; marks hold for the line as a whole."""
@@ -228,7 +175,7 @@ class Editor:
             if entry == slot.entry:
                 continue
             cleaned = clean_entries("nicknames", [entry] if entry is not None else [])
-            keep = bool(cleaned) and _marks(cleaned[0]) == _marks(slot.entry)
+            keep = bool(cleaned) and marks(cleaned[0]) == marks(slot.entry)
             raw[slot.element] = escape_item(cleaned[0].name, self.version) if keep else None
             again += [] if keep else cleaned
         self._put_list(index, line, raw)
@@ -238,68 +185,8 @@ class Editor:
         value = ",".join(item for item in raw if item is not None)
         if value == values.transfer_decoded(line.value, line):
             return
-        self.replace(index, self.emit(line.group, line.name, line.params, value, line) if value else b"")
-
-    def _add_all(self, field: str, entries: list[Any], place: int | None) -> None:
-        at = 0
-        while at < len(entries):
-            run = 1
-            while field == "nicknames" and at + run < len(entries):
-                if _marks(entries[at + run]) != _marks(entries[at]):
-                    break
-                run += 1
-            self._add(field, entries[at : at + run], place)
-            at += run
-
-    def _add(self, field: str, entries: list[Any], place: int | None) -> None:
-        """A new line behind that ``place``; several entries only for a list property."""
-        entry = entries[0]
-        place = self.card.end - 1 if place is None else place
-        if field == "extra":
-            self.insert(place, self._extra_line(entry, self._extra_group(entry)))
-            return
-        row, draft = self._best(field, entry)
-        value = draft.value
-        if field == "nicknames":
-            value = ",".join(escape_item(item.name, self.version) for item in entries)
-        group = self.fresh_group() if draft.helpers else ""
-        params = edit_params((), Draft(""), draft, self.version)
-        self.insert(place, self.emit(group, row.name, params, value))
-        for name in draft.helpers:
-            self.insert(place, self._helper(group, name, draft))
-
-    def _best(self, field: str, entry: Any) -> tuple[Row, Draft]:
-        """The first way to write an entry that reads back as it is."""
-        rows = rows_for_new(field, "4.0" if self.version == "4.0" else "3.0")
-        kinds = [row for row in rows if not row.kind or row.kind == getattr(entry, "kind", row.kind)]
-        for row in kinds or rows:
-            draft = SHAPES[field][1](entry, row, self.version, None)
-            if len(kinds) == 1:
-                break
-            params = edit_params((), Draft(""), draft, self.version)
-            if self._reads(field, row, row.name, params, draft) == entry:
-                break
-        return row, draft
-
-    def _helper(self, group: str, name: str, draft: Draft) -> bytes:
-        params: Params = ()
-        if name == "LABEL":
-            params = edit_params((), Draft(""), Draft("", draft.words), self.version)
-        return self.emit(group, _HELPER_NAMES[name], params, draft.helpers[name])
-
-    def _extra_line(self, entry: Extra, group: str) -> bytes:
-        return self._raw(group, entry.name, entry.params, entry.value, "utf-8")
-
-    def _extra_group(self, entry: Extra) -> str:
-        """The group of a new raw line, another one where the card uses that name already."""
-        group = entry.group.lower()
-        if not group:
-            return ""
-        if group not in self._moved_groups:
-            taken = any(line.group.lower() == group for line in self.card.lines)
-            legal = group.replace("-", "").replace(".", "").isalnum() and group.isascii()
-            self._moved_groups[group] = self.fresh_group() if taken or not legal else entry.group
-        return self._moved_groups[group]
+        data = self.spell.emit(line.group, line.name, line.params, value, line) if value else b""
+        self.replace(index, data)
 
     # -- what a contact has once ---------------------------------------------------------------------
 
@@ -308,10 +195,10 @@ class Editor:
         index = self.card.singles.get(name)
         if index is None:
             if value:
-                self.insert(after, self.emit("", spelled or name, (), value))
+                self.insert(after, self.spell.emit("", spelled or name, (), value))
         elif value:
             line = self.card.lines[index]
-            self.replace(index, self.emit(line.group, line.name, line.params, value, line))
+            self.replace(index, self.spell.emit(line.group, line.name, line.params, value, line))
         else:
             self.replace(index, b"")
 
@@ -328,63 +215,8 @@ class Editor:
         fresh: list[str | None] = [escape_item(name, self.version) for name in added]
         if not kept and fresh:
             value = ",".join(filter(None, fresh))
-            self.insert(self.card.end - 1, self.emit("", "CATEGORIES", (), value))
+            self.insert(self.card.end - 1, self.spell.emit("", "CATEGORIES", (), value))
         for place, (index, parts) in enumerate(kept):
             rest = [part for part in parts if part is None or part.strip()]
             last = place == len(kept) - 1
             self._put_list(index, self.card.lines[index], [*rest, *fresh] if last and fresh else parts)
-
-
-def _marks(entry: Any) -> tuple[Any, ...]:
-    return (entry.contexts, entry.pref)
-
-
-def _with_param(params: Params, name: str, value: str) -> Params:
-    if any(key.upper() == name for key, _ in params):
-        return tuple((key, value if key.upper() == name else text) for key, text in params)
-    return (*params, (name, value))
-
-
-def edit_params(params: Params, old: Draft, new: Draft, version: str) -> Params:
-    """The parameters of a line with what differs between two drafts; all others stay as spelled."""
-    drop = {word.lower() for word in old.words if word not in new.words}
-    add = [word for word in new.words if word not in old.words]
-    gone = {name for name in {*old.params, *new.params} if old.params.get(name) != new.params.get(name)}
-    if old.pref != new.pref:
-        drop.add("pref")
-        gone.add("PREF")
-        add += ["pref"] if new.pref == 1 and version != "4.0" else []
-    kept: list[tuple[str, str]] = []
-    for key, value in params:
-        if key.upper() not in gone:
-            kept += _without_words(key, value, drop)
-    if add:
-        kept = _with_words(kept, add, version)
-    fresh = {name: text for name, text in new.params.items() if name in gone}
-    if old.pref != new.pref and new.pref is not None and (version == "4.0" or new.pref != 1):
-        fresh["PREF"] = str(new.pref)
-    return (*kept, *((name, param_value(text)) for name, text in fresh.items()))
-
-
-def _without_words(key: str, value: str, drop: set[str]) -> list[tuple[str, str]]:
-    if not key:
-        return [] if value.lower() in drop else [(key, value)]
-    if key.upper() != "TYPE" or not drop:
-        return [(key, value)]
-    words = plain_param(value).split(",")
-    rest = [word for word in words if word.strip().lower() not in drop]
-    if len(rest) == len(words):
-        return [(key, value)]
-    joined = ",".join(rest)
-    return [(key, f'"{joined}"' if value.startswith('"') else joined)] if rest else []
-
-
-def _with_words(params: list[tuple[str, str]], add: list[str], version: str) -> list[tuple[str, str]]:
-    """New TYPE words in the spelling of the line: bare in 2.1, upper case where the others are."""
-    types = [(key, value) for key, value in params if key.upper() == "TYPE"]
-    if version == "2.1" and not types:
-        return [*params, *(("", word.upper()) for word in add)]
-    upper = bool(types) and types[-1][1].isupper()
-    words = ",".join(word.upper() if upper else word for word in add)
-    at = params.index(types[-1]) + 1 if types else len(params)
-    return [*params[:at], (types[-1][0] if types else "TYPE", words), *params[at:]]
