@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from contactsync.model.contact import (
     Address,
@@ -40,15 +40,28 @@ from contactsync.vcard.shapes import (
     clean_media_type,
     clean_pref,
     clean_words,
+    joined_parts,
     label_of,
 )
 from contactsync.vcard.values import loose, one_line, tidy
+
+_Entry = TypeVar("_Entry")
 
 _KINDS = frozenset({"birth", "wedding", "death", "other"})
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
+def _with(entry: _Entry, **content: Any) -> _Entry:
+    """The entry with this content: nearly always itself, as nearly all is clean already."""
+    for name, value in content.items():
+        if getattr(entry, name) != value:
+            return replace(entry, **content)  # type: ignore[type-var]
+    return entry
+
+
 def clean_label(label: str) -> str:
+    if not label:
+        return ""
     text = label_of(tidy(label))
     while text != label:
         label, text = text, label_of(tidy(text))
@@ -69,7 +82,7 @@ def clean_name(name: Name) -> Name:
 
 def _nickname(entry: Nickname) -> Nickname | None:
     name = tidy(entry.name)
-    return replace(entry, name=name, **_marks(entry)) if name else None
+    return _with(entry, name=name, **_marks(entry)) if name else None
 
 
 def _marks(entry: Any) -> dict[str, Any]:
@@ -82,7 +95,7 @@ def _labelled(entry: Any) -> dict[str, Any]:
 
 def _email(entry: Email) -> Email | None:
     address = tidy(entry.address)
-    return replace(entry, address=address, **_labelled(entry)) if address else None
+    return _with(entry, address=address, **_labelled(entry)) if address else None
 
 
 def _phone(entry: Phone) -> Phone | None:
@@ -92,17 +105,21 @@ def _phone(entry: Phone) -> Phone | None:
     if "mobile" in entry.features:
         words = words - {"mobile"} | {"cell"}
     marks = {**_labelled(entry), "contexts": words - FEATURES, "features": words & FEATURES}
-    return replace(entry, number=number, **marks) if number else None
+    return _with(entry, number=number, **marks) if number else None
 
 
 def _address(entry: Address) -> Address | None:
-    parts = {kind: tidy(entry.part(kind)) for kind in ADDRESS_KINDS}
-    components = tuple(AddressComponent(kind, value) for kind, value in parts.items() if value)
+    parts = joined_parts(entry)
+    components = tuple(
+        AddressComponent(kind, value)
+        for kind in ADDRESS_KINDS
+        if kind in parts and (value := tidy(parts[kind]))
+    )
     full = loose(entry.full) if entry.full.strip() else ""
     if not components and not full.strip():
         return None
     country = clean_country(entry.country_code)
-    return replace(entry, components=components, full=full, country_code=country, **_labelled(entry))
+    return _with(entry, components=components, full=full, country_code=country, **_labelled(entry))
 
 
 def _organization(entry: Organization) -> Organization | None:
@@ -112,12 +129,12 @@ def _organization(entry: Organization) -> Organization | None:
     name, contexts = tidy(entry.name), clean_words(entry.contexts)
     if not name and not units:
         return None
-    return replace(entry, name=name, units=tuple(units), contexts=contexts, label=clean_label(entry.label))
+    return _with(entry, name=name, units=tuple(units), contexts=contexts, label=clean_label(entry.label))
 
 
 def _title(entry: Title) -> Title | None:
     name = tidy(entry.name)
-    return replace(entry, name=name, kind="role" if entry.kind == "role" else "title") if name else None
+    return _with(entry, name=name, kind="role" if entry.kind == "role" else "title") if name else None
 
 
 def _service(entry: OnlineService) -> OnlineService | None:
@@ -127,12 +144,12 @@ def _service(entry: OnlineService) -> OnlineService | None:
     scheme = _SCHEME.match(uri)
     service = service or (SCHEMES.get(scheme[0][:-1].lower(), "") if scheme else "")
     kind = "impp" if entry.kind == "impp" else "socialprofile"
-    return replace(entry, service=service, uri=uri, user=user, kind=kind, **_labelled(entry))
+    return _with(entry, service=service, uri=uri, user=user, kind=kind, **_labelled(entry))
 
 
 def _link(entry: Link) -> Link | None:
     uri = one_line(entry.uri)
-    return replace(entry, uri=uri, **_labelled(entry)) if uri else None
+    return _with(entry, uri=uri, **_labelled(entry)) if uri else None
 
 
 def _anniversary(entry: Anniversary) -> Anniversary | None:
@@ -142,24 +159,24 @@ def _anniversary(entry: Anniversary) -> Anniversary | None:
     kind = entry.kind if entry.kind in _KINDS else "other"
     if kind == "other" and label == "Anniversary":
         kind, label = "wedding", ""
-    return replace(entry, kind=kind, date=date, label=label)
+    return _with(entry, kind=kind, date=date, label=label)
 
 
 def _relation(entry: Relation) -> Relation | None:
     target = tidy(entry.target)
     relation, label = clean_words(entry.relation), clean_label(entry.label)
-    return replace(entry, target=target, relation=relation, label=label) if target else None
+    return _with(entry, target=target, relation=relation, label=label) if target else None
 
 
 def _note(entry: Note) -> Note | None:
     text = loose(entry.text)
-    return replace(entry, text=text) if text.strip() else None
+    return _with(entry, text=text) if text.strip() else None
 
 
 def _media(entry: Media) -> Media | None:
     kind = entry.kind if entry.kind in ("photo", "logo", "sound") else "photo"
     if entry.sha256:
-        return replace(entry, kind=kind, media_type=clean_media_type(entry.media_type), uri="")
+        return _with(entry, kind=kind, media_type=clean_media_type(entry.media_type), uri="")
     uri = one_line(entry.uri)
     if not _SCHEME.match(uri):
         return None
@@ -184,7 +201,7 @@ def _extra(entry: Extra) -> Extra | None:
         value = "".join(value.split())
     elif line.transfer == "quoted-printable":
         value = value.rstrip(" \t=")
-    return replace(entry, name=name, value=value, params=params)
+    return _with(entry, name=name, value=value, params=params)
 
 
 def _plain_name(text: str) -> str:

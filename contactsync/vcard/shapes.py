@@ -10,8 +10,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from contactsync.errors import CodecError
@@ -63,6 +64,7 @@ ADDRESS_KINDS = [
     "direction",
 ]
 
+_OLD_KINDS = frozenset(ADDRESS_KINDS[:7])
 _BUILT_IN = re.compile(r"_\$!<(.*)>!\$_\Z", re.DOTALL)
 _WORD = re.compile(r"[a-z0-9_/+.-]+\Z")
 _TEL_URI = re.compile(r"\+?[0-9().*#-]+(?:;[a-z0-9-]+=[^\s;,]*)*\Z", re.IGNORECASE)
@@ -71,10 +73,10 @@ _DATA_URI = re.compile(r"data:([^,;\\]*)((?:\\?;[^,;\\]*)*)\\?,", re.IGNORECASE)
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _MEDIA_FAMILY = {"photo": "image/", "logo": "image/", "sound": "audio/"}
 _OMIT_YEAR = "X-APPLE-OMIT-YEAR"
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """An entry as it would be written: modelled parameters only, ``value`` escaped but not encoded.
 
     ``words`` are TYPE values without pref; ``params`` the other modelled parameters by upper-case
@@ -84,8 +86,8 @@ class Draft:
     value: str
     words: tuple[str, ...] = ()
     pref: int | None = None
-    params: dict[str, str] = field(default_factory=dict)
-    helpers: dict[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = _NONE
+    helpers: Mapping[str, str] = _NONE
 
 
 class Side(NamedTuple):
@@ -131,17 +133,19 @@ def _marks(line: Line) -> tuple[frozenset[str], int | None]:
     return _marks_of(line.params) if line.params else _UNMARKED
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def _marks_of(params: Params) -> tuple[frozenset[str], int | None]:
     words, pref = _type_words(params)
     named = ("private" if word == "home" else word for word in words)
     return frozenset(word for word in named if word not in _NOT_CONTEXT and _WORD.match(word)), pref
 
 
+@functools.lru_cache(maxsize=1024)
 def _words(contexts: frozenset[str]) -> tuple[str, ...]:
     return tuple(sorted("home" if word == "private" else word for word in contexts))
 
 
+@functools.lru_cache(maxsize=1024)
 def clean_words(words: frozenset[str]) -> frozenset[str]:
     """Contexts that a TYPE parameter can hold: words of RFC 6350 section 5.6."""
     lowered = (tidy(word).lower() for word in words)
@@ -234,6 +238,14 @@ def _read_address(line: Line, row: Row, version: str, side: Side) -> Entries:
     return [Address(components, full, country, contexts, side.label, pref, side.ref)]
 
 
+def joined_parts(entry: Address) -> dict[str, str]:
+    """The text of each kind of component that is there; as `Address.part`, for all at once."""
+    parts: dict[str, str] = {}
+    for c in entry.components:
+        parts[c.kind] = f"{parts[c.kind]}, {c.value}" if c.kind in parts else c.value
+    return parts
+
+
 def clean_country(text: str) -> str:
     """An ISO 3166-1 code in upper case, or "": Apple writes addresses there now and then."""
     code = text.strip()
@@ -245,8 +257,9 @@ def _write_address(entry: Address, row: Row, version: str, line: Line | None) ->
     helpers = _label(entry.label, row, version)
     if row.kind == "label":
         return Draft(escape(entry.full, version), words, pref, {}, helpers)
-    count = 7 if all(c.kind in ADDRESS_KINDS[:7] for c in entry.components) else len(ADDRESS_KINDS)
-    value = ";".join(escape(entry.part(kind), version) for kind in ADDRESS_KINDS[:count])
+    parts = joined_parts(entry)
+    kinds = ADDRESS_KINDS[:7] if _OLD_KINDS.issuperset(parts) else ADDRESS_KINDS
+    value = ";".join([escape(parts[kind], version) if kind in parts else "" for kind in kinds])
     params: dict[str, str] = {}
     modern = version == "4.0"
     if entry.full and (modern or (line is not None and line.param("LABEL"))):

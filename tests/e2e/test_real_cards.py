@@ -16,7 +16,7 @@ from tests.servers import Server
 from tests.unit.test_vcard_codec import alike
 
 SERVERS = each_server()
-KEEPS_BYTES = ("xandikos", "xandikos_tls", "sabre18")
+KEEPS_BYTES = ("xandikos", "xandikos_tls")
 
 
 @pytest.fixture(params=SERVERS)
