@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import fields, replace
 from datetime import UTC
 from typing import Any
@@ -25,7 +24,7 @@ from contactsync.jscontact.shapes import (
     write_relations,
 )
 from contactsync.jscontact.vcardprops import contact_of, props_of
-from contactsync.model.contact import Contact, Extra, Name
+from contactsync.model.contact import Contact, Extra, Name, Relation
 from contactsync.vcard.lines import param_value, plain_param
 from contactsync.vcard.values import escape, parse_stamp, unescape
 
@@ -55,11 +54,9 @@ def to_card(contact: Contact) -> Json:
         if objects:
             card[shape.key] = objects
         rest[field] = left
-    relations = write_relations(contact.related_to)
-    shown = _relations(relations)
-    if relations:
+    if relations := write_relations(contact.related_to):
         card["relatedTo"] = relations
-    rest["related_to"] = tuple(entry for entry in contact.related_to if entry not in shown)
+    rest["related_to"] = tuple(_not_among(contact.related_to, relations))
     if contact.groups:
         card["keywords"] = dict.fromkeys(sorted(contact.groups), True)
     rest["extra"] = tuple(_without_a_place(card, contact.extra))
@@ -91,12 +88,14 @@ def _read(shape: Shape, content: Any) -> Any:
         return None
 
 
-def _relations(content: Any) -> list[Any]:
-    found = []
-    for target, relation in content.items():
-        with suppress(*_NOT_ITS_KIND):
-            found.append(read_relation(target, relation))
-    return found
+def _not_among(entries: Iterable[Relation], relations: dict[str, Json]) -> Iterator[Relation]:
+    """Relations that would not read back: of several to one target, all but the first."""
+    shown = [read_relation(target, content) for target, content in relations.items() if target]
+    for entry in entries:
+        if entry in shown:
+            shown.remove(entry)
+        else:
+            yield entry
 
 
 def _without_a_place(card: Json, extras: Iterable[Extra]) -> Iterator[Extra]:
