@@ -229,6 +229,14 @@ def test_a_mail_domain_tells_its_provider(domain: str, name: str) -> None:
     assert preset is not None and preset.name == name
 
 
+def test_a_login_that_a_known_provider_refuses_comes_with_what_to_do_there() -> None:
+    transport = Transport(replace(account("https://contacts.icloud.com/"), username="ada@icloud.com"))
+    with closing(transport):
+        error = transport._refused(Answer(401, {}, b"", "https://p12-contacts.icloud.com/1/"))
+    assert error.message == "p12-contacts.icloud.com refuses the login of ada@icloud.com."
+    assert error.hint.startswith("iCloud: Make an app password") and "account.apple.com" in error.hint
+
+
 @pytest.mark.parametrize("domain", ["gmx.evil.test", "notgmx.de", "icloud.com.evil.test", "example.test"])
 def test_a_domain_that_only_looks_alike_is_none_of_them(domain: str) -> None:
     assert preset_for(domain) is None and other_type(domain) is None

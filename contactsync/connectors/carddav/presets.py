@@ -7,6 +7,7 @@ here is found by its SRV records or its well-known path (RFC 6764) like any othe
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 APP_PASSWORD = "Make an app password for contactsync, and give that instead of your own password."
@@ -165,7 +166,16 @@ def other_type(domain: str) -> tuple[str, str] | None:
 
 def trusted_hosts(host: str) -> tuple[str, ...]:
     """Domains to whose hosts a login at ``host`` may also go."""
-    return next((p.hosts for p in PRESETS if any(is_below(host, domain) for domain in p.hosts)), ())
+    return next((preset.hosts for preset in _at(host)), ())
+
+
+def advice_at(host: str) -> str:
+    """What a person has to do whose login a known provider refuses at ``host``."""
+    return next((f"{preset.name}: {preset.advice}" for preset in _at(host) if preset.advice), "")
+
+
+def _at(host: str) -> Iterator[Preset]:
+    return (p for p in PRESETS if any(is_below(host, domain) for domain in p.hosts))
 
 
 def is_below(host: str, domain: str) -> bool:

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from contactsync.connectors import dav
 from contactsync.connectors.base import AccountSettings, Traffic
-from contactsync.connectors.carddav.presets import is_below, trusted_hosts
+from contactsync.connectors.carddav.presets import advice_at, is_below, trusted_hosts
 from contactsync.connectors.http import (
     TIMEOUT,
     Answer,
@@ -115,6 +115,7 @@ class Transport:
         parts, user = urlsplit(answer.url), self._settings.username
         error = classify(401, answer.headers, b"", parts.path)
         error.message = f"{parts.netloc} refuses the login{f' of {user}' if user else ''}."
+        error.hint = advice_at(parts.hostname or "") or error.hint
         return error
 
     def _send(
