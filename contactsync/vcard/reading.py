@@ -30,6 +30,7 @@ LABELLED = frozenset(
     )
 )
 DERIVED = ("DERIVED", "X-DERIVED")
+_COPIED = (("surname2", "surname"), ("generation", "credential"))
 _NAME_LINES = frozenset({"N", "FN", "SORT-STRING", *PHONETIC})
 _HELPERS = ("X-ABLABEL", "X-ABADR")
 _SAY_MORE = frozenset({*_HELPERS, "LABEL"})
@@ -82,11 +83,13 @@ class Card:
         return begins[0], ends[0]
 
     def _marks(self, name: str) -> list[int]:
-        return [
-            at
-            for at, found in enumerate(self.names)
-            if found == name and self.lines[at].value.strip().upper() == "VCARD"
-        ]
+        found: list[int] = []
+        at = -1
+        for _ in range(self.names.count(name)):
+            at = self.names.index(name, at + 1)
+            if self.lines[at].value.strip().upper() == "VCARD":
+                found.append(at)
+        return found
 
     def _version(self) -> str:
         if "VERSION" not in self.names:
@@ -170,7 +173,7 @@ class Card:
         line = self.lines[index]
         helpers: dict[str, int] = {}
         side = _ALONE
-        if line.group or index in labels:
+        if line.group or labels:
             helpers = self._helpers_of(index, row, groups, labels)
         if helpers or line.group or line.params:
             side = self._side(line, helpers)
@@ -180,11 +183,11 @@ class Card:
             return False
         if line.group and entries:
             self.members[line.group.lower()] += 1
-        several = row.field == "nicknames"
         slots = self.slots[row.field]
-        for element, entry in enumerate(entries):
-            if entry is not None:
-                slots.append(Slot(entry, index, element if several else -1, row))
+        if row.field != "nicknames":
+            slots += [Slot(entry, index, -1, row) for entry in entries]
+        else:
+            slots += [Slot(e, index, at, row) for at, e in enumerate(entries) if e is not None]
         if helpers:
             self.helpers[index] = helpers
             for helper in helpers.values():
@@ -268,9 +271,12 @@ class Card:
             if name in self.singles
         }
         components = tuple(
-            NameComponent(kind, value, phonetics[kind][at] if kind in phonetics else "")
-            for kind in NAME_ORDER
-            for at, value in enumerate(lists.get(kind, ()))
+            [
+                NameComponent(kind, value, phonetics[kind][at] if kind in phonetics else "")
+                for kind in NAME_ORDER
+                if kind in lists
+                for at, value in enumerate(lists[kind])
+            ]
         )
         return Name(components, self._full(components, others), self._sort_as(index))
 
@@ -278,11 +284,13 @@ class Card:
         """The lists of N without the copies that RFC 9554 writers put into the older parts."""
         lists: dict[str, list[str]] = {}
         for kind, raw in zip(NAME_PARTS, values.raw_parts_of(line), strict=False):
+            if not raw:
+                continue
             items = [raw] if self.version == "2.1" else values.split_raw(raw, ",")
             lists[kind] = [text for item in items if (text := tidy(values.unescape(item, self.version)))]
-        for new, old in (("surname2", "surname"), ("generation", "credential")):
+        for new, old in _COPIED if len(lists) > 2 else ():
             for value in lists.get(new, ()):
-                if value in lists[old]:
+                if value in lists.get(old, ()):
                     lists[old].reverse()
                     lists[old].remove(value)
                     lists[old].reverse()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterable, Iterator
-from itertools import groupby
 from typing import Any
 
 from contactsync.model.contact import Extra
@@ -27,6 +27,7 @@ class Speller:
         self._groups = groups
         self._there = frozenset(groups)
         self._moved: dict[str, str] = {}
+        self._numbers = itertools.count(1)
 
     # -- lines -------------------------------------------------------------------------------------
 
@@ -62,11 +63,9 @@ class Speller:
         return render(group, name, params, raw, style, charset)
 
     def fresh_group(self) -> str:
-        number = 1
-        while f"item{number}" in self._groups:
-            number += 1
-        self._groups.add(f"item{number}")
-        return f"item{number}"
+        name = next(f"item{number}" for number in self._numbers if f"item{number}" not in self._groups)
+        self._groups.add(name)
+        return name
 
     def reserve(self, extras: Iterable[Extra]) -> None:
         """Groups of lines that may still come are not given to others."""
@@ -80,7 +79,7 @@ class Speller:
             for entry in entries:
                 yield self.extra(entry, self._extra_group(entry))
         elif field == "nicknames":
-            for _, alike in groupby(entries, key=marks):
+            for _, alike in itertools.groupby(entries, key=marks):
                 first, *rest = alike
                 names = [escape_item(entry.name, self.version) for entry in (first, *rest)]
                 yield from self._entry(field, first, ",".join(names))
@@ -104,7 +103,8 @@ class Speller:
 
     def _best(self, field: str, entry: Any) -> tuple[Row, Draft]:
         """The first way to write an entry that reads back as it is."""
-        rows = _rows(field, "4.0" if self.version == "4.0" else "3.0", getattr(entry, "kind", ""))
+        kind, service = getattr(entry, "kind", ""), getattr(entry, "service", "")
+        rows = _rows(field, "4.0" if self.version == "4.0" else "3.0", kind, service)
         for row in rows:
             draft = SHAPES[field][1](entry, row, self.version, None)
             if len(rows) == 1:
@@ -148,8 +148,9 @@ class Speller:
 
 
 @functools.lru_cache(maxsize=256)
-def _rows(field: str, version: str, kind: str) -> tuple[Row, ...]:
-    rows = rows_for_new(field, version)
+def _rows(field: str, version: str, kind: str, service: str) -> tuple[Row, ...]:
+    """Those of the entry's kind; a row that is for another service would not read back."""
+    rows = [row for row in rows_for_new(field, version) if row.service in ("", service)]
     return tuple(row for row in rows if not row.kind or not kind or row.kind == kind) or tuple(rows)
 
 
