@@ -288,7 +288,7 @@ class Card:
                 continue
             items = [raw] if self.version == "2.1" else values.split_raw(raw, ",")
             lists[kind] = [text for item in items if (text := tidy(values.unescape(item, self.version)))]
-        for new, old in _COPIED if len(lists) > 2 else ():
+        for new, old in _COPIED:
             for value in lists.get(new, ()):
                 if value in lists.get(old, ()):
                     lists[old].reverse()
