@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from contactsync.errors import CodecError
-from contactsync.model.contact import Contact, Extra, Name, NameComponent
+from contactsync.model.contact import NO_WORDS, Contact, Extra, Name, NameComponent
 from contactsync.vcard import values
 from contactsync.vcard.dialects import KIND_NAMES, NO_CONTENT, PHONETIC, ROWS, Row
 from contactsync.vcard.lines import Line, parse_lines, to_utf8
-from contactsync.vcard.shapes import SHAPES, Side, label_of, type_words
+from contactsync.vcard.shapes import SHAPES, Side, label_of, prop_id, type_words
 from contactsync.vcard.values import tidy
 
 # The parts of N in their order (RFC 6350 section 6.2.2, RFC 9554 section 2.2), and the order of people.
@@ -30,6 +30,7 @@ LABELLED = frozenset(
     )
 )
 DERIVED = ("DERIVED", "X-DERIVED")
+_READINGS = frozenset(PHONETIC)
 _COPIED = (("surname2", "surname"), ("generation", "credential"))
 _NAME_LINES = frozenset({"N", "FN", "SORT-STRING", *PHONETIC})
 _HELPERS = ("X-ABLABEL", "X-ABADR")
@@ -175,19 +176,21 @@ class Card:
         side = _ALONE
         if line.group or labels:
             helpers = self._helpers_of(index, row, groups, labels)
-        if helpers or line.group or line.params:
             side = self._side(line, helpers)
+        elif line.params and (ref := prop_id(line.params)):
+            side = Side(ref=ref)
         try:
             entries = _READERS[row.field](line, row, self.version, side)
         except (ValueError, UnicodeError):
             return False
-        if line.group and entries:
-            self.members[line.group.lower()] += 1
         slots = self.slots[row.field]
         if row.field != "nicknames":
-            slots += [Slot(entry, index, -1, row) for entry in entries]
+            for entry in entries:
+                slots.append(Slot(entry, index, -1, row))
         else:
             slots += [Slot(e, index, at, row) for at, e in enumerate(entries) if e is not None]
+        if line.group and entries:
+            self.members[line.group.lower()] += 1
         if helpers:
             self.helpers[index] = helpers
             for helper in helpers.values():
@@ -210,15 +213,15 @@ class Card:
         return found
 
     def _side(self, line: Line, helpers: dict[str, int]) -> Side:
-        ref = line.param("PROP-ID") if line.params else ""
+        ref = prop_id(line.params) or line.group
         if not helpers:
-            return Side(ref=ref or line.group)
+            return Side(ref=ref)
         texts = {name: values.text_of(self.lines[at], self.version) for name, at in helpers.items()}
         return Side(
             label_of(texts.get("X-ABLABEL", "")),
             texts.get("X-ABADR", ""),
             values.loose(texts.get("LABEL", "")),
-            ref or line.group,
+            ref,
         )
 
     def _orphans(self) -> list[int]:
@@ -227,14 +230,14 @@ class Card:
 
     def _lone_readings(self) -> list[int]:
         """Readings of a name part that is not there; they stay lines of their own."""
-        found = [name for name in PHONETIC if name in self.singles]
-        if not found:
+        if _READINGS.isdisjoint(self.singles):
             return []
+        found = [name for name in PHONETIC if name in self.singles]
         lists = self._name_lists(self.lines[self.singles["N"]]) if "N" in self.singles else {}
         return [self.singles.pop(name) for name in found if not lists.get(PHONETIC[name])]
 
     def _build(self, opaque: list[int]) -> Contact:
-        for index in sorted({*opaque, *self._lone_readings()}):
+        for index in sorted([*opaque, *self._lone_readings()]):
             self.slots["extra"].append(Slot(extra_of(self.lines[index]), index, -1, _NO_ROW))
         lists: dict[str, Any] = {
             field: tuple([slot.entry for slot in slots]) for field, slots in self.slots.items()
@@ -243,7 +246,9 @@ class Card:
             uid=self._uid(),
             kind=self._single_text("KIND").lower(),
             name=self._name(lists),
-            groups=frozenset(name for _, names in self.categories for name in names if name),
+            groups=frozenset([name for _, names in self.categories for name in names if name])
+            if self.categories
+            else NO_WORDS,
             updated=self._updated(),
             **lists,
         )
@@ -265,11 +270,13 @@ class Card:
     def _name(self, others: dict[str, Any]) -> Name:
         index = self.singles.get("N")
         lists = self._name_lists(self.lines[index]) if index is not None else {}
-        phonetics = {
-            kind: self._readings(name, len(lists.get(kind, ())))
-            for name, kind in PHONETIC.items()
-            if name in self.singles
-        }
+        phonetics: dict[str, list[str]] = {}
+        if not _READINGS.isdisjoint(self.singles):
+            phonetics = {
+                kind: self._readings(name, len(lists.get(kind, ())))
+                for name, kind in PHONETIC.items()
+                if name in self.singles
+            }
         components = tuple(
             [
                 NameComponent(kind, value, phonetics[kind][at] if kind in phonetics else "")
@@ -316,7 +323,9 @@ class Card:
 
     def _sort_as(self, index: int | None) -> tuple[str, ...]:
         text = self.lines[index].param("SORT-AS") if index is not None and self.lines[index].params else ""
-        if not text and "SORT-STRING" in self.singles:
+        if not text and "SORT-STRING" not in self.singles:
+            return ()
+        if not text:
             line = self.lines[self.singles["SORT-STRING"]]
             items = values.list_of(line, self.version)
         else:

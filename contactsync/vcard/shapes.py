@@ -124,17 +124,18 @@ def _type_words(params: Params) -> tuple[list[str], int | None]:
     return words, pref
 
 
-_UNMARKED: tuple[frozenset[str], int | None] = (frozenset(), None)
 _NOT_CONTEXT = frozenset({"", "pref", "internet", "quoted-printable", "base64", "8bit", "7bit"})
 
 
-def _marks(line: Line) -> tuple[frozenset[str], int | None]:
-    """Contexts and preference of a line."""
-    return _marks_of(line.params) if line.params else _UNMARKED
+@functools.lru_cache(maxsize=1024)
+def prop_id(params: Params) -> str:
+    """The remote's own name for an entry (RFC 9554), or ""."""
+    return next((plain_param(value) for key, value in params if key.upper() == "PROP-ID"), "")
 
 
 @functools.lru_cache(maxsize=1024)
-def _marks_of(params: Params) -> tuple[frozenset[str], int | None]:
+def _marks(params: Params) -> tuple[frozenset[str], int | None]:
+    """Contexts and preference of a line."""
     words, pref = _type_words(params)
     named = ("private" if word == "home" else word for word in words)
     return frozenset(word for word in named if word not in _NOT_CONTEXT and _WORD.match(word)), pref
@@ -172,7 +173,7 @@ def _label(label: str, row: Row, version: str) -> dict[str, str]:
 
 
 def _read_nickname(line: Line, row: Row, version: str, side: Side) -> Entries:
-    contexts, pref = _marks(line)
+    contexts, pref = _marks(line.params)
     names = (tidy(text) for text in values.list_of(line, version))
     return [Nickname(name, contexts, pref, side.ref) if name else None for name in names]
 
@@ -187,7 +188,7 @@ def escape_item(text: str, version: str) -> str:
 
 
 def _read_email(line: Line, row: Row, version: str, side: Side) -> Entries:
-    contexts, pref = _marks(line)
+    contexts, pref = _marks(line.params)
     address = tidy(text_of(line, version))
     return [Email(address, contexts, side.label, pref, side.ref)] if address else []
 
@@ -198,7 +199,7 @@ def _write_email(entry: Email, row: Row, version: str, line: Line | None) -> Dra
 
 
 def _read_phone(line: Line, row: Row, version: str, side: Side) -> Entries:
-    words, pref = _marks(line)
+    words, pref = _marks(line.params)
     number = bare_number(text_of(line, version))
     features = words & FEATURES
     return [Phone(number, words - features, features, side.label, pref, side.ref)] if number else []
@@ -222,7 +223,7 @@ def _write_phone(entry: Phone, row: Row, version: str, line: Line | None) -> Dra
 
 
 def _read_address(line: Line, row: Row, version: str, side: Side) -> Entries:
-    contexts, pref = _marks(line)
+    contexts, pref = _marks(line.params)
     if row.kind == "label":
         full = loose(text_of(line, version))
         return [Address((), full, "", contexts, side.label, pref, side.ref)] if full.strip() else []
@@ -274,7 +275,7 @@ def _write_address(entry: Address, row: Row, version: str, line: Line | None) ->
 
 
 def _read_organization(line: Line, row: Row, version: str, side: Side) -> Entries:
-    contexts, _ = _marks(line)
+    contexts, _ = _marks(line.params)
     name, *units = map(tidy, parts_of(line, version))
     while units and not units[-1]:
         units.pop()
@@ -340,7 +341,7 @@ def uri_text(line: Line, version: str) -> str:
 
 
 def _read_link(line: Line, row: Row, version: str, side: Side) -> Entries:
-    contexts, pref = _marks(line)
+    contexts, pref = _marks(line.params)
     uri = uri_text(line, version)
     return [Link(uri, contexts, side.label or row.label, pref, side.ref)] if uri else []
 
@@ -351,7 +352,7 @@ def _write_link(entry: Link, row: Row, version: str, line: Line | None) -> Draft
 
 
 def _read_service(line: Line, row: Row, version: str, side: Side) -> Entries:
-    contexts, pref = _marks(line)
+    contexts, pref = _marks(line.params)
     text = uri_text(line, version)
     service = row.service or (line.param("SERVICE-TYPE") or line.param("X-SERVICE-TYPE")).lower()
     user = one_line(line.param("USERNAME") or line.param("X-USER"))
@@ -389,7 +390,7 @@ def _write_service(entry: OnlineService, row: Row, version: str, line: Line | No
 
 
 def _read_relation(line: Line, row: Row, version: str, side: Side) -> Entries:
-    words, _ = _marks(line)
+    words, _ = _marks(line.params)
     target = tidy(text_of(line, version))
     label = side.label
     if row.relation:

@@ -11,7 +11,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 
 from contactsync.model.contact import PartialDate
-from contactsync.vcard.lines import Line
+from contactsync.vcard.lines import Line, transfer_of
 
 _ESCAPE = re.compile(r"\\([\\;,:nN\"])")
 _ESCAPE_21 = re.compile(r"\\([;,])")
@@ -49,6 +49,8 @@ def loose(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Like `tidy`, and without line ends: for URIs and what goes where no escape exists."""
+    if text.isprintable():
+        return text.strip()
     return tidy(tidy(text).replace("\n", ""))
 
 
@@ -97,13 +99,14 @@ def split_raw(value: str, separator: str) -> list[str]:
 
 def text_of(line: Line, version: str) -> str:
     """The whole value as text."""
-    return unescape(transfer_decoded(line.value, line), version)
+    value = transfer_decoded(line.value, line) if line.params else line.value
+    return unescape(value, version) if "\\" in value else value
 
 
 def parts_of(line: Line, version: str) -> list[str]:
     """Components between semicolons, as text; quoted-printable is taken off after the split."""
     parts = split_raw(line.value, ";")
-    if line.params and line.transfer == "quoted-printable":
+    if transfer_of(line.params) == "quoted-printable":
         parts = [transfer_decoded(part, line) for part in parts]
     return [unescape(part, version) for part in parts] if "\\" in line.value else parts
 
@@ -111,7 +114,7 @@ def parts_of(line: Line, version: str) -> list[str]:
 def raw_parts_of(line: Line) -> list[str]:
     """Like `parts_of`, still escaped, for components that are lists (N)."""
     parts = split_raw(line.value, ";")
-    if line.params and line.transfer == "quoted-printable":
+    if transfer_of(line.params) == "quoted-printable":
         return [transfer_decoded(part, line) for part in parts]
     return parts
 
@@ -123,7 +126,7 @@ def list_of(line: Line, version: str) -> list[str]:
 
 
 def transfer_decoded(raw: str, line: Line) -> str:
-    if not line.params or line.transfer != "quoted-printable":
+    if transfer_of(line.params) != "quoted-printable":
         return raw
     data = quopri.decodestring(raw.encode("utf-8", "replace"))
     for charset in ("utf-8", line.param("CHARSET"), "cp1252"):
