@@ -63,7 +63,7 @@ def _encode(text: str, charset: str) -> bytes:
             data = text.encode(charset)
             if decode(data, ())[0] == text:
                 return data
-        except (LookupError, UnicodeError):
+        except (LookupError, ValueError):
             pass
     return text.encode("utf-8", "replace")
 

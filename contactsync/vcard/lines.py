@@ -387,7 +387,7 @@ def decode(raw: bytes, params: Params) -> tuple[str, str]:
         if charset:
             try:
                 return raw.decode(charset), charset
-            except (LookupError, UnicodeError):
+            except (LookupError, ValueError):
                 continue
     return raw.decode("latin-1"), "latin-1"
 

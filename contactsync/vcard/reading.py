@@ -184,11 +184,10 @@ class Card:
         except (ValueError, UnicodeError):
             return False
         slots = self.slots[row.field]
-        if row.field != "nicknames":
-            for entry in entries:
-                slots.append(Slot(entry, index, -1, row))
-        else:
+        if row.field == "nicknames":
             slots += [Slot(e, index, at, row) for at, e in enumerate(entries) if e is not None]
+        elif entries:
+            slots.append(Slot(entries[0], index, -1, row))
         if line.group and entries:
             self.members[line.group.lower()] += 1
         if helpers:

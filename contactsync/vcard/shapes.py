@@ -230,10 +230,18 @@ def _read_address(line: Line, row: Row, version: str, side: Side) -> Entries:
     parts = parts_of(line, version)
     if len(parts) > len(ADDRESS_KINDS):
         raise ValueError("more components than any version has")
-    pairs = zip(ADDRESS_KINDS, map(tidy, parts), strict=False)
-    components = tuple(AddressComponent(kind, value) for kind, value in pairs if value)
-    full = side.full or loose(line.param("LABEL"))
-    country = clean_country(side.country or line.param("CC"))
+    components = tuple(
+        [
+            AddressComponent(kind, value)
+            for kind, part in zip(ADDRESS_KINDS, parts, strict=False)
+            if part and (value := tidy(part))
+        ]
+    )
+    full, country = side.full, side.country
+    if line.params:
+        full = full or loose(line.param("LABEL"))
+        country = country or line.param("CC")
+    country = clean_country(country) if country else ""
     if not components and not full.strip():
         return []
     return [Address(components, full, country, contexts, side.label, pref, side.ref)]
@@ -298,11 +306,11 @@ def _write_title(entry: Title, row: Row, version: str, line: Line | None) -> Dra
 
 def _read_anniversary(line: Line, row: Row, version: str, side: Side) -> Entries:
     text = tidy(text_of(line, version))
-    date = values.parse_date(text)
-    if date.year is not None and line.param(_OMIT_YEAR) == str(date.year):
-        date = replace(date, year=None)
     if not text:
         return []
+    date = values.parse_date(text)
+    if line.params and date.year is not None and line.param(_OMIT_YEAR) == str(date.year):
+        date = replace(date, year=None)
     if row.kind == "other" and side.label == "Anniversary":
         return [Anniversary("wedding", values.clean_date(date), "", side.ref)]
     return [Anniversary(row.kind, values.clean_date(date), side.label, side.ref)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import binascii
 import quopri
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 
 from contactsync.model.contact import PartialDate
@@ -23,12 +24,14 @@ _DATE = re.compile(
     r"(?:-?(?P<month>\d\d)(?:-?(?P<day>\d\d))?)?"
     r"(?:[T ]\d.*)?\Z"
 )
+_WHOLE_DATE = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)\Z")
 _DAY_ONLY = re.compile(r"---(?P<day>\d\d)\Z")
 _STAMP = re.compile(
     r"(\d{4})-?(\d\d)-?(\d\d)(?:[T ](\d\d)(?::?(\d\d))?(?::?(\d\d))?(?:[.,](\d+))?)?"
     r"\s*(Z|[+-]\d\d(?::?\d\d)?)?\Z",
     re.IGNORECASE,
 )
+_USUAL_STAMP = re.compile(r"\d{4}-?\d\d-?\d\dT\d\d:?\d\d:?\d\dZ\Z", re.ASCII)
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _OMITTED_YEARS = (0, 1604)
 
@@ -132,7 +135,7 @@ def transfer_decoded(raw: str, line: Line) -> str:
     for charset in ("utf-8", line.param("CHARSET"), "cp1252"):
         try:
             return data.decode(charset) if charset else data.decode()
-        except (LookupError, UnicodeError):
+        except (LookupError, ValueError):
             continue
     return data.decode("latin-1")
 
@@ -147,6 +150,10 @@ def quoted_printable(text: str) -> str:
 def parse_date(text: str) -> PartialDate:
     """RFC 6350 section 4.3.1 and RFC 2426, with every way to leave the year out; else as text."""
     text = tidy(text)
+    if whole := _WHOLE_DATE.match(text):
+        date = PartialDate(int(whole[1]), int(whole[2]), int(whole[3]))
+        if clean_date(date) is date:
+            return date
     match = _DAY_ONLY.match(text) or _DATE.match(text)
     if not match:
         return PartialDate(text=text)
@@ -196,12 +203,17 @@ def clean_date(date: PartialDate) -> PartialDate:
         month = None
     if not _is_day(month, day) or (year is not None and month is None):
         day = None
-    return PartialDate(year, month, day)
+    same = not date.text and (year, month, day) == (date.year, date.month, date.day)
+    return date if same else PartialDate(year, month, day)
 
 
 def parse_stamp(text: str) -> datetime | None:
     """A REV timestamp in UTC (RFC 6350 section 4.3.5); a time without zone is taken as UTC."""
-    match = _STAMP.match(text.strip())
+    text = text.strip()
+    if _USUAL_STAMP.match(text):
+        with suppress(ValueError):
+            return datetime.fromisoformat(text)
+    match = _STAMP.match(text)
     if not match:
         return None
     year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
