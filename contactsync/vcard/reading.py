@@ -200,7 +200,10 @@ class Card:
         self, index: int, row: Row, groups: dict[str, dict[str, int]], labels: dict[int, int]
     ) -> dict[str, int]:
         found: dict[str, int] = {}
-        in_group = groups.get(self.lines[index].group.lower(), {})
+        in_group = groups.get(self.lines[index].group.lower()) if groups else None
+        if in_group is None and index not in labels:
+            return found
+        in_group = in_group or {}
         if row.field in LABELLED and "X-ABLABEL" in in_group:
             found["X-ABLABEL"] = in_group["X-ABLABEL"]
         if row.name == "ADR" and "X-ABADR" in in_group:

@@ -160,6 +160,8 @@ def clean_pref(pref: int | None) -> int | None:
 
 def label_of(text: str) -> str:
     """The text of an X-ABLabel; Apple writes its own words as ``_$!<Home>!$_``."""
+    if not text.startswith("_$!<"):
+        return tidy(text) if text else ""
     match = _BUILT_IN.match(text)
     return tidy(match[1] if match else text)
 

@@ -15,7 +15,6 @@ from contactsync.vcard.lines import Line, Params, param_value, plain_param, safe
 from contactsync.vcard.shapes import SHAPES, Draft, Side, escape_item, label_of
 
 _HELPER_NAMES = {"X-ABLABEL": "X-ABLabel", "X-ABADR": "X-ABADR", "LABEL": "LABEL"}
-_NOTHING = Draft("")
 
 
 class Speller:
@@ -34,13 +33,16 @@ class Speller:
     def emit(self, group: str, name: str, params: Params, value: str, line: Line | None = None) -> bytes:
         """A line for an escaped value; vCard 2.1 gets quoted-printable where it needs it. Charset and the
         blank lines behind it are those of the ``line`` that it replaces."""
+        if not params and line is None and self.version != "2.1":
+            return self._laid_out(group, name, value)
         quoted = transfer_of(params) == "quoted-printable"
         if quoted or (("\n" in value or not value.isascii()) and self.version == "2.1"):
             return self._emit_quoted(group, name, params, value)
         charset = line.charset if line else "utf-8"
         if not value.isascii() and any(key.upper() == "CHARSET" for key, _ in params):
             params, charset = _with_param(params, "CHARSET", "UTF-8"), "utf-8"
-        return self.raw(group, name, params, value, charset) + tail_of(line.source if line else b"")
+        data = self.raw(group, name, params, value, charset)
+        return data + tail_of(line.source) if line else data
 
     def _emit_quoted(self, group: str, name: str, params: Params, value: str) -> bytes:
         if transfer_of(params) != "quoted-printable":
@@ -90,14 +92,15 @@ class Speller:
     def _entry(self, field: str, entry: Any, value: str | None = None) -> Iterator[bytes]:
         row, draft = self._best(field, entry)
         group = self.fresh_group() if draft.helpers else ""
-        yield self._line(group, row.name, draft, draft.value if value is None else value)
+        value = draft.value if value is None else value
+        if self.version == "2.1" or draft.params:
+            yield self.emit(group, row.name, params_of(draft, self.version), value)
+        else:
+            yield self._laid_out(group, _head(row.name, draft.words, draft.pref, self.version), value)
         for name in draft.helpers:
             yield self.helper(group, name, draft)
 
-    def _line(self, group: str, name: str, draft: Draft, value: str) -> bytes:
-        if self.version == "2.1" or draft.params:
-            return self.emit(group, name, edit_params((), _NOTHING, draft, self.version), value)
-        head = _head(name, draft.words, draft.pref, self.version)
+    def _laid_out(self, group: str, head: str, value: str) -> bytes:
         data = f"{group}.{head}:{value}" if group else f"{head}:{value}"
         return fold(data.encode("utf-8", "replace"), self.style) + self.style.end
 
@@ -105,12 +108,12 @@ class Speller:
         """The first way to write an entry that reads back as it is."""
         kind, service = getattr(entry, "kind", ""), getattr(entry, "service", "")
         rows = _rows(field, "4.0" if self.version == "4.0" else "3.0", kind, service)
+        write = SHAPES[field][1]
         for row in rows:
-            draft = SHAPES[field][1](entry, row, self.version, None)
-            if len(rows) == 1:
+            draft = write(entry, row, self.version, None)
+            if row is rows[-1]:
                 break
-            params = edit_params((), _NOTHING, draft, self.version)
-            if self.reads(field, row, row.name, params, draft) == entry:
+            if self.reads(field, row, row.name, params_of(draft, self.version), draft) == entry:
                 break
         return row, draft
 
@@ -119,10 +122,13 @@ class Speller:
         line = Line(b"", "", name, params, draft.value)
         if line.transfer == "quoted-printable":
             line = line._replace(value=values.quoted_printable(draft.value))
-        texts = {key: values.unescape(text, self.version) for key, text in draft.helpers.items()}
-        label, country = label_of(texts.get("X-ABLABEL", "")), texts.get("X-ABADR", "")
+        side = Side()
+        if draft.helpers:
+            texts = {key: values.unescape(text, self.version) for key, text in draft.helpers.items()}
+            label = label_of(texts.get("X-ABLABEL", ""))
+            side = Side(label, texts.get("X-ABADR", ""), texts.get("LABEL", ""))
         try:
-            entries = SHAPES[field][0](line, row, self.version, Side(label, country, texts.get("LABEL", "")))
+            entries = SHAPES[field][0](line, row, self.version, side)
         except ValueError:
             return None
         return entries[0] if entries else None
@@ -130,7 +136,7 @@ class Speller:
     def helper(self, group: str, name: str, draft: Draft) -> bytes:
         params: Params = ()
         if name == "LABEL":
-            params = edit_params((), _NOTHING, Draft("", draft.words), self.version)
+            params = params_of(Draft("", draft.words), self.version)
         return self.emit(group, _HELPER_NAMES[name], params, draft.helpers[name])
 
     def extra(self, entry: Extra, group: str) -> bytes:
@@ -157,7 +163,7 @@ def _rows(field: str, version: str, kind: str, service: str) -> tuple[Row, ...]:
 @functools.lru_cache(maxsize=1024)
 def _head(name: str, words: tuple[str, ...], pref: int | None, version: str) -> str:
     """There are few different ones in many cards."""
-    params = edit_params((), _NOTHING, Draft("", words, pref), version)
+    params = params_of(Draft("", words, pref), version)
     return ";".join(
         [name, *(f"{key}={safe_param(text)}" if key else safe_param(text) for key, text in params)]
     )
@@ -171,6 +177,18 @@ def _with_param(params: Params, name: str, value: str) -> Params:
     if any(key.upper() == name for key, _ in params):
         return tuple((key, value if key.upper() == name else text) for key, text in params)
     return (*params, (name, value))
+
+
+def params_of(draft: Draft, version: str) -> Params:
+    """The parameters of a new line."""
+    words = (*draft.words, "pref") if draft.pref == 1 and version != "4.0" else draft.words
+    found: list[tuple[str, str]] = []
+    if words:
+        found = [("", word.upper()) for word in words] if version == "2.1" else [("TYPE", ",".join(words))]
+    found += [(name, param_value(text)) for name, text in draft.params.items()]
+    if draft.pref is not None and (version == "4.0" or draft.pref != 1):
+        found.append(("PREF", str(draft.pref)))
+    return tuple(found)
 
 
 def edit_params(params: Params, old: Draft, new: Draft, version: str) -> Params:
