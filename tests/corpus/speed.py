@@ -95,18 +95,18 @@ def compare(name: str, data: Sequence[bytes], times: int) -> None:
     count = sum(len(parse_lines(card)) for card in repeated)
     print(f"{name}: {len(repeated)} cards, {count} lines")
     print(
-        f"  vobject: parse {parse / count * 1e6:.1f}, serialize {serialize / count * 1e6:.1f} microseconds a line"
+        f"  vobject: {parse / count * 1e6:.1f} to parse, {serialize / count * 1e6:.1f} to serialize a line (us)"
     )
     for what, spent in (("bytes to lines", lines), ("bytes to contact", read), ("contact to bytes", write)):
-        row = f"{spent / count * 1e6:6.2f} microseconds a line, {parse / spent:5.1f} times its parse"
+        row = f"{spent / count * 1e6:6.2f} us a line, {parse / spent:5.1f} times its parse"
         print(f"  {what:17}{row}, {serialize / spent:5.1f} times its serialize")
 
 
 def photo(megabytes: int) -> None:
     text = b64encode(os.urandom(megabytes * 2**20)).decode()
     folded = "\r\n ".join(text[at : at + 74] for at in range(0, len(text), 74))
-    card = f"BEGIN:VCARD\r\nVERSION:3.0\r\nFN:x\r\nN:x;;;;\r\nPHOTO;ENCODING=b;TYPE=JPEG:{folded}\r\nEND:VCARD\r\n"
-    data = card.encode()
+    head = "BEGIN:VCARD\r\nVERSION:3.0\r\nFN:x\r\nN:x;;;;\r\nPHOTO;ENCODING=b;TYPE=JPEG:"
+    data = f"{head}{folded}\r\nEND:VCARD\r\n".encode()
     contact = CODEC.read(data)
     read, write = seconds(lambda: CODEC.read(data)), seconds(lambda: CODEC.write(contact, None))
     print(f"a photo of {megabytes} MB: read in {read:.3f} s, written in {write:.3f} s")

@@ -18,7 +18,10 @@ from googleapiclient.errors import HttpError
 from tests.simulators.google import SCOPE, Google, google
 from tests.simulators.google_account import Json
 
-FIELDS = "names,emailAddresses,phoneNumbers,birthdays,biographies,userDefined,clientData,memberships,metadata,photos"
+FIELDS = (
+    "names,emailAddresses,phoneNumbers,birthdays,biographies,userDefined,clientData,memberships,metadata,"
+    "photos"
+)
 ADA: Json = {
     "names": [
         {"givenName": "Ada", "middleName": "Byron", "familyName": "Lovelace", "honorificPrefix": "Dr."}
