@@ -16,6 +16,7 @@ from contactsync.vcard.values import tidy
 
 # The parts of N in their order (RFC 6350 section 6.2.2, RFC 9554 section 2.2), and the order of people.
 NAME_PARTS = ("surname", "given", "given2", "title", "credential", "surname2", "generation")
+_OLD_PARTS = 5
 NAME_ORDER = ("title", "given", "given2", "surname", "surname2", "generation", "credential")
 LABELLED = frozenset(
     (
@@ -272,13 +273,7 @@ class Card:
     def _name(self, others: dict[str, Any]) -> Name:
         index = self.singles.get("N")
         lists = self._name_lists(self.lines[index]) if index is not None else {}
-        phonetics: dict[str, list[str]] = {}
-        if not _READINGS.isdisjoint(self.singles):
-            phonetics = {
-                kind: self._readings(name, len(lists.get(kind, ())))
-                for name, kind in PHONETIC.items()
-                if name in self.singles
-            }
+        phonetics = self._phonetics(lists) if not _READINGS.isdisjoint(self.singles) else {}
         components = tuple(
             [
                 NameComponent(kind, value, phonetics[kind][at] if kind in phonetics else "")
@@ -289,10 +284,23 @@ class Card:
         )
         return Name(components, self._full(components, others), self._sort_as(index))
 
+    def _phonetics(self, lists: dict[str, list[str]]) -> dict[str, list[str]]:
+        return {
+            kind: self._readings(name, len(lists.get(kind, ())))
+            for name, kind in PHONETIC.items()
+            if name in self.singles
+        }
+
     def _name_lists(self, line: Line) -> dict[str, list[str]]:
         """The lists of N without the copies that RFC 9554 writers put into the older parts."""
         lists: dict[str, list[str]] = {}
-        for kind, raw in zip(NAME_PARTS, values.raw_parts_of(line), strict=False):
+        parts = values.raw_parts_of(line)
+        if len(parts) <= _OLD_PARTS and "," not in line.value and "\\" not in line.value:
+            for kind, part in zip(NAME_PARTS, parts, strict=False):
+                if part and (text := tidy(part)):
+                    lists[kind] = [text]
+            return lists
+        for kind, raw in zip(NAME_PARTS, parts, strict=False):
             if not raw:
                 continue
             items = [raw] if self.version == "2.1" else values.split_raw(raw, ",")

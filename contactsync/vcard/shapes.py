@@ -201,10 +201,15 @@ def _write_email(entry: Email, row: Row, version: str, line: Line | None) -> Dra
 
 
 def _read_phone(line: Line, row: Row, version: str, side: Side) -> Entries:
-    words, pref = _marks(line.params)
+    contexts, features, pref = _phone_marks(line.params)
     number = bare_number(text_of(line, version))
-    features = words & FEATURES
-    return [Phone(number, words - features, features, side.label, pref, side.ref)] if number else []
+    return [Phone(number, contexts, features, side.label, pref, side.ref)] if number else []
+
+
+@functools.lru_cache(maxsize=1024)
+def _phone_marks(params: Params) -> tuple[frozenset[str], frozenset[str], int | None]:
+    words, pref = _marks(params)
+    return words - FEATURES, words & FEATURES, pref
 
 
 def bare_number(text: str) -> str:
@@ -364,12 +369,15 @@ def _write_link(entry: Link, row: Row, version: str, line: Line | None) -> Draft
 def _read_service(line: Line, row: Row, version: str, side: Side) -> Entries:
     contexts, pref = _marks(line.params)
     text = uri_text(line, version)
-    service = row.service or (line.param("SERVICE-TYPE") or line.param("X-SERVICE-TYPE")).lower()
-    user = one_line(line.param("USERNAME") or line.param("X-USER"))
+    service, user, kind = row.service, "", ""
+    if line.params:
+        service = service or (line.param("SERVICE-TYPE") or line.param("X-SERVICE-TYPE")).lower()
+        user = one_line(line.param("USERNAME") or line.param("X-USER"))
+        kind = line.param("VALUE").lower()
     if row.name == "X-SOCIALPROFILE" and not service and contexts:
         service = next((word for word in type_words(line)[0] if word not in ("home", "work", "pref")), "")
         contexts -= {service}
-    if row.service or row.name.endswith("IMADDRESS") or line.param("VALUE").lower() == "text":
+    if row.service or row.name.endswith("IMADDRESS") or kind == "text":
         user, text = text, ""
     if not text and not user:
         return []

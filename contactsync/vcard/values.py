@@ -45,6 +45,8 @@ def tidy(text: str) -> str:
 
 def loose(text: str) -> str:
     """Like `tidy`, but blanks around the text stay (notes, labels of addresses)."""
+    if text.replace("\n", "").isprintable():
+        return text
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _SURROGATE.sub("\ufffd", text.translate(_CONTROLS))
@@ -87,17 +89,13 @@ def split_raw(value: str, separator: str) -> list[str]:
     if "\\" not in value:
         return value.split(separator)
     parts: list[str] = []
-    start = at = 0
-    while at < len(value):
-        if value[at] == "\\":
-            at += 2
-            continue
-        if value[at] == separator:
-            parts.append(value[start:at])
-            start = at + 1
-        at += 1
-    parts.append(value[start:])
-    return parts
+    waiting: list[str] = []
+    for piece in value.split(separator):
+        waiting.append(piece)
+        if (len(piece) - len(piece.rstrip("\\"))) % 2 == 0:
+            parts.append(separator.join(waiting))
+            waiting = []
+    return [*parts, separator.join(waiting)] if waiting else parts
 
 
 def text_of(line: Line, version: str) -> str:

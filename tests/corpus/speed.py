@@ -94,9 +94,8 @@ def compare(name: str, data: Sequence[bytes], times: int) -> None:
     write = seconds(lambda: [CODEC.write(contact, None) for contact in ours])
     count = sum(len(parse_lines(card)) for card in repeated)
     print(f"{name}: {len(repeated)} cards, {count} lines")
-    print(
-        f"  vobject: {parse / count * 1e6:.1f} to parse, {serialize / count * 1e6:.1f} to serialize a line (us)"
-    )
+    known = f"{parse / count * 1e6:.1f} to parse, {serialize / count * 1e6:.1f} to serialize"
+    print(f"  vobject: {known} (us a line)")
     for what, spent in (("bytes to lines", lines), ("bytes to contact", read), ("contact to bytes", write)):
         row = f"{spent / count * 1e6:6.2f} us a line, {parse / spent:5.1f} times its parse"
         print(f"  {what:17}{row}, {serialize / spent:5.1f} times its serialize")
