@@ -183,7 +183,7 @@ def _text(value: bytes, charset: str = "") -> str:
     for name in ("utf-8", charset, "cp1252", "latin-1"):
         try:
             return value.decode(name)
-        except (UnicodeError, LookupError):
+        except (ValueError, LookupError):
             continue
     raise AssertionError
 
