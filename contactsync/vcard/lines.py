@@ -11,8 +11,8 @@ import codecs
 import functools
 import io
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeVar
 
 from contactsync.errors import CodecError
 
@@ -21,6 +21,30 @@ MAX_NESTING = 8
 MAX_LINES = 1_000_000
 
 Params = tuple[tuple[str, str], ...]
+_Found = TypeVar("_Found")
+
+
+class KnownParams(tuple[tuple[str, str], ...]):
+    """The parameters of a head that was seen before: what is made of them is kept with them. There are few
+    such heads, and they are short, so that this stays small whatever is read."""
+
+
+def kept(function: Callable[[Params], _Found]) -> Callable[[Params], _Found]:
+    """For a function of parameters: what it found for known ones is not looked for again."""
+    name = function.__qualname__
+
+    @functools.wraps(function)
+    def call(params: Params) -> _Found:
+        if type(params) is not KnownParams:
+            return function(params)
+        memory = params.__dict__
+        if name not in memory:
+            memory[name] = function(params)
+        found: _Found = memory[name]
+        return found
+
+    return call
+
 
 _new_line = tuple.__new__
 
@@ -84,13 +108,9 @@ class Line(NamedTuple):
         return transfer_of(self.params)
 
 
+@kept
 def transfer_of(params: Params) -> str:
     """``quoted-printable``, ``base64`` or "", as these parameters say."""
-    return _transfer(params) if params else ""
-
-
-@functools.lru_cache(maxsize=4096)
-def _transfer(params: Params) -> str:
     for key, value in params:
         if not key or key.upper() == "ENCODING":
             word = value.strip('"').lower()
@@ -262,7 +282,7 @@ def _head(head: bytes) -> tuple[str, str, Params] | None:
     if b'"' in head or b"\n" in head or not head.isascii() or _mode(head + b":"):
         return None
     text, params, _ = _split_head(f"{head.decode()}:")
-    return *_named(text), params
+    return *_named(text), KnownParams(params) if params else ()
 
 
 def _gathered(chunks: list[bytes], at: int, end: bytes) -> tuple[list[bytes], int, str]:

@@ -40,7 +40,7 @@ from contactsync.vcard.dialects import (
     SCHEMES,
     Row,
 )
-from contactsync.vcard.lines import Line, Params, plain_param
+from contactsync.vcard.lines import Line, Params, kept, plain_param
 from contactsync.vcard.values import escape, escape_plain, loose, one_line, parts_of, text_of, tidy
 
 ADDRESS_KINDS = [
@@ -127,13 +127,13 @@ def _type_words(params: Params) -> tuple[list[str], int | None]:
 _NOT_CONTEXT = frozenset({"", "pref", "internet", "quoted-printable", "base64", "8bit", "7bit"})
 
 
-@functools.lru_cache(maxsize=1024)
+@kept
 def prop_id(params: Params) -> str:
     """The remote's own name for an entry (RFC 9554), or ""."""
     return next((plain_param(value) for key, value in params if key.upper() == "PROP-ID"), "")
 
 
-@functools.lru_cache(maxsize=1024)
+@kept
 def _marks(params: Params) -> tuple[frozenset[str], int | None]:
     """Contexts and preference of a line."""
     words, pref = _type_words(params)
@@ -206,7 +206,7 @@ def _read_phone(line: Line, row: Row, version: str, side: Side) -> Entries:
     return [Phone(number, contexts, features, side.label, pref, side.ref)] if number else []
 
 
-@functools.lru_cache(maxsize=1024)
+@kept
 def _phone_marks(params: Params) -> tuple[frozenset[str], frozenset[str], int | None]:
     words, pref = _marks(params)
     return words - FEATURES, words & FEATURES, pref
