@@ -14,7 +14,7 @@ from typing import BinaryIO, Literal, NamedTuple, get_args
 from contactsync.errors import StoreError, UsageError
 from contactsync.exchange.device import Device
 from contactsync.model.contact import Contact
-from contactsync.vcard.codec import VCardCodec
+from contactsync.vcard.codec import VCardCodec, portable
 
 Format = Literal["vcard4", "vcard3", "jscontact"]
 
@@ -37,7 +37,7 @@ def form_of(name: str) -> Form:
         return Form(dumps, ".json", b"[\n", b",\n", b"\n]\n")
     if name in _VERSIONS:
         codec = VCardCodec(_VERSIONS[name])
-        return Form(lambda contact: codec.write(contact, None), ".vcf")
+        return Form(lambda contact: codec.write(portable(contact), None), ".vcf")
     raise UsageError(f"The format {name!r} comes later.", hint=f"There are: {', '.join(get_args(Format))}.")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from contactsync.errors import CodecError
@@ -23,7 +22,7 @@ def props_of(rest: Contact) -> list[list[Any]]:
     """The properties that a vCard 4.0 of ``rest`` has, without those that every card must have."""
     if rest == Contact():
         return []
-    rest = replace(rest, extra=tuple(portable(extra) for extra in rest.extra))
+    rest = portable(rest)
     needed = set(_ONCE) if not (rest.name.full or rest.name.components) else set(_ONCE) - {"FN", "N"}
     found = []
     for line in parse_lines(_CODEC.write(rest, None)):

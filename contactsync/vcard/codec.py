@@ -9,10 +9,13 @@ from contactsync.model.group import GroupCard
 from contactsync.vcard import values
 from contactsync.vcard.composing import compose
 from contactsync.vcard.groups import group_of, with_group
-from contactsync.vcard.lines import Line
+from contactsync.vcard.lines import Line, transfer_of
 from contactsync.vcard.projecting import project
 from contactsync.vcard.putting import put
 from contactsync.vcard.reading import Card
+
+
+_TRANSFERS = ("quoted-printable", "base64", "7bit", "8bit")
 
 
 class VCardCodec:
@@ -56,18 +59,26 @@ class VCardCodec:
 
 def convert(payload: bytes, to_version: str) -> bytes:
     """The card in another version, for exports; what the model does not know goes along."""
-    contact = Card(payload).contact
-    contact = replace(contact, extra=tuple(portable(extra) for extra in contact.extra))
-    return VCardCodec(to_version).write(contact, None)
+    return VCardCodec(to_version).write(portable(Card(payload).contact), None)
 
 
-def portable(extra: Extra) -> Extra:
-    """A property as other versions can hold it: quoted-printable and CHARSET are unknown outside vCard 2.1
-    (RFC 6350 section 5)."""
-    line = Line(b"", extra.group, extra.name, extra.params, extra.value)
-    params = tuple((key, text) for key, text in extra.params if key.upper() != "CHARSET")
-    if line.transfer != "quoted-printable":
-        return replace(extra, params=params)
-    parts = [values.escape_plain(part, "3.0") for part in values.raw_parts_of(line)]
-    named = tuple((k, v) for k, v in params if k.upper() != "ENCODING" and v.lower() != "quoted-printable")
-    return replace(extra, params=named, value=";".join(parts))
+def portable(contact: Contact) -> Contact:
+    """The contact with the properties that the model does not know spelled as versions after 2.1 can hold
+    them (RFC 6350 section 5): no quoted-printable, no CHARSET, no bare words."""
+    return replace(contact, extra=tuple(portable_extra(extra) for extra in contact.extra))
+
+
+def portable_extra(extra: Extra) -> Extra:
+    params: list[tuple[str, str]] = []
+    transfer = transfer_of(extra.params)
+    for key, text in extra.params:
+        if key.upper() in ("CHARSET", "ENCODING") or (not key and text.lower() in _TRANSFERS):
+            continue
+        params.append((key or "TYPE", text))
+    if transfer == "base64":
+        params.append(("ENCODING", "b"))
+    value = extra.value
+    if transfer == "quoted-printable":
+        line = Line(b"", extra.group, extra.name, extra.params, value)
+        value = ";".join(values.escape_plain(part, "3.0") for part in values.raw_parts_of(line))
+    return replace(extra, params=tuple(params), value=value)

@@ -14,7 +14,7 @@ from hypothesis import given
 from contactsync.errors import CodecError
 from contactsync.jscontact import from_card, to_card
 from contactsync.model.contact import Contact, Email, Extra, OnlineService, Phone
-from contactsync.vcard.codec import VCardCodec, portable
+from contactsync.vcard.codec import VCardCodec, portable_extra
 from contactsync.vcard.values import unescape
 from tests.corpus.cards import files
 from tests.corpus.test_real_cards import readable
@@ -30,7 +30,7 @@ def through(contact: Contact) -> Contact:
 
 def properties(contact: Contact) -> Counter[object]:
     """What is kept as it is, without the spelling of parameters."""
-    return Counter(_property(portable(extra)) for extra in contact.extra)
+    return Counter(_property(portable_extra(extra)) for extra in contact.extra)
 
 
 def _property(extra: Extra) -> tuple[object, ...]:

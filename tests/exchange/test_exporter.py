@@ -160,3 +160,16 @@ def test_a_card_round_trips_its_rare_properties(device: Engine, tmp_path: Path) 
     odd = card("Ada Lovelace", "X-MOON-PHASE:waxing", "GEO:53.3;-6.2", uid="ada")
     import_sources(device, [write(tmp_path / "a.vcf", odd)], match="auto", dry_run=False)
     assert b"X-MOON-PHASE:waxing" in exported(device, fmt="vcard3")
+
+
+@pytest.mark.parametrize("fmt", ["vcard4", "vcard3"])
+def test_properties_of_an_old_card_are_spelled_as_the_new_version_can_hold_them(
+    device: Engine, tmp_path: Path, fmt: str
+) -> None:
+    old = (
+        b"BEGIN:VCARD\r\nVERSION:2.1\r\nN:Old;Otto\r\nKEY;X509;ENCODING=BASE64:QUJD\r\n\r\n"
+        b"X-PET;HOME;CHARSET=ISO-8859-1;ENCODING=QUOTED-PRINTABLE:K=E4fer\r\nEND:VCARD\r\n"
+    )
+    import_sources(device, [write(tmp_path / "old.vcf", old)], match="auto", dry_run=False)
+    lines = exported(device, fmt=fmt).decode().split("\r\n")
+    assert "KEY;TYPE=X509;ENCODING=b:QUJD" in lines and "X-PET;TYPE=HOME:Käfer" in lines
