@@ -14,7 +14,6 @@ from contactsync.vcard.projecting import project
 from contactsync.vcard.putting import put
 from contactsync.vcard.reading import Card
 
-
 _TRANSFERS = ("quoted-printable", "base64", "7bit", "8bit")
 
 
