@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 
-.PHONY: help demo test test-servers check simulate crash-matrix fault-matrix mutants fuzz format lock prepare-servers clean
+.PHONY: help demo test test-servers check simulate crash-matrix fault-matrix mutants fuzz simulators format lock prepare-servers clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -43,6 +43,9 @@ mutants: $(VENV)/dev.stamp ## Plant mistakes into copies of the package, and see
 
 fuzz: $(VENV)/dev.stamp ## Read and edit real cards with damage: make fuzz MINUTES=60
 	$(BIN)/python -m tests.corpus.fuzz --minutes $(or $(MINUTES),60)
+
+simulators: $(VENV)/dev.stamp ## Run the simulated providers, to try things against by hand
+	$(BIN)/python -m tests.simulators
 
 format: $(VENV)/dev.stamp ## Format the code and repair what can be repaired
 	$(BIN)/ruff check --fix .
