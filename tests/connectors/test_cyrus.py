@@ -13,6 +13,7 @@ from tests.connectors.dav_suite import DavSuite
 from tests.servers import Server
 
 
+@pytest.mark.servers
 class TestCyrus(DavSuite):
     unknown_cursor = "sync:data:,1-999999999"
 

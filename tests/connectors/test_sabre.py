@@ -9,6 +9,7 @@ from tests.connectors.dav_suite import DavSuite
 from tests.servers import Server
 
 
+@pytest.mark.servers
 class TestSabre(DavSuite):
     challenges = 1
     has_tokens = False
