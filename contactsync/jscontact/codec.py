@@ -138,14 +138,13 @@ def from_card(card: Any) -> Contact:
     members = card.get("members", {})
     found["extra"] = tuple(Extra("MEMBER", uri) for uri in (members if isinstance(members, dict) else ()))
     keywords = card.get("keywords", {})
-    groups = (
-        frozenset(word for word, there in keywords.items() if there) if isinstance(keywords, dict) else ()
-    )
+    words = keywords.items() if isinstance(keywords, dict) else ()
+    groups = frozenset(word for word, there in words if there)
     contact = Contact(
         uid=_string(card, "uid"),
         kind=_string(card, "kind").lower(),
         updated=parse_stamp(_string(card, "updated")),
-        groups=frozenset(groups),
+        groups=groups,
         **found,
     )
     more = contact_of(card.get("vCardProps", []), named=contact.name != Name())

@@ -5,12 +5,9 @@ from __future__ import annotations
 from contactsync.model.contact import Name
 from contactsync.vcard import values
 from contactsync.vcard.lines import Line, Params, param_value
-from contactsync.vcard.reading import NAME_PARTS
+from contactsync.vcard.reading import COPIES, NAME_PARTS
 
 Lists = dict[str, list[str]]
-
-# Where a part of RFC 9554 is written again, for readers that know five parts only.
-_COPIES = {"surname": "surname2", "credential": "generation"}
 
 
 def name_lists(name: Name) -> Lists:
@@ -35,7 +32,7 @@ def name_parts(line: Line, old: Lists, new: Lists, version: str) -> list[str]:
     needed = 7 if new["surname2"] or new["generation"] else 5
     raw += [""] * (needed - len(raw))
     for at, kind in enumerate(NAME_PARTS[: len(raw)]):
-        copy = _COPIES.get(kind, kind) if version != "2.1" else kind
+        copy = COPIES.get(kind, kind) if version != "2.1" else kind
         if old[kind] != new[kind] or old[copy] != new[copy]:
             raw[at] = _part(new[kind] + (new[copy] if copy != kind else []), version)
     return raw

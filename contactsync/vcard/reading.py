@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from contactsync.errors import CodecError
-from contactsync.model.contact import NO_WORDS, Contact, Extra, Name, NameComponent
+from contactsync.model.contact import Contact, Extra, Name, NameComponent
 from contactsync.vcard import values
 from contactsync.vcard.dialects import KIND_NAMES, NO_CONTENT, PHONETIC, ROWS, Row
 from contactsync.vcard.lines import Line, parse_lines, to_utf8
@@ -16,7 +16,6 @@ from contactsync.vcard.values import tidy
 
 # The parts of N in their order (RFC 6350 section 6.2.2, RFC 9554 section 2.2), and the order of people.
 NAME_PARTS = ("surname", "given", "given2", "title", "credential", "surname2", "generation")
-_OLD_PARTS = 5
 NAME_ORDER = ("title", "given", "given2", "surname", "surname2", "generation", "credential")
 LABELLED = frozenset(
     (
@@ -31,8 +30,8 @@ LABELLED = frozenset(
     )
 )
 DERIVED = ("DERIVED", "X-DERIVED")
-_READINGS = frozenset(PHONETIC)
-_COPIED = (("surname2", "surname"), ("generation", "credential"))
+# Where a part of RFC 9554 is written again, for readers that know five parts only.
+COPIES = {"surname": "surname2", "credential": "generation"}
 _NAME_LINES = frozenset({"N", "FN", "SORT-STRING", *PHONETIC})
 _HELPERS = ("X-ABLABEL", "X-ABADR")
 _SAY_MORE = frozenset({*_HELPERS, "LABEL"})
@@ -85,13 +84,8 @@ class Card:
         return begins[0], ends[0]
 
     def _marks(self, name: str) -> list[int]:
-        found: list[int] = []
-        at = -1
-        for _ in range(self.names.count(name)):
-            at = self.names.index(name, at + 1)
-            if self.lines[at].value.strip().upper() == "VCARD":
-                found.append(at)
-        return found
+        places = (at for at, found in enumerate(self.names) if found == name)
+        return [at for at in places if self.lines[at].value.strip().upper() == "VCARD"]
 
     def _version(self) -> str:
         if "VERSION" not in self.names:
@@ -201,10 +195,7 @@ class Card:
         self, index: int, row: Row, groups: dict[str, dict[str, int]], labels: dict[int, int]
     ) -> dict[str, int]:
         found: dict[str, int] = {}
-        in_group = groups.get(self.lines[index].group.lower()) if groups else None
-        if in_group is None and index not in labels:
-            return found
-        in_group = in_group or {}
+        in_group = groups.get(self.lines[index].group.lower(), {})
         if row.field in LABELLED and "X-ABLABEL" in in_group:
             found["X-ABLABEL"] = in_group["X-ABLABEL"]
         if row.name == "ADR" and "X-ABADR" in in_group:
@@ -233,9 +224,9 @@ class Card:
 
     def _lone_readings(self) -> list[int]:
         """Readings of a name part that is not there; they stay lines of their own."""
-        if _READINGS.isdisjoint(self.singles):
-            return []
         found = [name for name in PHONETIC if name in self.singles]
+        if not found:
+            return []
         lists = self._name_lists(self.lines[self.singles["N"]]) if "N" in self.singles else {}
         return [self.singles.pop(name) for name in found if not lists.get(PHONETIC[name])]
 
@@ -249,9 +240,7 @@ class Card:
             uid=self._uid(),
             kind=self._single_text("KIND").lower(),
             name=self._name(lists),
-            groups=frozenset([name for _, names in self.categories for name in names if name])
-            if self.categories
-            else NO_WORDS,
+            groups=frozenset(name for _, names in self.categories for name in names if name),
             updated=self._updated(),
             **lists,
         )
@@ -273,7 +262,7 @@ class Card:
     def _name(self, others: dict[str, Any]) -> Name:
         index = self.singles.get("N")
         lists = self._name_lists(self.lines[index]) if index is not None else {}
-        phonetics = self._phonetics(lists) if not _READINGS.isdisjoint(self.singles) else {}
+        phonetics = self._phonetics(lists)
         components = tuple(
             [
                 NameComponent(kind, value, phonetics[kind][at] if kind in phonetics else "")
@@ -294,18 +283,12 @@ class Card:
     def _name_lists(self, line: Line) -> dict[str, list[str]]:
         """The lists of N without the copies that RFC 9554 writers put into the older parts."""
         lists: dict[str, list[str]] = {}
-        parts = values.raw_parts_of(line)
-        if len(parts) <= _OLD_PARTS and "," not in line.value and "\\" not in line.value:
-            for kind, part in zip(NAME_PARTS, parts, strict=False):
-                if part and (text := tidy(part)):
-                    lists[kind] = [text]
-            return lists
-        for kind, raw in zip(NAME_PARTS, parts, strict=False):
+        for kind, raw in zip(NAME_PARTS, values.raw_parts_of(line), strict=False):
             if not raw:
                 continue
             items = [raw] if self.version == "2.1" else values.split_raw(raw, ",")
             lists[kind] = [text for item in items if (text := tidy(values.unescape(item, self.version)))]
-        for new, old in _COPIED:
+        for old, new in COPIES.items():
             for value in lists.get(new, ()):
                 if value in lists.get(old, ()):
                     lists[old].reverse()

@@ -181,10 +181,8 @@ def _with_param(params: Params, name: str, value: str) -> Params:
 
 def params_of(draft: Draft, version: str) -> Params:
     """The parameters of a new line."""
-    words = (*draft.words, "pref") if draft.pref == 1 and version != "4.0" else draft.words
-    found: list[tuple[str, str]] = []
-    if words:
-        found = [("", word.upper()) for word in words] if version == "2.1" else [("TYPE", ",".join(words))]
+    words = [*draft.words, "pref"] if draft.pref == 1 and version != "4.0" else list(draft.words)
+    found = _with_words([], words, version) if words else []
     found += [(name, param_value(text)) for name, text in draft.params.items()]
     if draft.pref is not None and (version == "4.0" or draft.pref != 1):
         found.append(("PREF", str(draft.pref)))

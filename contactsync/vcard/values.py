@@ -54,8 +54,6 @@ def loose(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Like `tidy`, and without line ends: for URIs and what goes where no escape exists."""
-    if text.isprintable():
-        return text.strip()
     return tidy(tidy(text).replace("\n", ""))
 
 
@@ -100,8 +98,7 @@ def split_raw(value: str, separator: str) -> list[str]:
 
 def text_of(line: Line, version: str) -> str:
     """The whole value as text."""
-    value = transfer_decoded(line.value, line) if line.params else line.value
-    return unescape(value, version) if "\\" in value else value
+    return unescape(transfer_decoded(line.value, line), version)
 
 
 def parts_of(line: Line, version: str) -> list[str]:

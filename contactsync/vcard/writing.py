@@ -15,8 +15,6 @@ from contactsync.vcard.reading import Card, Slot
 from contactsync.vcard.shapes import SHAPES, Draft, escape_item
 from contactsync.vcard.spelling import Speller, edit_params, marks
 
-_HELPER_NAMES = {"X-ABLABEL": "X-ABLabel", "X-ABADR": "X-ABADR", "LABEL": "LABEL"}
-
 
 class Editor:
     """Edits of one card: lines replaced, taken out or put in; all others go back as they came."""

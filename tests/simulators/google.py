@@ -8,6 +8,7 @@ still unless `Google.pass_time` moves it, and ``requests`` is the log in the ord
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import json
 import threading
@@ -315,7 +316,7 @@ class Google:
         _at_most(len(wanted), 200)
         update = _names(asked.body.get("updateMask", ""))
         undo = (dict(self.account.contacts), list(self.account.changes))
-        self.account.contacts = {key: _copy(one) for key, one in self.account.contacts.items()}
+        self.account.contacts = copy.deepcopy(self.account.contacts)
         try:
             done = {name: self.account.update(name, person, update) for name, person in wanted.items()}
         except Refused:
@@ -439,20 +440,6 @@ class Google:
             )
         self.access_tokens.add(access)
         return Answer(200, json.dumps(found).encode())
-
-
-def _copy(one: Contact) -> Contact:
-    return Contact(
-        one.id,
-        one.resource_name,
-        {name: list(items) for name, items in one.fields.items()},
-        set(one.groups),
-        one.photo,
-        one.photo_version,
-        one.etag,
-        one.deleted,
-        list(one.previous),
-    )
 
 
 def _is_due(fault: Fault) -> bool:

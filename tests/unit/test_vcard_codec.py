@@ -450,3 +450,11 @@ def test_vobject_and_glimpse() -> None:
     assert alike(from_vobject(to_vobject(contact)), contact) in ([], ["notes"])
     assert glimpse(b"BEGIN:VCARD\r\nFN:Ann\\, B\r\n") == "Ann, B"
     assert glimpse(b"\0\xff") == ""
+
+
+def test_a_comma_that_quoted_printable_hides_separates_as_any_other() -> None:
+    payload = (
+        b"BEGIN:VCARD\r\nVERSION:3.0\r\nN;ENCODING=QUOTED-PRINTABLE:Lovelace;Ada=2CKing\r\nEND:VCARD\r\n"
+    )
+    hidden = V3.read(payload)
+    assert [c.value for c in hidden.name.components if c.kind == "given"] == ["Ada", "King"]
