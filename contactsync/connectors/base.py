@@ -34,6 +34,8 @@ class Capabilities:
     batch_size               steps that go into one request
     settles_after            how long a listing may be older than a confirmed write
     group_cards              a group may be a card of its own; the codec is a `GroupCodec`
+    labels                   groups are records without members, read and written as group cards are;
+                             a card names those that it is in by their hrefs
     """
 
     incremental: bool = True
@@ -49,6 +51,7 @@ class Capabilities:
     batch_size: int = 1
     settles_after: timedelta = timedelta(0)
     group_cards: bool = False
+    labels: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +71,10 @@ class Collection:
 class Change:
     """What a remote says of one card: there with this etag, or ``gone``.
 
-    ``payload`` is None where the listing does not carry it; ``modified_at`` is the remote's own
-    time (getlastmodified), aware UTC. ``error``: this card is there and cannot be read, which must
-    not stop the others (L35).
+    ``payload`` is None where the listing does not carry it, and ``partial`` where a `Completing`
+    connector still has to fetch a part of it; ``modified_at`` is the remote's own time
+    (getlastmodified), aware UTC. ``error``: this card is there and cannot be read, which must not stop
+    the others (L35).
     """
 
     href: str
@@ -79,6 +83,7 @@ class Change:
     gone: bool = False
     modified_at: datetime | None = None
     error: RemoteError | None = None
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +252,15 @@ class Connector(Protocol):
         """Free connections; nothing can be called after it."""
 
 
+@runtime_checkable
+class Completing(Protocol):
+    """A connector whose listings and reads leave out what has to be asked for one by one: photos."""
+
+    def complete(self, changes: Iterable[tuple[Change, Payload | None]]) -> Iterator[Change]:
+        """The ``partial`` changes, whole. Beside each is the payload that was stored of the card last,
+        so that nothing is fetched twice."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One request and its answer, as they were; ``status`` 0: there was none, for this ``trouble``."""
@@ -264,9 +278,11 @@ class Exchange:
 @dataclass(frozen=True, slots=True)
 class AccountSettings:
     """What a connector is made from; secrets come by ``password`` when asked for, never stored.
-    ``witness`` sees every exchange with the remote.
+    ``renew`` keeps the secret anew where logging in changes it, as with OAuth; ``witness`` sees every
+    exchange with the remote.
 
     ``insecure_http`` allows plain http beyond loopback. Files are paths; ``proxy`` a URL.
+    ``settles_after`` and ``requests_per_minute`` replace what the connector takes by itself.
     """
 
     name: str
@@ -278,6 +294,9 @@ class AccountSettings:
     client_cert: str = ""
     proxy: str = ""
     insecure_http: bool = False
+    settles_after: timedelta | None = None
+    requests_per_minute: int | None = None
+    renew: Callable[[str], None] = field(default=lambda secret: None, repr=False)
     witness: Callable[[Exchange], None] | None = field(default=None, repr=False)
 
 

@@ -353,6 +353,8 @@ class _Applier:
                     pushed.updated += 1
                 case _:
                     pushed.deleted += 1
+        if state.names.labels is not None:
+            return
         for group_id in sorted(step.target.groups - state.names.base.keys() - state.names.dead):
             self._store.groups.link(group_id, state.book.id, state.names.name_of(group_id))
 

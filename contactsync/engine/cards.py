@@ -19,7 +19,7 @@ from contactsync.store.store import Store
 from contactsync.store.values import Book, StagedChange, StoredGroup, StoredLink
 from contactsync.sync.merge import Project
 from contactsync.sync.plan import Rules
-from contactsync.sync.types import Live
+from contactsync.sync.types import Base, Live
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,14 @@ class BookState:
         if not carded:
             return codec.project
         return lambda contact: codec.project(replace(contact, groups=contact.groups - carded))
+
+    def without_ended(self, base: Base) -> Base:
+        """Shadows that know nothing of labels that are gone: their members were not edited by that."""
+        ended = self.names.carded
+        if self.names.labels is None or not ended & (base.local.groups | base.remote.groups):
+            return base
+        local, remote = (replace(one, groups=one.groups - ended) for one in (base.local, base.remote))
+        return Base(local, remote)
 
     def holds(self, store: Store) -> set[str]:
         """Fields that this remote was seen to hold: some card of the book shows a value (L12)."""
@@ -160,6 +168,8 @@ def _set_groups_apart(
 def _know_cards(round_: Round, state: BookState) -> None:
     """Which groups are cards of their own in this book: where it has any, all that it does not know as
     categories."""
+    if round_.connector.capabilities.labels:
+        _know_labels(round_, state)
     if not round_.connector.capabilities.group_cards:
         return
     rows = round_.store.group_cards.of_book(state.book.id)
@@ -171,9 +181,27 @@ def _know_cards(round_: Round, state: BookState) -> None:
         state.names.carded = frozenset(ids | (state.names.ids() - state.names.base.keys()))
 
 
+def _know_labels(round_: Round, state: BookState) -> None:
+    """What the cards of a book with labels call its groups. That a label is gone, here or there, says
+    nothing of its members: they are cards that no one edited (L39)."""
+    rows = [row for row in round_.store.group_cards.of_book(state.book.id) if row.original]
+    labels = {row.group_id: row.href for row in rows if row.href not in state.gone}
+    ended = {row.group_id for row in rows if row.href in state.gone} | state.names.dead
+    known = set(labels.values())
+    for href, card in sorted(state.group_cards.items()):
+        group_id = state.names.id_of(card.view.name.full)
+        if href not in known and group_id not in labels:
+            labels[group_id] = href
+            ended.discard(group_id)
+    state.names.labels = labels
+    state.names.carded = frozenset(ended)
+
+
 def _believe_renames(round_: Round, state: BookState, views: Mapping[str, Contact]) -> None:
     """Recognise a rename before names become ids, so that it is one edit of the group (P8)."""
     base = state.names.base
+    if round_.connector.capabilities.labels:
+        return
     changes = [
         (frozenset(base.get(g, state.names.name_of(g)) for g in link.base.remote.groups), views[href].groups)
         for href, link in state.links.items()

@@ -225,7 +225,7 @@ class _Planner:
         base = self._recovered.bases.get(link.id, link.base)
         if card is not None and link.state == "written":
             base = read_back_base(self._round, state, link, card)
-        return Spoke(state, link, card, base, gone=state.is_gone(link))
+        return Spoke(state, link, card, state.without_ended(base), gone=state.is_gone(link))
 
     def _fold(self, outcome: Outcome) -> None:
         """Edits inwards first, over all books; then, from the common result, outwards (P6)."""

@@ -27,14 +27,17 @@ from contactsync.engine.aside import set_aside
 from contactsync.engine.cards import BookState
 from contactsync.engine.context import Round
 from contactsync.engine.push import Pushed
+from contactsync.engine.reading import read_cards
 from contactsync.engine.report import CardError, PlannedChange
 from contactsync.errors import CodecError, Recovery, RemoteError
 from contactsync.model.fields import squeeze
 from contactsync.model.group import GroupCard
 from contactsync.store.groupcards import StoredGroupCard, dumps
+from contactsync.store.links import ALIVE
 from contactsync.store.values import Book, StoredGroup
 from contactsync.sync.groups import agreed, merge_group
 from contactsync.sync.plan import Rules
+from contactsync.sync.types import Base
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,9 @@ class _Hub:
 def _hub(round_: Round, book: Book) -> _Hub:
     store = round_.store
     groups = {group.id: group for group in store.groups.all()}
-    return _Hub(groups, store.group_cards.cards_of(book.id), store.group_cards.members(groups))
+    # a label says nothing of its members, so none of their cards is asked about
+    cards = {} if round_.connector.capabilities.labels else store.group_cards.cards_of(book.id)
+    return _Hub(groups, cards, store.group_cards.members(groups))
 
 
 # --- in ---
@@ -239,6 +244,8 @@ class _TakeIn:
             self._remove(row)
         elif self._state.rules.mode.outwards:
             self._put(_fresh(self._round, row.group_id, self._state.book))
+            if self._state.names.labels is not None:
+                self._give_again(row.group_id)
         else:
             self._remove(row)
 
@@ -250,8 +257,24 @@ class _TakeIn:
         self._note("revive-group", name)
         cards = self._hub.cards
         members = {cards[uid][0] for uid in row.shown.members if uid in cards}
+        if self._state.names.labels is not None:
+            members = self._labelled(row.href)
         self._change_members(row.group_id, members, set())
         self._put(replace(row, base=agreed(GroupCard(name), row.shown, row.shown)))
+
+    def _give_again(self, group_id: str) -> None:
+        """The members of a label that will be made anew get it anew: in the shadows nobody has it."""
+        for link in self._store.links.in_state(self._state.book.id, *ALIVE):
+            base = link.base
+            if group_id in base.local.groups | base.remote.groups:
+                local, remote = (replace(c, groups=c.groups - {group_id}) for c in (base.local, base.remote))
+                self._store.links.rebase(link.id, Base(local, remote))
+
+    def _labelled(self, href: str) -> set[int]:
+        """Contacts of which the card names this label."""
+        read = self._round.connector.codec.read
+        links = self._store.links.in_state(self._state.book.id, *ALIVE)
+        return {link.contact_id for link in links if link.original and href in read(link.original).groups}
 
     def _put(self, row: StoredGroupCard) -> None:
         if self._rows.get(row.group_id) != row:
@@ -340,7 +363,7 @@ def _outgoing(round_: Round, book: Book, rules: Rules) -> Iterator[tuple[StoredG
     """The rows of which the card should say something else, with what (None: be gone)."""
     store = round_.store
     rows = store.group_cards.of_book(book.id)
-    if not rows or not rules.mode.outwards:
+    if not (rows or round_.connector.capabilities.labels) or not rules.mode.outwards:
         return
     hub = _hub(round_, book)
     for row in rows:
@@ -441,7 +464,7 @@ def _look_again(round_: Round, row: StoredGroupCard, result: Pushed) -> None:
 
 def _read_back(round_: Round, book: Book, stored: Mapping[str, tuple[StoredGroupCard, GroupCard]]) -> None:
     """L11, L12: what the cards became is what they show; a member that is missing was not kept."""
-    changes = list(round_.connector.fetch(book.href, list(stored)))
+    changes = list(read_cards(round_, book, list(stored)))
     with round_.store.transaction():
         for change in changes:
             if change.gone or change.payload is None or change.href not in stored:

@@ -17,7 +17,10 @@ class GroupNames:
     """The groups of the hub, and what one book calls them (``base``: id -> name).
 
     Names that nothing answers to become new groups, collected in ``new``; ``seen`` are the names
-    that this book was seen to use; ``carded`` the groups that are cards of their own here.
+    that this book was seen to use; ``carded`` the groups that its cards say nothing of.
+
+    Where groups are `Capabilities.labels`, ``labels`` maps those that the book has to their hrefs: by
+    these its cards name them, and by no other text. It is None everywhere else.
     """
 
     groups: Iterable[StoredGroup]
@@ -29,6 +32,7 @@ class GroupNames:
     _ids: dict[str, str] = field(default_factory=dict)
     dead: frozenset[str] = frozenset()
     carded: frozenset[str] = frozenset()
+    labels: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         groups = list(self.groups)
@@ -69,16 +73,21 @@ class GroupNames:
         """A codec's view with group ids instead of names."""
         if not view.groups:
             return view
+        if self.labels is not None:
+            groups = frozenset(id_ for id_, href in self.labels.items() if href in view.groups)
+            return replace(view, groups=groups - self.carded)
         pairs = {self.id_of(name): name for name in sorted(view.groups) if name.strip()}
         self.seen.update(pairs)
         return replace(view, groups=frozenset(pairs))
 
     def to_names(self, contact: Contact) -> Contact:
-        """A hub contact with the present names of its live groups, for a codec to write."""
+        """A hub contact with the present names of its live groups, for a codec to write; with their
+        hrefs where the book has labels, and the name of one that it will have only then."""
         if not contact.groups:
             return contact
+        there = {**self._names, **(self.labels or {})}
         live = (group_id for group_id in contact.groups if group_id not in self.dead)
-        return replace(contact, groups=frozenset(self._names[g] for g in live if g in self._names))
+        return replace(contact, groups=frozenset(there[g] for g in live if g in there))
 
     def revive(self, group_id: str) -> None:
         """The group lives again: it is written from now on."""

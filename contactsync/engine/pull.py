@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, islice
 
 from contactsync.connectors.base import Change, Page
 from contactsync.engine.aside import set_aside
 from contactsync.engine.context import Round
+from contactsync.engine.reading import BATCH, completed, read_cards
 from contactsync.errors import RemoteError, SyncTokenExpired
 from contactsync.store.values import Book, StagedChange
 from contactsync.sync.brakes import check_deletions
-
-FETCH_BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,22 +138,26 @@ def _stage(
     skip = {q.href: q.etag for q in store.keepsakes.quarantined(book.id) if q.contact_id is None}
     ready: list[StagedChange] = []
     fetch: list[str] = []
+    partial: list[str] = []
     for href, change in news.items():
-        if change.gone or change.payload is not None:
+        if change.gone or (change.payload is not None and not change.partial):
             ready.append(_staged(book, change))
         elif change.etag is not None and href in skip and skip[href] == change.etag:
             continue
         elif not (
             href in staged and staged[href].payload and change.etag and staged[href].etag == change.etag
         ):
-            fetch.append(href)
+            (partial if change.partial else fetch).append(href)
     stale = [href for href in staged if href not in news and href not in direct]
     if ready or stale:
         with store.transaction():
             store.books.unstage(book.id, stale)
             store.books.stage(book.id, ready)
     wanted = [*fetch, *(href for href in direct if href not in fetch and href not in news)]
-    for done, changes in _fetched(round_, book, wanted):
+    incomplete = completed(round_, book, (news[href] for href in partial))
+    of = len(partial) + len(wanted)
+    direct_reads = read_cards(round_, book, wanted) if wanted else ()
+    for done, changes in _in_batches(chain(incomplete, direct_reads)):
         with store.transaction():
             store.books.stage(
                 book.id,
@@ -167,7 +171,7 @@ def _stage(
                 if change.error is not None:
                     _set_aside(round_, book, news.get(change.href, change), change.error)
         round_.step("page-staged")
-        round_.progress(f"reading {book.name}", done, len(wanted))
+        round_.progress(f"reading {book.name}", done, of)
 
 
 def _set_aside(round_: Round, book: Book, change: Change, error: RemoteError) -> None:
@@ -178,17 +182,11 @@ def _set_aside(round_: Round, book: Book, change: Change, error: RemoteError) ->
     set_aside(round_, book, str(error), name=name, uid=uid, href=change.href, etag=change.etag)
 
 
-def _fetched(round_: Round, book: Book, hrefs: list[str]) -> Iterator[tuple[int, list[Change]]]:
-    batch: list[Change] = []
+def _in_batches(changes: Iterable[Change]) -> Iterator[tuple[int, list[Change]]]:
+    source = iter(changes)
     done = 0
-    if hrefs:
-        for change in round_.connector.fetch(book.href, hrefs):
-            batch.append(change)
-            done += 1
-            if len(batch) >= FETCH_BATCH:
-                yield done, batch
-                batch = []
-    if batch:
+    while batch := list(islice(source, BATCH)):
+        done += len(batch)
         yield done, batch
 
 

@@ -24,6 +24,7 @@ from contactsync.connectors.base import (
 from contactsync.engine.aside import set_aside
 from contactsync.engine.context import Round
 from contactsync.engine.groupnames import GroupNames, keep_groups
+from contactsync.engine.reading import read_cards
 from contactsync.errors import CodecError, PreconditionFailed, Recovery, RemoteError
 from contactsync.model.contact import Contact
 from contactsync.model.fields import path_text
@@ -213,10 +214,12 @@ def read_back(round_: Round, book: Book) -> None:
     links = {link.href: link for link in store.links.in_state(book.id, "written")}
     if not links:
         return
-    changes = list(round_.connector.fetch(book.href, list(links)))
+    changes = list(read_cards(round_, book, list(links)))
     round_.step("read-back")
     with store.transaction():
         names = GroupNames(store.groups.all(), store.groups.base_names(book.id), round_.new_id)
+        if round_.connector.capabilities.labels:
+            names.labels = store.group_cards.hrefs(book.id)
         for change in changes:
             link = links.get(change.href)
             if link is not None and not change.gone and change.payload is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import enum
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from contactsync.connectors.base import Collection
 from contactsync.engine.apply import apply
@@ -15,7 +15,7 @@ from contactsync.engine.decide import decide
 from contactsync.engine.groupcards import groups_wait, push_groups
 from contactsync.engine.idle import BOOKS_EVERY
 from contactsync.engine.pull import Pulled, pull
-from contactsync.engine.push import push
+from contactsync.engine.push import Pushed, push
 from contactsync.errors import BookGone, ContactSyncError, RemoteError, SafetyStop
 from contactsync.store.links import ALIVE
 from contactsync.store.values import Book
@@ -69,15 +69,26 @@ def _attempt(round_: Round, books: Sequence[Book], attempt: int) -> _After:
     round_.step("committed")
     for part in pulled:
         before = _counters(round_)
-        result = push(round_, part.book)
-        groups = push_groups(round_, part.book) if result.stop is None else result
+        results = [*_push(round_, part.book)]
         _count(round_, part.book, before)
-        again = again or result.again or groups.again
-        if groups.stop is not None:
+        again = again or any(result.again for result in results)
+        if any(result.stop is not None for result in results):
             return _After.DONE
     if again and attempt + 1 < ATTEMPTS:
         round_.report.state, round_.report.message, round_.report.in_doubt = "ok", "", 0
     return _After.AGAIN if again else _After.DONE
+
+
+def _push(round_: Round, book: Book) -> Iterator[Pushed]:
+    """Group cards name the cards of their members, which come first; labels are named by them."""
+    stages = [push, push_groups]
+    if round_.connector.capabilities.labels:
+        stages.reverse()
+    for stage in stages:
+        result = stage(round_, book)
+        yield result
+        if result.stop is not None:
+            return
 
 
 def _pull(round_: Round, book: Book) -> Pulled | None:

@@ -54,6 +54,10 @@ class GroupCards:
         """href -> (etag, "ok") of those that are there, beside those of the links."""
         return {card.href: (card.etag, "ok") for card in self.of_book(collection_id) if card.original}
 
+    def hrefs(self, collection_id: int) -> dict[str, str]:
+        """Group -> href of its card, of those that are there."""
+        return {card.group_id: card.href for card in self.of_book(collection_id) if card.original}
+
     def put(self, card: StoredGroupCard) -> None:
         """Add or replace the row of a group in a book."""
         self.remove(card.group_id, card.collection_id)

@@ -152,8 +152,8 @@ MISTAKES = (
         "taken after our own writes",
         "L31",
         "engine/run.py",
-        "        again = again or result.again or groups.again\n",
-        "        again = again or result.again or groups.again\n"
+        "        again = again or any(result.again for result in results)\n",
+        "        again = again or any(result.again for result in results)\n"
         "        for page in round_.connector.changes(part.book.href, part.cursor):\n"
         "            with round_.store.transaction():\n"
         "                round_.store.books.update(part.book.id, cursor=page.cursor)\n",
