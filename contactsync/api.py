@@ -17,7 +17,7 @@ from typing import Any
 from contactsync import log
 from contactsync.config import AccountConfig, Config, database_url
 from contactsync.connectors.base import AccountSettings, Connector, Exchange
-from contactsync.engine.connect import connect, settings_of, stored_password
+from contactsync.engine.connect import connect, settings_of, stored_password, stored_renewal
 from contactsync.engine.context import Round, new_id, no_step, utc_now
 from contactsync.engine.hub import HubEdits, Undone, describe
 from contactsync.engine.lock import sync_lock
@@ -185,9 +185,10 @@ class Engine:
 
     def connect(self, account: AccountConfig) -> Connector:
         """The connector of an account; nothing is sent yet."""
+        renew = stored_renewal(self.data_dir) if self.hooks.password is None else None
         if self.hooks.connect is not None:
-            return self.hooks.connect(settings_of(account, self.password, self.hooks.witness))
-        return connect(account, self.password, self.hooks.witness)
+            return self.hooks.connect(settings_of(account, self.password, self.hooks.witness, renew))
+        return connect(account, self.password, self.hooks.witness, renew)
 
     def password(self, account: AccountConfig) -> str:
         """The secret of an account. Raises `AuthError` where there is none."""

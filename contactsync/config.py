@@ -71,7 +71,8 @@ class BookConfig:
 @dataclass(frozen=True, slots=True)
 class AccountConfig:
     """One account. ``books`` are the selected names or hrefs (empty: all); ``password`` None means
-    that the keyring and the vault are asked."""
+    that the keyring and the vault are asked. ``settles_after`` is in seconds; None is what the
+    connector takes by itself."""
 
     name: str
     connector: str
@@ -87,6 +88,8 @@ class AccountConfig:
     mode: str = "two-way"
     conflicts: str = "newest"
     region: str = ""
+    settles_after: int | None = None
+    requests_per_minute: int | None = None
     books: tuple[str, ...] = ()
     book: tuple[BookConfig, ...] = ()
 
@@ -307,6 +310,13 @@ def _count(check: _Checker, key: str, value: object) -> int | None:
     return None
 
 
+def _positive(check: _Checker, key: str, value: object) -> int | None:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    check.wrong(key, "must be a whole number, 1 or more.")
+    return None
+
+
 def _share(check: _Checker, key: str, value: object) -> float | None:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
         return float(value)
@@ -411,6 +421,8 @@ ACCOUNT: dict[str, Reader] = {
     "default_book": _text,
     **BOOK,
     "region": _region,
+    "settles_after": _count,
+    "requests_per_minute": _positive,
     "books": _words,
     "book": _book_tables,
 }

@@ -17,6 +17,8 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields as fields_of
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ import pytest
 from contactsync import config, errors
 from contactsync.cli import app as cli
 from contactsync.connectors.base import Capabilities
-from contactsync.connectors.carddav.connector import CAPABILITIES
+from contactsync.connectors.carddav.connector import CAPABILITIES as CARDDAV
 from contactsync.connectors.carddav.presets import ELSEWHERE, PATHS, PRESETS
 from contactsync.connectors.carddav.quirks import QUIRKS
 from contactsync.model.fields import FIELDS, Field, Kind
@@ -92,21 +94,24 @@ MEANINGS = {
     "batch_size": "steps in one request",
     "settles_after": "how long a listing may be behind a write",
     "group_cards": "a group may be a card of its own",
+    "labels": "groups are labels: records without members, named on the cards",
 }
 
 
-def capability_table() -> str:
-    rows = [f"| `{f.name}` | {MEANINGS[f.name]} | {_shown(f.name)} |" for f in fields_of(Capabilities)]
-    return "\n".join(["| capability | meaning | CardDAV |", "|---|---|---|", *rows])
+def capability_table(remote: str, capabilities: Capabilities) -> str:
+    rows = [
+        f"| `{f.name}` | {MEANINGS[f.name]} | {_shown(getattr(capabilities, f.name))} |"
+        for f in fields_of(Capabilities)
+    ]
+    return "\n".join([f"| capability | meaning | {remote} |", "|---|---|---|", *rows])
 
 
-def _shown(name: str) -> str:
-    value = getattr(CAPABILITIES, name)
+def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, frozenset):
         return ", ".join(sorted(value)) or "all"
-    return str(value) if isinstance(value, int) else f"{value.total_seconds():g} seconds"
+    return f"{value.total_seconds():g} seconds" if isinstance(value, timedelta) else str(value)
 
 
 def provider_table() -> str:
@@ -156,7 +161,7 @@ def path_table() -> str:
 GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/how-it-decides.md", "fields"): field_table,
     ("docs/how-it-decides.md", "cases"): section,
-    ("docs/connectors/carddav.md", "capabilities"): capability_table,
+    ("docs/connectors/carddav.md", "capabilities"): partial(capability_table, "CardDAV", CARDDAV),
     ("docs/connectors/carddav.md", "quirks"): quirk_table,
     ("docs/connectors/carddav.md", "surviving"): surviving_table,
     ("docs/properties.md", "properties"): property_table,

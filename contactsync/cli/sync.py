@@ -102,7 +102,7 @@ def limits_of(max_delete: str, allow_mass_delete: bool) -> Limits | None:
 def _idle(session: Session, config: Config, names: Sequence[str], wait: float) -> RunReport | None:
     """The round that only asks whether there is news: it needs a device database in SQLite."""
     from contactsync.config import database_url
-    from contactsync.engine.connect import connect, stored_password
+    from contactsync.engine.connect import connect, stored_password, stored_renewal
     from contactsync.engine.idle import idle_round
     from contactsync.engine.lock import sync_lock
 
@@ -110,9 +110,9 @@ def _idle(session: Session, config: Config, names: Sequence[str], wait: float) -
     scheme, _, place = database_url(session.data_dir, session.database).partition(":///")
     if scheme != "sqlite" or not accounts or not session.data_dir.is_dir() or not Path(place).is_file():
         return None
-    password = stored_password(session.data_dir)
+    password, renew = stored_password(session.data_dir), stored_renewal(session.data_dir)
     with sync_lock(session.data_dir, wait):
-        return idle_round(Path(place), accounts, lambda account: connect(account, password))
+        return idle_round(Path(place), accounts, lambda account: connect(account, password, renew=renew))
 
 
 def _wanted(config: Config, names: Sequence[str]) -> list[AccountConfig]:

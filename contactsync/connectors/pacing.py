@@ -1,7 +1,9 @@
-"""How many writes are under way at once: as many as the server bears."""
+"""How many requests a server bears: writes under way at once, and requests in a minute."""
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -9,6 +11,8 @@ from typing import Generic, TypeVar
 
 S = TypeVar("S")
 R = TypeVar("R")
+
+MINUTE = 60.0
 
 
 @dataclass(slots=True)
@@ -73,3 +77,28 @@ def run_steps(steps: Iterable[S], work: Callable[[S], Done[R]], window: Window) 
                 more = more and not done.stop
                 (window.pushed_back if done.pushed_back else window.succeeded)()
         yield from (done.result for done in finished)
+
+
+class Quota:
+    """At most so many requests in any minute, counted for each kind of request; a wait where one more
+    would be too many."""
+
+    def __init__(
+        self,
+        per_minute: int,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._per_minute = per_minute
+        self._clock = clock
+        self._pause = pause
+        self._sent: dict[str, deque[float]] = {}
+
+    def wait(self, kind: str) -> None:
+        """Return when one more may be sent, and count it."""
+        sent = self._sent.setdefault(kind, deque())
+        while sent and sent[0] <= self._clock() - MINUTE:
+            sent.popleft()
+        if len(sent) >= self._per_minute:
+            self._pause(sent.popleft() + MINUTE - self._clock())
+        sent.append(self._clock())

@@ -13,6 +13,7 @@ GROUP = "contactsync.connectors"
 #: Ours, for a source tree that is not installed; an entry point of the same name goes first.
 BUILT_IN = {
     "carddav": "contactsync.connectors.carddav:factory",
+    "gmail": "contactsync.connectors.google:factory",
     "memory": "contactsync.connectors.memory:factory",
 }
 

@@ -39,7 +39,7 @@ from contactsync.errors import (
 
 T = TypeVar("T")
 E = TypeVar("E", bound=BaseException)
-_UNICODE = "Zoë 李小龍 🦊 \u0627\u0644\u0639"
+UNICODE = "Zoë 李小龍 🦊 \u0627\u0644\u0639"
 
 
 class OtherClient(Protocol):
@@ -116,9 +116,13 @@ class ConnectorSuite:
         """As the connector's codec reads it."""
         return rig.connector.codec.read(payload).name.full
 
+    def href(self, rig: Rig, hint: str) -> str:
+        """Where the other client puts a card of this name; nothing is there by itself."""
+        return f"{rig.book}{hint}.vcf"
+
     def put_other(self, rig: Rig, hint: str, name: str = "Other") -> str:
         """A card by the other client; its href."""
-        href = f"{rig.book}{hint}.vcf"
+        href = self.href(rig, hint)
         rig.other.put(href, self.card(name, hint))
         return href
 
@@ -213,7 +217,7 @@ class ConnectorSuite:
     def test_a_missing_card_comes_back_gone_beside_the_others(self) -> None:
         rig = self.make()
         there = self.put_other(rig, "there")
-        missing = f"{rig.book}missing.vcf"
+        missing = self.href(rig, "missing")
         changes = {c.href: c for c in rig.connector.fetch(rig.book, [missing, there])}
         assert changes[missing].gone
         assert changes[missing].payload is None
@@ -256,9 +260,13 @@ class ConnectorSuite:
         rig = self.make()
         note = "Æ" * 700
         own = "X-CONTACTSYNC-TEST:kept as it is"
-        payload = self.card(_UNICODE, "uni", f"NOTE:{note}", own)
-        text = unfolded(rig.read(rig.create(payload, "uni").href).payload or b"")
-        assert f"FN:{_UNICODE}" in text
+        payload = self.card(UNICODE, "uni", f"NOTE:{note}", own)
+        self.assert_kept(rig, rig.read(rig.create(payload, "uni").href).payload or b"", note, own)
+
+    def assert_kept(self, rig: Rig, payload: Payload, note: str, own: str) -> None:
+        """The name, the note and the line of our own are in the payload."""
+        text = unfolded(payload)
+        assert f"FN:{UNICODE}" in text
         assert note in text
         assert own in text
 
@@ -296,7 +304,7 @@ class ConnectorSuite:
 
     def test_an_update_of_a_missing_card_is_refused(self) -> None:
         rig = self.make()
-        outcome = rig.write(Update(1, f"{rig.book}missing.vcf", '"1"', self.card("No", "missing")))[1]
+        outcome = rig.write(Update(1, self.href(rig, "missing"), '"1"', self.card("No", "missing")))[1]
         assert isinstance(outcome, Refused)
         assert isinstance(outcome.error, PreconditionFailed)
         assert not rig.list().there
@@ -317,7 +325,7 @@ class ConnectorSuite:
 
     def test_deleting_a_missing_card_is_done_already(self) -> None:
         rig = self.make()
-        href = f"{rig.book}missing.vcf"
+        href = self.href(rig, "missing")
         assert rig.write(Delete(1, href, '"1"'))[1] == Removed(1, href)
 
     def test_one_refused_step_stops_no_other(self) -> None:
@@ -336,20 +344,21 @@ class ConnectorSuite:
     def test_a_step_is_pulled_only_when_it_is_sent_next(self) -> None:
         rig = self.make()
         limit = rig.connector.capabilities.parallel_writes * rig.connector.capabilities.batch_size
+        total = max(20, 2 * limit + 1)
         pulled, done, most = count(), 0, 0
 
         def steps() -> Iterator[Step]:
             nonlocal most
-            for n in range(20):
+            for n in range(total):
                 most = max(most, next(pulled) + 1 - done)
                 yield Create(n, f"lazy-{n}", f"uid-lazy-{n}", self.card(f"Lazy {n}", f"lazy-{n}"))
 
         for outcome in rig.connector.write(rig.book, steps()):
             assert isinstance(outcome, Stored)
             done += 1
-        assert done == 20
+        assert done == total
         # as many as are under way, and as many that were answered and are seen next
-        assert most <= min(2 * limit, 19)
+        assert most <= min(2 * limit, total - 1)
 
     def test_a_wrong_login_stops_the_writing(self) -> None:
         """Only where a login can be wrong: override ``locked_out``."""
@@ -363,7 +372,8 @@ class ConnectorSuite:
         steps = (Create(n, f"no-{n}", f"uid-no-{n}", self.card("No", f"no-{n}")) for n in range(50))
         outcomes = [*connector.write(book, _noting(steps, pulled))]
         assert all(isinstance(o, Refused) and isinstance(o.error, AuthError) for o in outcomes)
-        assert len(outcomes) == len(pulled) <= connector.capabilities.parallel_writes
+        limit = connector.capabilities.parallel_writes * connector.capabilities.batch_size
+        assert len(outcomes) == len(pulled) <= limit
 
     def locked_out(self) -> Rig | None:
         """The same book with a wrong password; None where there is no such thing."""

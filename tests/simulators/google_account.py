@@ -154,11 +154,11 @@ class Account:
     def alive(self) -> list[Contact]:
         return [one for one in self.contacts.values() if not one.deleted]
 
-    def create(self, person: Json) -> Contact:
+    def create(self, person: Json, identity: str = "") -> Contact:
         if len(self.contacts) >= MOST_CONTACTS:
             raise Refused(400, "FAILED_PRECONDITION", "MY_CONTACTS_OVERFLOW_COUNT")
         fields, groups = self._content(person, UPDATE_MASK)
-        identity = f"{self._chance.getrandbits(63):016x}"
+        identity = identity or f"{self._chance.getrandbits(63):016x}"
         made = Contact(identity, f"people/c{int(identity, 16)}", fields)
         made.groups = groups or {"contactGroups/myContacts"}
         self.contacts[identity] = made
@@ -240,9 +240,8 @@ class Account:
         unknown = set(item) - _ITEM_KEYS.get(name, frozenset()) - {"metadata"}
         if unknown:
             raise invalid(f"Unknown name {sorted(unknown)[0]!r} at 'person.{name}[0]'")
-        return _compact(
-            {key: value for key, value in item.items() if key not in _ADDED and key != "metadata"}
-        )
+        kept = {key: value for key, value in item.items() if key not in _ADDED and key != "metadata"}
+        return _compact(_parsed_name(kept) if name == "names" else kept)
 
     def _within_limits(self, fields: dict[str, list[Json]]) -> None:
         if sum(map(len, fields.values())) > MOST_FIELDS:
@@ -466,6 +465,17 @@ def _display_names(item: Json) -> Json:
     before = " ".join(item[part] for part in ("honorificPrefix", "givenName", "middleName") if part in item)
     last = ", ".join(part for part in (item.get("familyName"), before, item.get("honorificSuffix")) if part)
     return {"displayName": shown, "displayNameLastFirst": last, "unstructuredName": shown}
+
+
+def _parsed_name(item: Json) -> Json:
+    """A whole name becomes parts: the last word is the family's (assumed)."""
+    whole = item.get("unstructuredName", "")
+    if not whole or any(
+        key.endswith(("Name", "Prefix", "Suffix")) for key in item if key != "unstructuredName"
+    ):
+        return {key: value for key, value in item.items() if key != "unstructuredName"}
+    given, _, family = whole.rpartition(" ")
+    return {"givenName": given, "familyName": family} if given else {"givenName": family}
 
 
 def _compact(value: Any) -> Any:

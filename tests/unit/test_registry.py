@@ -35,13 +35,13 @@ def test_the_url_names_the_memory_server() -> None:
 def test_an_unknown_name_lists_what_there_is() -> None:
     with pytest.raises(ConfigError, match="no connector 'cardav'") as caught:
         registry.create(settings("cardav"))
-    assert "carddav, memory" in str(caught.value)
+    assert "carddav, gmail, memory" in str(caught.value)
     assert "home" in str(caught.value)
 
 
 def test_ours_are_found_without_installed_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "entry_points", lambda group: [])
-    assert list(registry.available()) == ["carddav", "memory"]
+    assert list(registry.available()) == ["carddav", "gmail", "memory"]
 
 
 def test_foreign_ones_come_by_entry_points(monkeypatch: pytest.MonkeyPatch) -> None:

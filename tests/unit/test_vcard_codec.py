@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,8 +23,6 @@ from contactsync.model.contact import (
     Link,
     Media,
     Name,
-    NameComponent,
-    Nickname,
     Note,
     OnlineService,
     Organization,
@@ -37,13 +34,13 @@ from contactsync.model.contact import (
 from contactsync.vcard import VCardCodec, convert, split_cards
 from contactsync.vcard.glimpse import glimpse
 from contactsync.vcard.interop import from_vobject, to_vobject
+from tests.contacts import CONTACTS, FIELDS, alike
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "vcards"
 DEMO = [card.data for card in split_cards((FIXTURES / "demo.vcf").read_bytes())]
 REPRODUCERS = sorted((FIXTURES / "repro").glob("*.vcf"))
 CODECS = {version: VCardCodec(version) for version in ("3.0", "4.0")}
 V3 = CODECS["3.0"]
-FIELDS = [name for name in Contact.__dataclass_fields__ if name not in ("uid", "updated")]
 WORK, HOME = frozenset({"work"}), frozenset({"private"})
 
 
@@ -57,81 +54,6 @@ def changed(before: bytes, after: bytes) -> list[bytes]:
     return [line.encode() for line in diff if line[0] in "+-"]
 
 
-def unordered(value: Any) -> Any:
-    return Counter(value) if isinstance(value, tuple) else value
-
-
-def alike(one: Contact, two: Contact) -> list[str]:
-    return [name for name in FIELDS if unordered(getattr(one, name)) != unordered(getattr(two, name))]
-
-
-TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('\\,;:"\n=^ ä'), max_size=12)
-WORDS = st.frozensets(st.sampled_from(["private", "work", "other", "Home", "a b"]), max_size=2)
-FEATURES = st.frozensets(st.sampled_from(["voice", "cell", "fax", "mobile"]), max_size=2)
-PREF = st.sampled_from([None, 1, 2, 100, 0])
-DATES = st.builds(
-    PartialDate,
-    st.none() | st.integers(0, 9999),
-    st.none() | st.integers(0, 13),
-    st.none() | st.integers(0, 32),
-    TEXT,
-)
-PARTS = st.builds(AddressComponent, st.sampled_from(["name", "locality", "country", "room", "odd"]), TEXT)
-NAME_PARTS = st.builds(
-    NameComponent,
-    st.sampled_from(["given", "given2", "surname", "surname2", "title", "credential", "generation", "odd"]),
-    TEXT,
-    TEXT,
-)
-EXTRA_NAMES = st.sampled_from(["X-FOO", "x-bar.baz", "GEO", "UID", "X-ABLabel", ""])
-
-
-def tuples(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.lists(strategy, max_size=2).map(tuple)
-
-
-CONTACTS = st.builds(
-    Contact,
-    uid=TEXT,
-    kind=st.sampled_from(["", "individual", "Org", "group"]),
-    name=st.builds(Name, st.lists(NAME_PARTS, max_size=5).map(tuple), TEXT, tuples(TEXT)),
-    nicknames=tuples(st.builds(Nickname, TEXT, WORDS, PREF)),
-    emails=tuples(st.builds(Email, TEXT, WORDS, TEXT, PREF)),
-    phones=tuples(st.builds(Phone, TEXT, WORDS, FEATURES, TEXT, PREF)),
-    addresses=tuples(
-        st.builds(Address, tuples(PARTS), TEXT, st.sampled_from(["", "de", "USA"]), WORDS, TEXT)
-    ),
-    organizations=tuples(st.builds(Organization, TEXT, tuples(TEXT), WORDS, TEXT)),
-    titles=tuples(st.builds(Title, TEXT, st.sampled_from(["title", "role"]))),
-    online_services=tuples(
-        st.builds(
-            OnlineService,
-            st.sampled_from(["", "Skype", "aim", "mastodon", "a b"]),
-            st.sampled_from(["", "xmpp:a@b", "https://x.example/;,?"]) | TEXT,
-            TEXT,
-            st.sampled_from(["impp", "socialprofile"]),
-            WORDS,
-            TEXT,
-            PREF,
-        )
-    ),
-    links=tuples(st.builds(Link, TEXT, WORDS, st.sampled_from(["", "HomePage", "Blog"]), PREF)),
-    anniversaries=tuples(
-        st.builds(Anniversary, st.sampled_from(["birth", "wedding", "death", "other"]), DATES, TEXT)
-    ),
-    related_to=tuples(
-        st.builds(
-            Relation,
-            TEXT | st.just("urn:uuid:1"),
-            st.frozensets(st.sampled_from(["spouse", "friend", "parent", "manager"]), max_size=2),
-            st.sampled_from(["", "Mother", "Spouse", "x"]),
-        )
-    ),
-    notes=tuples(st.builds(Note, TEXT)),
-    groups=st.frozensets(TEXT, max_size=3),
-    extra=tuples(st.builds(Extra, EXTRA_NAMES, TEXT, tuples(st.tuples(st.sampled_from(["", "X-P"]), TEXT)))),
-    updated=st.none() | st.datetimes(timezones=st.just(UTC)),
-)
 SLOW = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 
 

@@ -1,0 +1,113 @@
+"""Labels: made, renamed and deleted, and given to contacts and taken away.
+
+A label's name is there once, so that making one again finds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from contactsync.connectors.base import Create, Delete, Outcome, Removed, Step, Stored, Update
+from contactsync.connectors.google.codec import loads
+from contactsync.connectors.google.person import LABEL
+from contactsync.connectors.google.reading import Reader, label_etag
+from contactsync.connectors.google.transport import Json, Transport
+from contactsync.errors import AlreadyExists, NotFound, PayloadRejected, PreconditionFailed
+from contactsync.model.fields import fold
+
+_MOST_MEMBERS = 1000
+
+
+class Labels:
+    """The labels of one account. What was listed is kept until one changes."""
+
+    def __init__(self, transport: Transport, reader: Reader) -> None:
+        self._transport = transport
+        self._reader = reader
+        self._known: dict[str, Json] | None = None
+
+    @property
+    def _groups(self) -> Mapping[str, Json]:
+        if self._known is None:
+            self._known = self._reader.labels()
+        return self._known
+
+    def forget(self) -> None:
+        """Look again: somebody else may have changed them."""
+        self._known = None
+
+    def do(self, step: Step) -> Outcome:
+        """Carry out a step about a label. Raises `RemoteError`."""
+        self.forget()
+        match step:
+            case Create(key, _, _, payload):
+                name = str(loads(payload)["name"])
+                return Stored(key, self.named(name), label_etag(name))
+            case Update(key, href, etag, payload):
+                return self._rename(key, self._as_decided(href, etag), str(loads(payload)["name"]))
+            case Delete(key, href, etag):
+                try:
+                    self._as_decided(href, etag)
+                    self._call(self._service.delete(resourceName=href, deleteContacts=False))
+                except NotFound:
+                    pass
+                return Removed(key, href)
+
+    def named(self, name: str) -> str:
+        """The href of the label of this name, which is made where there is none."""
+        found = self._find(name)
+        if found is None:
+            try:
+                made = self._call(self._service.create(body={"contactGroup": {"name": name}}))
+                found = str(made["resourceName"])
+            except AlreadyExists:
+                self.forget()
+                found = self._find(name)
+                if found is None:
+                    raise PayloadRejected(f"Google keeps the name {name!r} for itself.") from None
+            self.forget()
+        return found
+
+    def _find(self, name: str) -> str | None:
+        same = (href for href, group in self._groups.items() if fold(str(group.get("name"))) == fold(name))
+        return next(same, None)
+
+    def hrefs_of(self, groups: Iterable[str]) -> frozenset[str]:
+        """Labels as a payload names them, hrefs or names of new ones, as hrefs that are there."""
+        wanted = [name if name.startswith(LABEL) else self.named(name) for name in sorted(groups)]
+        return frozenset(href for href in wanted if href in self._groups)
+
+    def give(self, href: str, add: Iterable[str], remove: Iterable[str]) -> None:
+        """Give a label to the contacts of these resource names, and take it from others."""
+        changes = [("resourceNamesToAdd", name) for name in add]
+        changes += [("resourceNamesToRemove", name) for name in remove]
+        for start in range(0, len(changes), _MOST_MEMBERS):
+            body: dict[str, list[str]] = {}
+            for key, name in changes[start : start + _MOST_MEMBERS]:
+                body.setdefault(key, []).append(name)
+            self._call(self._service.members().modify(resourceName=href, body=body))
+
+    def _as_decided(self, href: str, etag: str | None) -> Json:
+        group = self._groups.get(href)
+        if group is None:
+            raise NotFound("That label is not at Google.", href=href)
+        if etag is None or label_etag(str(group.get("name", ""))) != etag:
+            raise PreconditionFailed("The label changed at Google since it was read.", href=href)
+        return group
+
+    def _rename(self, key: int, group: Json, name: str) -> Outcome:
+        href = str(group["resourceName"])
+        body = {"contactGroup": {"name": name, "etag": group.get("etag", "")}, "updateGroupFields": "name"}
+        try:
+            self._call(self._service.update(resourceName=href, body=body))
+        except AlreadyExists:
+            raise PayloadRejected(f"There is another label {name!r} at Google.", href=href) from None
+        return Stored(key, href, label_etag(name))
+
+    @property
+    def _service(self) -> Any:
+        return self._transport.service.contactGroups()
+
+    def _call(self, request: object) -> Json:
+        return self._transport.call(request)
