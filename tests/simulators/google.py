@@ -53,16 +53,20 @@ class Asked:
     path: str
     query: dict[str, list[str]]
     body: Any
+    bearer: str = ""
     overlapped: bool = False
 
 
 @dataclass
 class Fault:
-    """What happens to matching requests, ``times`` of them: an answer in place of ours, none though all was
-    done (``lose``), or none and nothing was done (``drop``)."""
+    """What happens to matching requests, ``times`` of them: an answer in place of ours (``done``: though all
+    was done), none though all was done (``lose``), or none and nothing was done (``drop``); ``before`` is
+    what somebody else does right before."""
 
     matches: Callable[[Asked], bool]
     answer: Answer | None = None
+    done: bool = False
+    before: Callable[[], object] | None = None
     lose: bool = False
     drop: bool = False
     times: int = 1
@@ -115,6 +119,18 @@ class Google:
         answer = _error(Refused(status, name, message, reason))
         self.faults.append(Fault(lambda asked: at in asked.path, answer, **more))
 
+    def answer_with(self, status: int, body: bytes, *, kind: str = "application/json", at: str = "") -> None:
+        self.faults.append(Fault(lambda asked: at in asked.path, Answer(status, body, kind)))
+
+    def refuse_after_doing(self, status: int, *, at: str) -> None:
+        """The answer is a refusal, and all was done nevertheless."""
+        answer = _error(Refused(status, "INVALID_ARGUMENT", "Request contains an invalid argument."))
+        self.faults.append(Fault(lambda asked: at in asked.path, answer, done=True))
+
+    def before(self, at: str, action: Callable[[], object]) -> None:
+        """Somebody else is a moment faster."""
+        self.faults.append(Fault(lambda asked: at in asked.path, before=action))
+
     def exhaust(self, *, times: int = 1, at: str = "") -> None:
         message = "Quota exceeded for quota metric 'Critical read requests (Contact and Profile Reads)'"
         self.fail(429, "RESOURCE_EXHAUSTED", message, "RATE_LIMIT_EXCEEDED", at=at, times=times)
@@ -130,7 +146,7 @@ class Google:
 
     # ---- requests ----------------------------------------------------------------------------------------
 
-    def handle(self, asked: Asked, bearer: str) -> Answer | None:
+    def handle(self, asked: Asked) -> Answer | None:
         """None is a connection that ends without an answer."""
         changes = asked.method != "GET" and asked.path.startswith("/v1/")
         with self._lock:
@@ -139,16 +155,20 @@ class Google:
             self.requests.append(asked)
             fault = next((f for f in self.faults if f.matches(asked) and _is_due(f)), None)
         try:
-            if fault is not None and (fault.drop or fault.answer is not None):
+            if fault is not None and fault.before is not None:
+                fault.before()
+            if fault is not None and (fault.drop or fault.answer is not None) and not fault.done:
                 return fault.answer
             with self._lock:
-                answer = self._answer(asked, bearer)
+                answer = self._answer(asked)
+            if fault is not None and fault.done:
+                return fault.answer
             return None if fault is not None and fault.lose else answer
         finally:
             with self._lock:
                 self._changing -= changes
 
-    def _answer(self, asked: Asked, bearer: str) -> Answer:
+    def _answer(self, asked: Asked) -> Answer:
         try:
             if asked.path == "/o/oauth2/v2/auth":
                 return self._authorize(asked)
@@ -156,7 +176,7 @@ class Google:
                 return self._token(asked)
             if asked.path.startswith("/photo/"):
                 return self._photo(asked)
-            if bearer not in self.access_tokens:
+            if asked.bearer not in self.access_tokens:
                 raise Refused(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
             return Answer(200, json.dumps(self._api(asked)).encode())
         except Refused as error:
@@ -240,6 +260,10 @@ class Google:
         else:
             token = _Token(self.account.settled(), params, self.now)
         found = self._in_listing(token)
+        if _one(asked, "sortOrder") == "LAST_MODIFIED_DESCENDING":
+            if sync or _one(asked, "requestSyncToken") == "true":
+                raise invalid("This sort order is not supported with sync tokens.")
+            found.sort(key=lambda one: -self.account.changed_at(one))
         shown = found[token.offset : token.offset + size]
         answer: Json = {"connections": [self._listed(one, token, mask) for one in shown]} if shown else {}
         if shown:
@@ -523,8 +547,8 @@ def google() -> Iterator[Google]:
             if self.headers.get("X-HTTP-Method-Override") == "GET":
                 # what the client library makes of a request that is too long for a URL
                 method, query, body = "GET", parse_qs(data.decode()), None
-            asked = Asked(method, parts.path, query, body)
-            answer = found.handle(asked, self.headers.get("Authorization", "").removeprefix("Bearer "))
+            bearer = self.headers.get("Authorization", "").removeprefix("Bearer ")
+            answer = found.handle(Asked(method, parts.path, query, body, bearer))
             if answer is None:
                 self.close_connection = True
                 return

@@ -89,7 +89,8 @@ def not_found() -> Refused:
 
 @dataclass
 class Contact:
-    """One contact as it is now; ``fields`` are its lists without what the server adds on reading."""
+    """One contact as it is now; ``fields`` are its lists without what the server adds on reading, and
+    ``unknown`` is what a later version of the API may tell."""
 
     id: str
     resource_name: str
@@ -100,6 +101,7 @@ class Contact:
     etag: bytes = b""
     deleted: bool = False
     previous: list[str] = field(default_factory=list)
+    unknown: Json = field(default_factory=dict)
 
 
 @dataclass
@@ -367,7 +369,7 @@ class Account:
         """Section 5, what comes back: only the fields of the mask, with what the server adds."""
         mask = set(mask)
         source = {"type": "CONTACT", "id": one.id}
-        found: Json = {"resourceName": one.resource_name, "etag": person_etag(one.etag, mask)}
+        found: Json = {"resourceName": one.resource_name, "etag": person_etag(one.etag, mask), **one.unknown}
         own = {**source, "etag": f"#{base64.b64encode(one.etag).decode()}", "updateTime": self._stamp(one)}
         metadata: Json = {"sources": [own], "objectType": "PERSON"}
         if one.deleted:
@@ -387,6 +389,10 @@ class Account:
             default = {"default": True} if one.photo is None else {}
             found["photos"] = [{"metadata": {"primary": True, "source": source}, "url": url, **default}]
         return found
+
+    def changed_at(self, one: Contact) -> int:
+        """Its place in the order of all changes."""
+        return max((at for at, change in enumerate(self.changes) if change.contact_id == one.id), default=0)
 
     def _stamp(self, one: Contact) -> str:
         at = max((c.at for c in self.changes if c.contact_id == one.id), default=0.0)
