@@ -12,6 +12,7 @@ from contactsync.engine.context import Round
 from contactsync.engine.decide import Decision, Outcome, Spoke
 from contactsync.engine.groupcards import take_in
 from contactsync.engine.groupnames import keep_groups
+from contactsync.engine.merging import become_one
 from contactsync.engine.report import PlannedChange
 from contactsync.errors import CodecError
 from contactsync.model.contact import Contact
@@ -36,7 +37,7 @@ from contactsync.sync.types import (
 
 def apply(round_: Round, decision: Decision) -> bool:
     """Write the whole decision; call inside the transaction that it was made in (L31). True when a group
-    card changed contacts, so that there is more to decide."""
+    card or a merge changed contacts, so that there is more to decide."""
     return _Applier(round_, decision).run()
 
 
@@ -68,7 +69,7 @@ class _Applier:
             book = self._store.books.get(book_id)
             if book is not None:
                 self._round.book_report(book).guard = stop
-        return any(changed)
+        return any(changed) or any(outcome.survivor for outcome in self._decision.outcomes)
 
     def _groups(self, state: BookState) -> None:
         for group_id, name in state.renames.items():
@@ -102,6 +103,8 @@ class _Applier:
         if outcome.dropped and hub.deleted:
             self._store.contacts.bury(stored.id, self._at)
             self._note(outcome, stored.id, "delete", stored.contact, None)
+            if outcome.survivor is not None:
+                become_one(self._store, stored, outcome.survivor, self._round.new_id())
             report.pulled.deleted += 1
         elif outcome.saved and (hub.contact != stored.contact or stored.deleted):
             self._store.contacts.save(stored.id, hub.contact, self._at, times=hub.times)

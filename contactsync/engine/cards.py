@@ -189,8 +189,8 @@ def _know_labels(round_: Round, state: BookState) -> None:
     ended = {row.group_id for row in rows if row.href in state.gone} | state.names.dead
     known = set(labels.values())
     for href, card in sorted(state.group_cards.items()):
-        group_id = state.names.id_of(card.view.name.full)
-        if href not in known and group_id not in labels:
+        group_id = "" if href in known else state.names.id_of(card.view.name.full)
+        if group_id and group_id not in labels:
             labels[group_id] = href
             ended.discard(group_id)
     state.names.labels = labels

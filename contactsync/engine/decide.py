@@ -40,6 +40,7 @@ from contactsync.sync.types import (
     Unlink,
     UpdateRemote,
 )
+from contactsync.sync.union import left_behind, taken_over, unite
 
 
 @dataclass(slots=True)
@@ -70,7 +71,8 @@ class Spoke:
 class Outcome:
     """One contact in this round: as it was, as it will be, and its spokes.
 
-    ``elsewhere``: it has a card in a book of the account that could not be read this time.
+    ``elsewhere``: it has a card in a book of the account that could not be read this time;
+    ``survivor`` is the contact that it was made part of at the remote (L40).
     """
 
     stored: StoredContact | None
@@ -79,6 +81,7 @@ class Outcome:
     held: str = ""
     elsewhere: bool = False
     dropped: bool = False
+    survivor: StoredContact | None = None
 
     @property
     def saved(self) -> bool:
@@ -148,6 +151,7 @@ class _Planner:
             if home and i in contacts and not self._refused(home, contacts[i])
         ]
         outcomes = [outcome for outcome in outcomes if outcome.spokes]
+        self._merged_there(outcomes)
         return Decision(list(self._states.values()), outcomes, self._recovered)
 
     def _touched(self) -> set[int]:
@@ -298,6 +302,28 @@ class _Planner:
             outcome.spokes[0].actions = actions
         return outcome
 
+    def _merged_there(self, outcomes: list[Outcome]) -> None:
+        """L40: a deletion that comes with a change by which another contact takes over e-mail addresses or
+        phones is a merge. What the remote could not hold of the one that is gone goes with them."""
+        gone = [o for o in outcomes if o.dropped and o.stored and any(s.gone for s in o.spokes)]
+        for one in gone:
+            assert one.stored is not None, "only a contact of the device can be dropped"
+            for spoke in (s for s in one.spokes if s.gone):
+                heirs = [
+                    (len(taken), str(o.stored.uid), o)
+                    for o in outcomes
+                    if o.stored and not o.hub.deleted and (taken := _inherited(spoke, o))
+                ]
+                if not heirs:
+                    continue
+                heir = max(heirs, key=lambda found: found[:2])[2]
+                rest = left_behind(one.stored.contact, spoke.state.project(self._round.connector.codec))
+                united, clashes = unite(heir.hub.contact, rest)
+                heir.hub = replace(heir.hub, contact=united)
+                heir.spokes[0].actions[:0] = [SaveLocal(united), *map(NoteConflict, clashes)]
+                one.survivor = heir.stored
+                break
+
     def _refused(self, state: BookState, stored: StoredContact) -> bool:
         """L35: what a book refused waits there until it changes."""
         return (stored.id, stored.hash) in state.refused
@@ -313,6 +339,14 @@ def _base_of_copy(stored: StoredContact, meeting: Meeting, links: Iterable[Store
     own = (link for link in links if link.collection_id in meeting.state.account_books)
     same = (link.base for link in own if not differs(link.base.remote, meeting.card.view))
     return NO_BASE if stored.deleted else next(same, NO_BASE)
+
+
+def _inherited(gone: Spoke, heir: Outcome) -> frozenset[str]:
+    """What a card of the same book took over of one that is gone."""
+    cards = (s for s in heir.spokes if s.state is gone.state and s.card and s.link and not s.absorbed)
+    return frozenset().union(
+        *(taken_over(gone.base.remote, s.base.remote, s.card.view) for s in cards if s.card)
+    )
 
 
 def stamped(times: Mapping[str, datetime], paths: Iterable[Path], at: datetime | None) -> dict[str, datetime]:

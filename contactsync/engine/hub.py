@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from contactsync.engine.groupnames import GroupNames
+from contactsync.engine.merging import become_one
 from contactsync.errors import UsageError
 from contactsync.model import jsonform
 from contactsync.model.contact import Contact
@@ -21,7 +22,8 @@ from contactsync.store.store import Store
 from contactsync.store.values import JournalRow, StoredContact, StoredGroup
 from contactsync.sync.diff import aligned, apply, differs
 from contactsync.sync.merge import merge
-from contactsync.sync.types import NO_BASE, Base, Hub, Live, Policy
+from contactsync.sync.types import Base, Hub, Live, Policy
+from contactsync.sync.union import unite
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +166,7 @@ class HubEdits:
         first, second = self.find(survivor), self.find(other)
         if first.id == second.id:
             raise UsageError("These are the same contact already.")
-        both = merge(
-            NO_BASE, Hub(first.contact), Live(second.contact), project=lambda c: c, policy=Policy.DEVICE
-        ).local
+        both, _ = unite(first.contact, second.contact)
         with self._store.transaction():
             at = self._now()
             run = self._store.journal.start_run("merge", at)
@@ -177,11 +177,7 @@ class HubEdits:
                 if link.state == "left" and link.collection_id not in books:
                     self._store.links.hand_to(link.id, first.id)
             self.drop(run, at, second, note=f"merged into {first.uid}")
-            self._store.contacts.move_aliases(second.id, first.id)
-            self._store.keepsakes.hand_over(second.id, first.id)
-            self._store.journal.hand_over(second.id, first.id)
-            self._store.contacts.merge_into(second.id, first.id, self._new_id())
-            self._store.contacts.add_alias(second.uid, first.id)
+            become_one(self._store, second, first, self._new_id())
             self._store.journal.end_run(run, at, "ok", {"contacts": 2})
         return self.find(first.uid)
 

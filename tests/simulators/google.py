@@ -47,7 +47,8 @@ class Answer(NamedTuple):
 
 @dataclass
 class Asked:
-    """A request as it came in; ``overlapped`` when another change of the account was under way."""
+    """A request as it came in; ``overlapped`` when another change of the account was under way, and
+    ``answered`` the bytes of its answer without the head."""
 
     method: str
     path: str
@@ -55,6 +56,7 @@ class Asked:
     body: Any
     bearer: str = ""
     overlapped: bool = False
+    answered: int = 0
 
 
 @dataclass
@@ -135,11 +137,16 @@ class Google:
         message = "Quota exceeded for quota metric 'Critical read requests (Contact and Profile Reads)'"
         self.fail(429, "RESOURCE_EXHAUSTED", message, "RATE_LIMIT_EXCEEDED", at=at, times=times)
 
-    def lose_reply(self, at: str = "", *, times: int = 1, skip: int = 0) -> None:
-        self.faults.append(Fault(lambda asked: at in asked.path, lose=True, times=times, skip=skip))
+    def lose_reply(self, at: str = "", *, changes_only: bool = False, **more: int) -> None:
+        self.faults.append(Fault(_matching(at, changes_only), lose=True, **more))
 
-    def drop_request(self, at: str = "", *, times: int = 1) -> None:
-        self.faults.append(Fault(lambda asked: at in asked.path, drop=True, times=times))
+    def drop_request(self, at: str = "", *, changes_only: bool = False, **more: int) -> None:
+        self.faults.append(Fault(_matching(at, changes_only), drop=True, **more))
+
+    @property
+    def sent(self) -> int:
+        """Bytes of all answers to the requests of the log."""
+        return sum(asked.answered for asked in self.requests)
 
     def count(self, at: str) -> int:
         return sum(at in asked.path for asked in self.requests)
@@ -466,6 +473,10 @@ class Google:
         return Answer(200, json.dumps(found).encode())
 
 
+def _matching(at: str, changes_only: bool) -> Callable[[Asked], bool]:
+    return lambda asked: at in asked.path and (asked.method != "GET" or not changes_only)
+
+
 def _is_due(fault: Fault) -> bool:
     if fault.skip > 0:
         fault.skip -= 1
@@ -548,10 +559,12 @@ def google() -> Iterator[Google]:
                 # what the client library makes of a request that is too long for a URL
                 method, query, body = "GET", parse_qs(data.decode()), None
             bearer = self.headers.get("Authorization", "").removeprefix("Bearer ")
-            answer = found.handle(Asked(method, parts.path, query, body, bearer))
+            asked = Asked(method, parts.path, query, body, bearer)
+            answer = found.handle(asked)
             if answer is None:
                 self.close_connection = True
                 return
+            asked.answered = len(answer.body)
             self.send_response_only(answer.status)
             self.send_header("Content-Type", answer.kind)
             self.send_header("Content-Length", str(len(answer.body)))

@@ -20,30 +20,18 @@ _MOST_MEMBERS = 1000
 
 
 class Labels:
-    """The labels of one account. What was listed is kept until one changes."""
+    """The labels of one account."""
 
     def __init__(self, transport: Transport, reader: Reader) -> None:
         self._transport = transport
         self._reader = reader
-        self._known: dict[str, Json] | None = None
-
-    @property
-    def _groups(self) -> Mapping[str, Json]:
-        if self._known is None:
-            self._known = self._reader.labels()
-        return self._known
-
-    def forget(self) -> None:
-        """Look again: somebody else may have changed them."""
-        self._known = None
 
     def do(self, step: Step) -> Outcome:
         """Carry out a step about a label. Raises `RemoteError`."""
-        self.forget()
         match step:
             case Create(key, _, _, payload):
                 name = str(loads(payload)["name"])
-                return Stored(key, self.named(name), label_etag(name))
+                return Stored(key, self._made(name), label_etag(name))
             case Update(key, href, etag, payload):
                 return self._rename(key, self._as_decided(href, etag), str(loads(payload)["name"]))
             case Delete(key, href, etag):
@@ -56,27 +44,25 @@ class Labels:
 
     def named(self, name: str) -> str:
         """The href of the label of this name, which is made where there is none."""
-        found = self._find(name)
-        if found is None:
-            try:
-                made = self._call(self._service.create(body={"contactGroup": {"name": name}}))
-                found = str(made["resourceName"])
-            except AlreadyExists:
-                self.forget()
-                found = self._find(name)
-                if found is None:
-                    raise PayloadRejected(f"Google keeps the name {name!r} for itself.") from None
-            self.forget()
-        return found
+        return _find(self._reader.known_labels(), name) or self._made(name)
 
-    def _find(self, name: str) -> str | None:
-        same = (href for href, group in self._groups.items() if fold(str(group.get("name"))) == fold(name))
-        return next(same, None)
+    def _made(self, name: str) -> str:
+        """As `named`, and it is expected that there is none."""
+        try:
+            made = self._call(self._service.create(body={"contactGroup": {"name": name}}))
+        except AlreadyExists:
+            found = _find(self._reader.labels(), name)
+            if found is None:
+                raise PayloadRejected(f"Google keeps the name {name!r} for itself.") from None
+            return found
+        href = str(made["resourceName"])
+        self._reader.known_labels()[href] = made
+        return href
 
     def hrefs_of(self, groups: Iterable[str]) -> frozenset[str]:
         """Labels as a payload names them, hrefs or names of new ones, as hrefs that are there."""
         wanted = [name if name.startswith(LABEL) else self.named(name) for name in sorted(groups)]
-        return frozenset(href for href in wanted if href in self._groups)
+        return frozenset(wanted) & self._reader.known_labels().keys() if wanted else frozenset()
 
     def give(self, href: str, add: Iterable[str], remove: Iterable[str]) -> None:
         """Give a label to the contacts of these resource names, and take it from others."""
@@ -89,7 +75,7 @@ class Labels:
             self._call(self._service.members().modify(resourceName=href, body=body))
 
     def _as_decided(self, href: str, etag: str | None) -> Json:
-        group = self._groups.get(href)
+        group = self._reader.labels().get(href)
         if group is None:
             raise NotFound("That label is not at Google.", href=href)
         if etag is None or label_etag(str(group.get("name", ""))) != etag:
@@ -111,3 +97,8 @@ class Labels:
 
     def _call(self, request: object) -> Json:
         return self._transport.call(request)
+
+
+def _find(groups: Mapping[str, Json], name: str) -> str | None:
+    same = (href for href, group in groups.items() if fold(str(group.get("name", ""))) == fold(name))
+    return next(same, None)

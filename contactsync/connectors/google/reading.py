@@ -85,6 +85,7 @@ class Reader:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._names: dict[str, str] = {}
+        self._labels: dict[str, Json] | None = None
 
     # ---- the list ----------------------------------------------------------------------------------------
 
@@ -208,7 +209,12 @@ class Reader:
                 if group.get("groupType") == "USER_CONTACT_GROUP":
                     found[str(group["resourceName"])] = group
             request = groups.list_next(request, answer) if answer.get("nextPageToken") else None
+        self._labels = found
         return found
+
+    def known_labels(self) -> dict[str, Json]:
+        """As they were listed last; what has changed since shows when one of them is used."""
+        return self.labels() if self._labels is None else self._labels
 
     def complete(self, changes: Iterable[tuple[Change, Payload | None]]) -> Iterator[Change]:
         """A photo that is not to be had is named as the contact's error; the others go on."""
