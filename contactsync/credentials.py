@@ -26,8 +26,7 @@ from contactsync.errors import AuthError, StoreError
 
 SERVICE = "contactsync"
 VAULT_PROTECTS = (
-    "The vault keeps the password from other users of this machine, "
-    "not from someone who has the disk or this login."
+    "The vault keeps it from other users of this machine, not from someone who has the disk or this login."
 )
 COMMAND_TIMEOUT = 60.0
 

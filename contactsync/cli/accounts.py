@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from contactsync.cli import login
-from contactsync.cli.login import NewSecret, PasswordCommand, PasswordFile, PasswordStdin
+from contactsync.cli.login import (
+    ClientFile,
+    NewSecret,
+    NoBrowser,
+    PasswordCommand,
+    PasswordFile,
+    PasswordStdin,
+)
 from contactsync.cli.output import plural
 from contactsync.cli.session import (
     Conflicts,
@@ -32,7 +39,10 @@ if TYPE_CHECKING:
     from contactsync.connectors.base import Collection
     from contactsync.store.values import Book
 
+GMAIL = "gmail"
+
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The account.", autocompletion=complete_accounts)]
+NewName = Annotated[str, typer.Argument(metavar="NAME", help="What to call it here: letters, digits, . _ -")]
 Username = Annotated[str, typer.Option(help="The login.")]
 Books = Annotated[
     list[str] | None,
@@ -58,7 +68,7 @@ def register(app: typer.Typer) -> None:
 @add.command("carddav")
 def add_carddav(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it here: letters, digits, . _ -")],
+    name: NewName,
     url: Annotated[
         str, typer.Option(help="URL of the server or of one book there, a host, or your mail address.")
     ],
@@ -109,6 +119,43 @@ def add_carddav(
     _welcome(ctx, wanted, who, notes)
 
 
+@add.command("gmail")
+def add_gmail(
+    ctx: typer.Context,
+    name: NewName,
+    client_file: ClientFile,
+    no_browser: NoBrowser = False,
+    endpoint: Annotated[str, typer.Option(metavar="URL", help="Another root of the People API.")] = "",
+    mode: Annotated[Mode, typer.Option(help="Which way changes go.")] = "two-way",
+    conflicts: Annotated[
+        Conflicts, typer.Option(help="Who wins where both sides changed a field.")
+    ] = "newest",
+    ca_file: CaFile = None,
+    proxy: Proxy = "",
+) -> None:
+    """Add the contacts of a Google account: you agree on a page of Google, in your browser.
+
+    Nothing is saved when the login fails, and nothing is synchronised yet.
+    """
+    from contactsync.config import AccountConfig
+
+    session = session_of(ctx)
+    _check_new_name(session.config(), name)
+    wanted = AccountConfig(
+        name=name,
+        connector=GMAIL,
+        url=endpoint,
+        ca_file=absolute(ca_file),
+        proxy=proxy,
+        mode=mode,
+        conflicts=conflicts,
+    )
+    secret = login.at_google(session, wanted, client_file, browser=not no_browser)
+    wanted, who, notes = _tried(ctx, wanted, secret, (), "")
+    login.save(session, wanted, secret)
+    _welcome(ctx, wanted, who, notes)
+
+
 def _check_new_name(config: Config, name: str) -> None:
     from contactsync.config import ACCOUNT_NAME
 
@@ -136,7 +183,7 @@ def _tried(
     _refuse_open_http(wanted)
     config = Config(session_of(ctx).config_path, accounts=(wanted,))
     with open_engine(ctx, config=config, secret=secret.value) as engine:
-        busy(engine, f"Asking {wanted.url}")
+        busy(engine, f"Asking {wanted.url or wanted.connector}")
         with closing(engine.connect(wanted)) as connector:
             who = connector.check()
             found = connector.collections()
@@ -342,6 +389,7 @@ def set_account(
     """Change an account. A change that its server must agree to is tried there first."""
     session = session_of(ctx)
     old = session.config().account(name)
+    _no_password(old, password_stdin, password_file, password_command)
     source, secret = login.choose(name, password_stdin, password_file, password_command, needed=False)
     given = {
         "url": url,
@@ -368,6 +416,14 @@ def set_account(
     _save_changes(ctx, old, new, secret)
 
 
+def _no_password(account: AccountConfig, *given: object) -> None:
+    if account.connector == GMAIL and any(given):
+        raise UsageError(
+            f"{account.name} has no password: you log in on a page of Google.",
+            hint=f"contactsync account login {account.name}",
+        )
+
+
 def _save_changes(ctx: typer.Context, old: AccountConfig, new: AccountConfig, secret: NewSecret) -> None:
     session = session_of(ctx)
     login.change(session, old, new, secret)
@@ -378,11 +434,24 @@ def _save_changes(ctx: typer.Context, old: AccountConfig, new: AccountConfig, se
 
 
 @account.command("login")
-def log_in(ctx: typer.Context, name: Name, password_stdin: PasswordStdin = False) -> None:
-    """Give a new password, after the old one was refused; it is tried before it is kept."""
+def log_in(
+    ctx: typer.Context,
+    name: Name,
+    password_stdin: PasswordStdin = False,
+    client_file: ClientFile = None,
+    no_browser: NoBrowser = False,
+) -> None:
+    """Log in anew, after the login was refused: with a new password, or on a page of Google.
+
+    It is tried before it is kept.
+    """
     session = session_of(ctx)
     old = session.config().account(name)
-    _, secret = login.choose(name, password_stdin, None, "", needed=True)
+    if old.connector == GMAIL:
+        _no_password(old, password_stdin)
+        secret = login.at_google(session, old, client_file, browser=not no_browser)
+    else:
+        _, secret = login.choose(name, password_stdin, None, "", needed=True)
     new, _, _ = _tried(ctx, replace(old, password=None), secret, (), "")
     login.change(session, old, new, secret)
     session.out.result({"account": _to_json(new)}, f"{name}: the login works.")

@@ -32,9 +32,10 @@ WAYS = "--password-stdin, --password-file or --password-command"
 
 @dataclass(frozen=True, slots=True)
 class NewSecret:
-    """A password that the person just gave; None when it is somewhere else."""
+    """A password that the person just gave, or another login; None when it is somewhere else."""
 
     value: str | None = field(default=None, repr=False)
+    what: str = "password"
 
 
 def choose(
@@ -72,6 +73,58 @@ def _asked(name: str) -> str:
     return secret
 
 
+ClientFile = Annotated[
+    Path | None,
+    typer.Option(help="The file of your client, from the Google Cloud console (type Desktop app)."),
+]
+NoBrowser = Annotated[
+    bool,
+    typer.Option("--no-browser", help="Only show the address of the page to agree at; any browser will do."),
+]
+
+
+def at_google(
+    session: Session, account: AccountConfig, client_file: Path | None, *, browser: bool
+) -> NewSecret:
+    """The person agrees on a page of Google. Without a ``client_file`` the client of the last login is
+    used again."""
+    import webbrowser
+
+    from contactsync.connectors.google.login import Ways, authorize, known_client, read_client
+
+    if client_file is not None:
+        client = read_client(client_file.expanduser())
+    else:
+        client = known_client(_kept(session, account))
+    ways = Ways(
+        lambda url: session.out.warn("Agree on this page:", url, *_way_back()),
+        webbrowser.open if browser else None,
+        sys.stdin.readline if is_a_person_there() else None,
+    )
+    found = authorize(client, ways, account=account.name, proxy=account.proxy, ca_file=account.ca_file)
+    session.out.note(*found.notes)
+    return NewSecret(found.secret, "login")
+
+
+def _kept(session: Session, account: AccountConfig) -> str:
+    from contactsync.credentials import Secrets
+    from contactsync.errors import AuthError
+
+    try:
+        return Secrets(session.data_dir).get(account)
+    except AuthError:
+        return ""
+
+
+def _way_back() -> list[str]:
+    if not is_a_person_there():
+        return []
+    return [
+        "If your browser is on another machine, it ends at an address that begins with http://127.0.0.1",
+        "and does not open: paste that address here.",
+    ]
+
+
 def save(session: Session, account: AccountConfig, secret: NewSecret) -> None:
     """Remember a new account: its password first, so that there is no account without one."""
     from contactsync.config import add_account
@@ -102,10 +155,10 @@ def _keep(session: Session, name: str, secret: NewSecret) -> None:
     secrets = Secrets(session.data_dir)
     if secrets.store(name, secret.value) == "vault":
         session.out.note(
-            f"There is no keyring here, so the password is kept in {secrets.vault_path}.", VAULT_PROTECTS
+            f"There is no keyring here, so the {secret.what} is kept in {secrets.vault_path}.", VAULT_PROTECTS
         )
     else:
-        session.out.note("The password is kept in the keyring of this system.")
+        session.out.note(f"The {secret.what} is kept in the keyring of this system.")
 
 
 def _forget(session: Session, name: str, secret: NewSecret) -> None:

@@ -378,8 +378,8 @@ MISTAKES = (
         "a merge leaves no alias",
         "a merge leaves no alias",
         "L40",
-        "engine/hub.py",
-        "            self._store.contacts.add_alias(second.uid, first.id)\n",
+        "engine/merging.py",
+        "    store.contacts.add_alias(gone.uid, survivor.id)\n",
         "",
     ),
     _mistake(

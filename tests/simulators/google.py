@@ -88,7 +88,8 @@ class _Token:
 
 @dataclass
 class Google:
-    """One account with its login. ``root`` is the endpoint for the client libraries."""
+    """One account with its login. ``root`` is the endpoint for the client libraries. The person agrees at
+    once, unless they ``declines`` with an error; a login ``lasts`` where the app is not in testing mode."""
 
     root: str = ""
     now: float = 1_700_000_000.0
@@ -99,6 +100,8 @@ class Google:
     refresh_tokens: set[str] = field(default_factory=lambda: {"refresh-1"})
     client: tuple[str, str] = ("client-1", "secret-1")
     scopes: str = SCOPE
+    declines: str = ""
+    lasts: bool = False
     page_cap: int = 1000
     expired_status: str = "FAILED_PRECONDITION"
 
@@ -436,10 +439,13 @@ class Google:
     # ---- login -------------------------------------------------------------------------------------------
 
     def _authorize(self, asked: Asked) -> Answer:
-        """The person says yes at once; PKCE is wanted."""
+        """PKCE is wanted."""
         challenge, redirect = _one(asked, "code_challenge"), _one(asked, "redirect_uri")
         if _one(asked, "client_id") != self.client[0] or _one(asked, "code_challenge_method") != "S256":
             return Answer(400, b"Error 400: invalid_request", "text/html")
+        if self.declines:
+            query = urlencode({"state": _one(asked, "state"), "error": self.declines})
+            return Answer(302, b"", "text/html", f"{redirect}?{query}")
         code = f"code-{len(self._codes) + 1}"
         self._codes[code] = (challenge, redirect)
         query = urlencode({"state": _one(asked, "state"), "code": code, "scope": self.scopes})
@@ -464,7 +470,9 @@ class Google:
                 return Answer(400, b'{"error": "invalid_grant"}')
             refresh = f"refresh-{len(self.refresh_tokens) + 1}"
             self.refresh_tokens.add(refresh)
-            found |= {"refresh_token": refresh, "refresh_token_expires_in": 604799}
+            found["refresh_token"] = refresh
+            if not self.lasts:
+                found["refresh_token_expires_in"] = 604799
         elif form.get("refresh_token") not in self.refresh_tokens:
             return Answer(
                 400, b'{"error": "invalid_grant", "error_description": "Token has been expired or revoked."}'

@@ -6,6 +6,7 @@ A label's name is there once, so that making one again finds it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from contactsync.connectors.base import Create, Delete, Outcome, Removed, Step, Stored, Update
@@ -25,6 +26,7 @@ class Labels:
     def __init__(self, transport: Transport, reader: Reader) -> None:
         self._transport = transport
         self._reader = reader
+        self._reserved: set[str] = set()
 
     def do(self, step: Step) -> Outcome:
         """Carry out a step about a label. Raises `RemoteError`."""
@@ -43,17 +45,24 @@ class Labels:
                 return Removed(key, href)
 
     def named(self, name: str) -> str:
-        """The href of the label of this name, which is made where there is none."""
-        return _find(self._reader.known_labels(), name) or self._made(name)
+        """The href of the label of this name, which is made where there is none; empty for a name that
+        Google keeps for itself."""
+        found = _find(self._reader.known_labels(), name)
+        if found is None and fold(name) not in self._reserved:
+            with suppress(PayloadRejected):
+                found = self._made(name)
+        return found or ""
 
     def _made(self, name: str) -> str:
-        """As `named`, and it is expected that there is none."""
+        """The href of a label that is expected not to be there. Raises `PayloadRejected`."""
         try:
             made = self._call(self._service.create(body={"contactGroup": {"name": name}}))
         except AlreadyExists:
             found = _find(self._reader.labels(), name)
             if found is None:
-                raise PayloadRejected(f"Google keeps the name {name!r} for itself.") from None
+                self._reserved.add(fold(name))
+                hint = "Give the group another name, to have it there as well."
+                raise PayloadRejected(f"Google keeps the name {name!r} for itself.", hint=hint) from None
             return found
         href = str(made["resourceName"])
         self._reader.known_labels()[href] = made

@@ -167,7 +167,10 @@ class Transport:
             raise login_refused(str(error.args[0]) if error.args else "", self._settings.name) from None
         except GoogleAuthError as error:
             raise network_error(error, str(credentials.token_uri)) from None
-        self._settings.renew(credentials.to_json())
+        kept = json.loads(self._settings.password())
+        kept |= {"token": credentials.token, "refresh_token": credentials.refresh_token}
+        kept["expiry"] = f"{credentials.expiry:%Y-%m-%dT%H:%M:%SZ}"
+        self._settings.renew(json.dumps(kept))
 
     def _token_request(
         self, url: str, method: str = "GET", body: Any = None, headers: Any = None, **_: Any
@@ -216,8 +219,8 @@ class _Http:
 
 
 def read_login(secret: str) -> Credentials:
-    """The credentials of which ``to_json`` was kept. The library's own reader goes to Google for a token,
-    whatever the client file says. Raises `ValueError`, `TypeError` or `KeyError`."""
+    """The credentials that are kept. The library's own reader goes to Google for a token, whatever the
+    client file says. Raises `ValueError`, `TypeError` or `KeyError`."""
     from google.oauth2.credentials import Credentials
 
     info = json.loads(secret)
