@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 
-.PHONY: help demo test test-servers check simulate crash-matrix fault-matrix mutants fuzz simulators format lock prepare-servers clean
+.PHONY: help demo test test-servers check simulate simulate-google crash-matrix fault-matrix mutants fuzz simulators format lock prepare-servers clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -31,6 +31,10 @@ test-servers: prepare-servers ## The server tests on all that can be had: Radica
 
 simulate: $(VENV)/dev.stamp ## Run random worlds on all cores: make simulate WORLDS=100000; goes on where it was stopped
 	$(BIN)/python -m tests.simulation --worlds $(or $(WORLDS),20000)
+
+simulate-google: prepare-servers ## The same with a Google account behind its real connector; 20 beside a real Radicale
+	$(BIN)/python -m tests.simulation --of google --worlds $(or $(WORLDS),2000)
+	$(BIN)/python -m tests.simulation --of google-radicale --worlds 20
 
 crash-matrix: $(VENV)/dev.stamp ## Kill rounds at every boundary, on two servers, and compare how they end
 	$(BIN)/python -m tests.e2e.crash_matrix

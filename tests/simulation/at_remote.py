@@ -26,7 +26,7 @@ class AtRemote:
         remote = self._stage.remotes[choose(sorted(self._stage.remotes), act.where)]
         cards = remote.cards()
         deed = getattr(self, f"_{act.what.replace('-', '_')}")
-        if act.what in ("create", "expire", "bring-back", "rename-group") or cards:
+        if act.what in ("create", "expire", "bring-back", "rename-group", "delete-label") or cards:
             told = deed(act, remote, cards)
             if told:
                 self._stage.reached[f"client {act.what}"] += 1
@@ -107,10 +107,8 @@ class AtRemote:
         return self._move(remote, href, f"{choose(others, act.also)}{href.rpartition('/')[2]}", payload)
 
     def _move(self, remote: Remote, href: str, new: str, payload: bytes) -> str:
-        if remote.server.get(new) is not None:
+        if not remote.move(href, new, payload):
             return ""
-        remote.server.delete(href)
-        remote.server.put(new, payload)
         return f"moves {facts.key(facts.of_card(payload))} from {href} to {new}"
 
     def _touch(self, act: Act, remote: Remote, cards: Sequence[tuple[str, bytes]]) -> str:
@@ -166,6 +164,11 @@ class AtRemote:
 
     def _rename_group(self, act: Act, remote: Remote, cards: Sequence[tuple[str, bytes]]) -> str:
         """A client that knows only categories renames one on all cards of a book."""
+        if remote.kind.has_labels:
+            name = self._stage.words.new("R")
+            old = remote.change_label(act.pick, name)
+            self._stage.ledger.groups.unite(old or name, name)
+            return f"renames label {old} to {name}" if old else ""
         book = choose(remote.books, act.where * 7 % 1)
         here = [(h, p) for h, p in cards if h.startswith(book)]
         names = sorted({name for _, p in here for name in facts.of_card(p)["group"]})
@@ -183,6 +186,16 @@ class AtRemote:
                 if facts.key(facts.of_card(payload)) in remote.unread:
                     self._stage.ledger.unsure_of(facts.of_card(payload), facts.of_card(kept))
         return f"renames group {old} to {new} in {book}"
+
+    def _delete_label(self, act: Act, remote: Remote, cards: Sequence[tuple[str, bytes]]) -> str:
+        """Who deletes it sees all its members."""
+        old = remote.change_label(act.pick, "")
+        members = [one for _, payload in cards if old in (one := facts.of_card(payload))["group"]]
+        for before in members:
+            self._stage.ledger.saw(before, {**before, "group": before["group"] - {old}})
+            if facts.key(before) in remote.unread:
+                self._stage.ledger.unsure_of(before, {**before, "group": before["group"] - {old}})
+        return f"deletes label {old} of {len(members)}" if old else ""
 
 
 def _uid(payload: bytes) -> bytes:

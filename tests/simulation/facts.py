@@ -38,7 +38,12 @@ UNITS = (
 
 def picture(word: str, *, recompressed: bool = False) -> bytes:
     """A photo that shows a word; the same picture after a remote compressed it."""
-    return f"{'jpg' if recompressed else 'img'} {word}".encode()
+    return b"\xff\xd8" + f"{'jpg' if recompressed else 'img'} {word}".encode()
+
+
+def word_of(photo: bytes) -> str:
+    """What a photo shows."""
+    return photo[2:].decode().partition(" ")[2]
 
 
 class Album:
@@ -114,7 +119,7 @@ def of_card(payload: bytes) -> Facts:
         elif name == "CATEGORIES":
             found["group"] += [_plain(part) for part in value.split(",")]
         elif name == "PHOTO":
-            found["photo"].append(base64.b64decode(value).decode().partition(" ")[2])
+            found["photo"].append(word_of(base64.b64decode(value)))
         elif name == "BDAY":
             found["birthday"].append(value.replace("-", ""))
         elif name == "NICKNAME":

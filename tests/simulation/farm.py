@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from tests.simulation.telling import broken_by
-from tests.simulation.world import draw
+from tests.simulation.world import DRAWS
 
 CHUNK = 20
 ENOUGH = 20
@@ -34,11 +34,11 @@ class Harvest:
         self.broken.update(other.broken)
 
 
-def run_seeds(seeds: range) -> Harvest:
-    """The worlds of some seeds, one after the other."""
+def run_seeds(seeds: range, drawn: str = "any") -> Harvest:
+    """The worlds of some seeds, one after the other; ``drawn`` is a key of `DRAWS`."""
     harvest = Harvest()
     for seed in seeds:
-        _, how, stage = broken_by(draw(seed))
+        _, how, stage = broken_by(DRAWS[drawn](seed))
         harvest.worlds += 1
         harvest.reached += stage.reached
         if how:
@@ -47,14 +47,18 @@ def run_seeds(seeds: range) -> Harvest:
 
 
 def run_many(
-    seeds: range, *, workers: int = os.cpu_count() or 1, each: Callable[[range, Harvest], None] | None = None
+    seeds: range,
+    *,
+    drawn: str = "any",
+    workers: int = os.cpu_count() or 1,
+    each: Callable[[range, Harvest], None] | None = None,
 ) -> Harvest:
     """The worlds of many seeds on ``workers`` processes; ``each`` sees every part as it is done. When
     enough of them broke a law, the rest is left alone."""
     total = Harvest()
     parts = [seeds[i : i + CHUNK] for i in range(0, len(seeds), CHUNK)]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        jobs = {pool.submit(run_seeds, part): part for part in parts}
+        jobs = {pool.submit(run_seeds, part, drawn): part for part in parts}
         for job in as_completed(jobs):
             total.add(job.result())
             if each is not None:

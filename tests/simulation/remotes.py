@@ -12,11 +12,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from contactsync.connectors.base import Change, Create, Outcome, Step, Unknown, Update
+from contactsync.connectors.base import (
+    AccountSettings,
+    Change,
+    Connector,
+    Create,
+    Outcome,
+    Step,
+    Unknown,
+    Update,
+)
 from contactsync.connectors.memory import Habits, MemoryConnector, MemoryServer
 from contactsync.model.contact import Contact
 from contactsync.vcard.codec import VCardCodec
-from tests.simulation.facts import Facts, key, of_card, picture
+from tests.simulation.facts import Facts, key, of_card, picture, word_of
 
 MOST_EMAILS = 3
 NOTE_LENGTH = 8
@@ -32,6 +41,7 @@ class Kind:
     unseen: frozenset[str] = frozenset()
     most_emails: int = 0
     ids_change: bool = False
+    has_labels: bool = False
 
     def shows(self, facts: Facts) -> Facts:
         """What must be there of a contact; e-mails are compared by `emails_agree` where they are cut."""
@@ -123,8 +133,8 @@ def recompressed(payload: bytes) -> bytes:
     for line in _unfolded(payload).split(b"\r\n"):
         head, _, value = line.partition(b":")
         if head.startswith(b"PHOTO"):
-            word = base64.b64decode(value).decode().partition(" ")[2]
-            line = head + b":" + base64.b64encode(picture(word, recompressed=True))
+            shown = picture(word_of(base64.b64decode(value)), recompressed=True)
+            line = head + b":" + base64.b64encode(shown)
         lines.append(line)
     return b"\r\n".join(lines)
 
@@ -186,6 +196,7 @@ class Remote:
             self.server.make_book(f"book{number}")
         self.writes = 0
         self.gone: list[bytes] = []
+        self.selected: tuple[str, ...] = ()
         self.in_doubt: set[str] = set()
         self.unread: set[str] = set()
         self.fresh: set[str] = set()
@@ -202,6 +213,24 @@ class Remote:
 
     def commits(self) -> int:
         return sum(len(self.server.book(book).log) for book in self.books)
+
+    def connect(self, settings: AccountSettings) -> Connector:
+        return RemoteConnector(self)
+
+    def move(self, href: str, new: str, payload: bytes) -> bool:
+        """The card is found under another href from now on; False where that cannot be."""
+        if self.server.get(new) is not None:
+            return False
+        self.server.delete(href)
+        self.server.put(new, payload)
+        return True
+
+    def change_label(self, pick: float, new: str) -> str:
+        """Give a label a new name, or delete it where that is empty; its former name, or nothing."""
+        return ""
+
+    def close(self) -> None:
+        """Nothing to free."""
 
 
 class RemoteConnector(MemoryConnector):

@@ -18,8 +18,7 @@ from typing import Any
 
 from contactsync.api import Engine, Hooks
 from contactsync.config import AccountConfig, Config
-from contactsync.connectors.base import AccountSettings
-from contactsync.connectors.memory import MemoryConnector
+from contactsync.connectors.base import AccountSettings, Connector
 from contactsync.engine.hub import describe
 from contactsync.engine.report import AccountReport
 from contactsync.model.contact import Contact
@@ -31,7 +30,8 @@ from tests.simulation.at_remote import AtRemote
 from tests.simulation.dialect import url
 from tests.simulation.facts import Facts
 from tests.simulation.oracle import DeviceState, Ledger, RemoteState, Violation, check
-from tests.simulation.remotes import Remote, RemoteConnector
+from tests.simulation.real_remotes import remote_of
+from tests.simulation.remotes import Remote
 from tests.simulation.world import Act, Plan
 
 ROUNDS = 2
@@ -60,7 +60,7 @@ class Stage:
         self.words = people.Words(self.album)
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.remotes = {
-            f"r{i}": Remote(f"r{i}", kind, books, lambda: self.now)
+            f"r{i}": remote_of(f"r{i}", kind, books, lambda: self.now)
             for i, (kind, books) in enumerate(plan.shape.remotes)
         }
         self.devices: dict[str, Engine] = {}
@@ -105,6 +105,8 @@ class Stage:
         finally:
             for engine in self.devices.values():
                 engine.close()
+            for one in self.remotes.values():
+                one.close()
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _open(self, name: str) -> None:
@@ -112,7 +114,8 @@ class Stage:
             self.devices[name].close()
         shape = self.plan.shape
         accounts = tuple(
-            AccountConfig(r, "memory", conflicts=shape.policy, mode=shape.mode) for r in sorted(self.remotes)
+            AccountConfig(name, "memory", conflicts=shape.policy, mode=shape.mode, books=one.selected)
+            for name, one in sorted(self.remotes.items())
         )
         hooks = Hooks(
             now=lambda: self.now,
@@ -125,8 +128,8 @@ class Stage:
         database = url(folder / DATABASE)
         self.devices[name] = Engine(config, folder, database=database, hooks=hooks)
 
-    def _connect(self, settings: AccountSettings) -> MemoryConnector:
-        return RemoteConnector(self.remotes[settings.name])
+    def _connect(self, settings: AccountSettings) -> Connector:
+        return self.remotes[settings.name].connect(settings)
 
     def new_id(self, name: str) -> str:
         self._ids += 1

@@ -19,7 +19,7 @@ from tests.simulation.reaching import missed
 from tests.simulation.shrinking import shrunk
 from tests.simulation.stage import Stage
 from tests.simulation.telling import tell
-from tests.simulation.world import Act, Plan, draw
+from tests.simulation.world import DRAWS, Act, Plan, draw
 
 WORLDS = 500
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +31,15 @@ def test_no_law_breaks_in_five_hundred_worlds_and_everything_is_reached() -> Non
     assert harvest.worlds == WORLDS
     assert not harvest.broken, tell(draw(min(harvest.broken)))
     assert not missed(harvest.reached)
+
+
+@pytest.mark.law("P1", "P2", "P3", "P4", "P8", "L33", "L34", "L39")
+@pytest.mark.parametrize(("drawn", "worlds"), [("google", 50), ("google-radicale", 3)])
+def test_no_law_breaks_with_google_behind_its_real_connector(drawn: str, worlds: int) -> None:
+    harvest = run_many(range(worlds), drawn=drawn)
+    assert harvest.worlds == worlds
+    assert not harvest.broken, tell(DRAWS[drawn](min(harvest.broken)))
+    assert harvest.reached["at google-api"] > worlds / 2
 
 
 def test_a_seed_tells_the_same_story_whatever_the_hashes_are() -> None:

@@ -7,7 +7,7 @@ left out and the others still make sense: that is how a failing world is made sm
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TypeVar
 
@@ -71,6 +71,9 @@ FAULTS = {
 }
 
 
+GOOGLES_OWN = ("rename-group", "delete-label", "take-over", "bring-back", "new-href", "copy")
+
+
 @dataclass(frozen=True)
 class Act:
     """One thing that happens. ``who`` is a device (a, b) or ``x``, somebody else's client; ``where``
@@ -128,6 +131,38 @@ def draw(seed: int) -> Plan:
     shape = Shape(seed, devices, remotes, policy, random.random() < 0.06)
     acts = tuple(_act(random, shape) for _ in range(random.choice((5, 10, 16, 24))))
     return Plan(shape, acts)
+
+
+def draw_google(seed: int, second: str = "") -> Plan:
+    """A device, a Google account behind its real connector, and a second book of any kind, or ``second``."""
+    random = Random(f"google {seed}")
+    other = second or random.choice(sorted(KINDS))
+    remotes = [("google-api", 1), (other, 1)]
+    random.shuffle(remotes)
+    policy = random.choice(("newest", "newest", "device", "remote"))
+    shape = Shape(seed, "a", tuple(remotes), policy)
+    acts = [_act(random, shape) for _ in range(random.choice((5, 10, 16, 24)))]
+    return Plan(shape, tuple(_at_google(random, act) for act in acts))
+
+
+def _at_google(random: Random, act: Act) -> Act:
+    """More of what is Google's own, and of groups that somebody is in."""
+    chance = random.random()
+    if act.what == "sync" or chance > 0.3:
+        return act
+    if chance > 0.15:
+        return replace(act, what="edit", edit="group")
+    if act.who == "x":
+        return replace(act, what=random.choice(GOOGLES_OWN), edit="")
+    return replace(act, what=random.choice(("rename-group", "delete-group")), edit="")
+
+
+def draw_google_beside_radicale(seed: int) -> Plan:
+    return draw_google(seed, "radicale-server")
+
+
+DRAWS = {"any": draw, "google": draw_google, "google-radicale": draw_google_beside_radicale}
+"""How a seed becomes a world, by name."""
 
 
 def _act(random: Random, shape: Shape) -> Act:

@@ -117,6 +117,11 @@ class Google:
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
 
+    def expire_tokens(self) -> None:
+        """From now on every place in the list that was given so far is too old."""
+        for token in self._tokens.values():
+            token.born = float("-inf")
+
     def fail(
         self, status: int, name: str, message: str, reason: str = "", *, at: str = "", **more: Any
     ) -> None:

@@ -55,7 +55,7 @@ class GoogleConnector:
         self.capabilities = CAPABILITIES if wanted is None else replace(CAPABILITIES, settles_after=wanted)
 
     @functools.cached_property
-    def _transport(self) -> Transport:
+    def transport(self) -> Transport:
         from contactsync.connectors.google.transport import Transport
 
         return Transport(self._settings, self._pause)
@@ -64,19 +64,19 @@ class GoogleConnector:
     def _reader(self) -> Reader:
         from contactsync.connectors.google.reading import Reader
 
-        return Reader(self._transport)
+        return Reader(self.transport)
 
     @functools.cached_property
     def _labels(self) -> Labels:
         from contactsync.connectors.google.labels import Labels
 
-        return Labels(self._transport, self._reader)
+        return Labels(self.transport, self._reader)
 
     @functools.cached_property
     def _writer(self) -> Writer:
         from contactsync.connectors.google.writing import Writer
 
-        return Writer(self._transport, self._reader, self._labels)
+        return Writer(self.transport, self._reader, self._labels)
 
     @functools.cached_property
     def codec(self) -> Codec:
@@ -87,7 +87,7 @@ class GoogleConnector:
     def check(self) -> str:
         """Google does not tell who it is without another permission, so the line names the server only."""
         self._reader.labels()
-        return f"a Google account at {self._transport.root}"
+        return f"a Google account at {self.transport.root}"
 
     def collections(self) -> Sequence[Collection]:
         self._reader.labels()
@@ -109,10 +109,10 @@ class GoogleConnector:
         return self._writer.write(steps)
 
     def traffic(self) -> Traffic:
-        return self._transport.traffic()
+        return self.transport.traffic()
 
     def close(self) -> None:
-        self._transport.close()
+        self.transport.close()
 
 
 def _require_book(collection: str) -> None:

@@ -6,6 +6,7 @@ sends a POST again when a connection ends without an answer, and so makes a cont
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -49,18 +50,15 @@ class Transport:
         self._settings = settings
         self._pause = pause
         self.root = _checked(settings)
-        self._session = Session(witness=settings.witness)
+        self.session = Session(witness=settings.witness)
         self._logins = Session()
         self._quota = Quota(settings.requests_per_minute or PER_MINUTE, pause=pause)
         self._credentials: Credentials | None = None
-        self._service: Any = None
 
     @property
     def service(self) -> Any:
-        """``build("people", "v1")`` of the library, made when it is first needed."""
-        if self._service is None:
-            self._service = self._build()
-        return self._service
+        """``build("people", "v1")`` of the library."""
+        return _service(self.root)
 
     def call(self, request: Any) -> Json:
         """The answer to a request of the library. Raises `RemoteError`."""
@@ -71,13 +69,13 @@ class Transport:
 
     def picture(self, url: str) -> bytes:
         """What is at the address of a photo, which needs no login and gets none. Raises `RemoteError`."""
-        answer = self._send(self._session, "GET", url, b"", {})
+        answer = self._send(self.session, "GET", url, b"", {})
         if not answer.ok or is_html(answer.headers, answer.body):
             raise classify(answer, url)
         return answer.body
 
     def traffic(self) -> Traffic:
-        parts = (self._session.traffic(), self._logins.traffic())
+        parts = (self.session.traffic(), self._logins.traffic())
         return Traffic(
             sum(part.requests for part in parts),
             sum(part.bytes_sent for part in parts),
@@ -85,7 +83,7 @@ class Transport:
         )
 
     def close(self) -> None:
-        self._session.close()
+        self.session.close()
         self._logins.close()
 
     def ask(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
@@ -96,7 +94,7 @@ class Transport:
         for attempt in range(_TRIES):
             self._quota.wait("read" if reads else "write")
             login = {"Authorization": f"Bearer {self._login().token}"}
-            answer = self._send(self._session, method, url, body, {**headers, **login})
+            answer = self._send(self.session, method, url, body, {**headers, **login})
             if answer.ok:
                 break
             error = classify(answer, urlsplit(url).path)
@@ -111,18 +109,6 @@ class Transport:
         if is_html(answer.headers, answer.body):
             raise web_page(answer.status, urlsplit(url).path)
         return answer
-
-    def _build(self) -> Any:
-        from googleapiclient.discovery import build
-
-        return build(
-            "people",
-            "v1",
-            http=_Http(self),
-            static_discovery=True,
-            cache_discovery=False,
-            client_options={"api_endpoint": self.root},
-        )
 
     def _send(
         self, session: Session, method: str, url: str, body: bytes, headers: Mapping[str, str]
@@ -188,6 +174,28 @@ def _pause_after(answer: Answer, error: RemoteError, attempt: int, *, reads: boo
     wanted = retry_after(answer.headers)
     pause = wanted.total_seconds() if wanted else FIRST_PAUSE * 2.0**attempt
     return pause if pause <= LONGEST_PAUSE else None
+
+
+@functools.cache
+def _service(root: str) -> Any:
+    """It knows how to ask, and nothing of who asks: what sends is given with each request."""
+    from googleapiclient.discovery import build
+
+    return build(
+        "people",
+        "v1",
+        http=_NoHttp(),
+        static_discovery=True,
+        cache_discovery=False,
+        client_options={"api_endpoint": root},
+    )
+
+
+class _NoHttp:
+    """The library wants one when it is made."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
 
 class _TokenAnswer:
