@@ -6,6 +6,8 @@ A second device is somebody who sees only what Google holds.
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,6 +21,7 @@ from contactsync.config import AccountConfig
 from contactsync.connectors.google.connector import GoogleConnector
 from contactsync.model.contact import Anniversary, Contact, Email, Media, Note, PartialDate, Title
 from tests.connectors.test_google import PNG, secret
+from tests.e2e.crashing import Crasher, crasher
 from tests.e2e.devices import ANYTHING, Device, calm
 from tests.e2e.devices import person as anybody
 from tests.simulators.google import Google, google
@@ -512,3 +515,51 @@ def test_a_first_push_of_a_thousand_takes_few_requests(server: Google, phone: De
     assert server.count("hoto") == 2 * 10, "each photo goes there, and comes back as Google made it"
     assert len(server.requests) - server.count("hoto") <= 1000 / 200 * 3
     assert len(server.account.alive()) == 1000
+
+
+# ---- a process that is killed ----------------------------------------------------------------------------
+
+KILLS = [
+    ("decided", 1),
+    ("committed", 1),
+    ("groups-journaled", 1),
+    ("group-answered", 1),
+    ("before-sent", 1),
+    ("sent", 1),
+    ("answered", 1),
+    ("answered", 50),
+    ("recorded", 1),
+    ("recorded", 100),
+    ("read-back", 1),
+]
+
+
+@pytest.fixture(scope="module")
+def killer() -> Iterator[Crasher]:
+    with crasher() as found:
+        yield found
+
+
+@pytest.mark.law("P5", "L31", "L33")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the process that dies is made by a fork")
+@pytest.mark.parametrize(("step", "count"), KILLS)
+def test_a_push_of_a_hundred_that_is_killed_makes_a_hundred(
+    server: Google, tmp_path: Path, killer: Crasher, step: str, count: int
+) -> None:
+    """The list lags a second, and is believed two seconds after a write."""
+    server.account.clock, server.account.lag = time.time, 1.0
+    account = AccountConfig("gmail", "gmail", url=server.root, settles_after=2)
+    phone = Device(tmp_path, server, account, Hooks(password=lambda _: secret(server)))  # type: ignore[arg-type]
+    phone.engine.put([person(n, groups=frozenset({"Chess"})) for n in range(100)])
+    assert killer.round(phone, step, count).killed, f"{step} {count} was not reached"
+    deadline = time.monotonic() + 60
+    while phone.sync().pushed or phone.engine.status()["in_doubt"]:
+        assert time.monotonic() < deadline, "it does not come to rest"
+        time.sleep(0.3)
+    names = [one.fields["names"][0]["givenName"] for one in server.account.alive()]
+    assert len(names) == len(set(names)) == 100
+    (label,) = [group for group in server.account.groups.values() if not group.is_system]
+    assert len(server.account.members(label)) == 100
+    before = changes(server)
+    assert phone.quiet() and changes(server) == before
+    phone.close()

