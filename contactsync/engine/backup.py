@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from contactsync.connectors.base import Codec
 from contactsync.engine.context import Round
-from contactsync.errors import StoreError
+from contactsync.errors import CodecError, StoreError
 from contactsync.store.values import Book
 
 
@@ -26,17 +28,46 @@ class Backup:
 
 
 def back_up(round_: Round, book: Book, payloads: list[bytes]) -> None:
-    """Save the cards of a book once, as they are; nothing to do where that was done already."""
+    """Save the cards of a book once, as they are; nothing to do where that was done already.
+
+    What is no vCard is saved as one that can be imported, and as it was read in a file beside it.
+    """
     if book.backed_up_at is not None or round_.dry_run:
         return
     at = round_.now()
     name = f"{safe_name(book.account)}--{safe_name(book.name)}--{at:%Y%m%dT%H%M%SZ}.vcf"
+    foreign = [payload for payload in payloads if not _is_card(payload)]
+    converted = [*_as_cards(round_.connector.codec, foreign)] if foreign else []
+    if converted:
+        write_private(round_.backups / f"{name}.jsonl", _lines(foreign))
+        payloads = [*filter(_is_card, payloads), *converted]
     if payloads:
-        write_private(
-            round_.backups / name, b"".join(p if p.endswith(b"\n") else p + b"\r\n" for p in payloads)
-        )
+        write_private(round_.backups / name, _lines(payloads))
     with round_.store.transaction():
         round_.store.books.update(book.id, backed_up_at=at)
+
+
+def _is_card(payload: bytes) -> bool:
+    return payload.lstrip()[:11].upper() == b"BEGIN:VCARD"
+
+
+def _lines(payloads: Iterable[bytes]) -> bytes:
+    return b"".join(p if p.endswith(b"\n") else p + b"\r\n" for p in payloads)
+
+
+def _as_cards(codec: Codec, payloads: Iterable[bytes]) -> Iterator[bytes]:
+    """Contacts as vCards, with the names of their labels; what cannot be read is in the other file."""
+    from contactsync.vcard.codec import VCardCodec, portable
+
+    contacts = []
+    for payload in payloads:
+        with contextlib.suppress(CodecError):
+            contacts.append(codec.read(payload))
+    names = {contact.uid: contact.name.full for contact in contacts if contact.kind == "group"}
+    for contact in contacts:
+        if contact.kind != "group":
+            groups = frozenset(names.get(group, group) for group in contact.groups)
+            yield VCardCodec("4.0").write(portable(replace(contact, groups=groups)), None)
 
 
 def write_private(path: Path, data: bytes) -> None:

@@ -177,6 +177,25 @@ def test_what_google_cannot_hold_stays_here(server: Google, devices: tuple[Devic
     assert [e.address for e in laptop.contact("uid-000").emails] == ["a@x.example", "b@x.example"]
 
 
+@pytest.mark.law("L38")
+def test_a_backup_is_vcards_that_can_be_imported_and_what_was_read(server: Google, phone: Device) -> None:
+    made = server.account.create(
+        {
+            "names": [{"givenName": "Grace"}],
+            "occupations": [{"value": "Admiral"}],
+            "genders": [{"value": "female"}],
+        }
+    )
+    label = server.account.create_group("Navy")
+    server.account.modify_members(label.resource_name, [made.resource_name], [])
+    server.account.set_photo(made.resource_name, PNG)
+    phone.sync()
+    (card,) = (phone.folder / "backups").glob("*.vcf")
+    text = card.read_text()
+    assert "CATEGORIES:Navy" in text and "GENDER:F" in text and "PHOTO" in text
+    assert "Admiral" in card.with_name(card.name + ".jsonl").read_text()
+
+
 # ---- labels ----------------------------------------------------------------------------------------------
 
 
