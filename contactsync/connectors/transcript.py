@@ -6,19 +6,22 @@ and every letter and digit of a value is replaced.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 from urllib.parse import urlsplit
 
 from contactsync.connectors.base import Exchange
 
 HEAD = """\
 What contactsync asked a server, and what it answered.
-Masked: logins, cookies, the values on cards, display names, query strings.
+Masked: logins, cookies, the values of contacts, display names, query strings.
 Not masked: host and paths (your login and the UIDs of cards may be in them), etags, sync tokens.
 Look through it before you give it to anybody.
 """
@@ -26,6 +29,45 @@ _SECRET = frozenset({"authorization", "proxy-authorization", "cookie", "set-cook
 _CARD = re.compile(r"BEGIN:VCARD.*?(?:END:VCARD|\Z)", re.IGNORECASE | re.DOTALL)
 _NAME = re.compile(r"(<(?:\w+:)?(?:displayname|addressbook-description)\b[^>]*>)([^<]*)", re.IGNORECASE)
 _OPEN = frozenset({"BEGIN", "END", "VERSION", "KIND", "X-ADDRESSBOOKSERVER-KIND", "PRODID", "REV"})
+# What the answers of providers say of themselves, by key; everything else in them is somebody's.
+_OPEN_KEYS = frozenset(
+    [
+        "@type",
+        "code",
+        "contactGroupId",
+        "contactGroupResourceName",
+        "default",
+        "deleted",
+        "domain",
+        "etag",
+        "groupType",
+        "httpStatusCode",
+        "id",
+        "message",
+        "metadata",
+        "nextPageToken",
+        "nextSyncToken",
+        "objectType",
+        "personFields",
+        "primary",
+        "readMask",
+        "reason",
+        "requestedResourceName",
+        "resourceName",
+        "resourceNames",
+        "resourceNamesToAdd",
+        "resourceNamesToRemove",
+        "sourcePrimary",
+        "sources",
+        "status",
+        "totalItems",
+        "totalPeople",
+        "updateGroupFields",
+        "updateMask",
+        "updateTime",
+    ]
+)
+_LONG_KEYS = frozenset({"photoBytes", "url"})
 _PLAIN = frozenset({"TYPE", "VALUE", "ENCODING", "CHARSET", "PREF"})
 
 
@@ -71,8 +113,24 @@ def _headers(mark: str, headers: Mapping[str, str | bytes]) -> Iterable[str]:
 def masked(body: bytes) -> str:
     """A body with the values of cards and display names replaced letter by letter."""
     text = body.decode("utf-8", "replace")
+    if text[:1] in ("{", "["):
+        with contextlib.suppress(ValueError):
+            return json.dumps(_masked_json(json.loads(text)), ensure_ascii=False)
     text = _NAME.sub(lambda found: found[1] + _veiled(found[2]), text)
     return _CARD.sub(lambda found: "\n".join(_lines(found[0])), text)
+
+
+def _masked_json(content: Any, key: str = "") -> Any:
+    """Numbers too are values of a contact: a birthday."""
+    if isinstance(content, dict):
+        return {name: _masked_json(part, name) for name, part in content.items()}
+    if isinstance(content, list):
+        return [_masked_json(part, key) for part in content]
+    if key in _OPEN_KEYS or isinstance(content, bool) or content is None:
+        return content
+    if key in _LONG_KEYS:
+        return "***"
+    return _veiled(content) if isinstance(content, str) else 0
 
 
 def _lines(card: str) -> Iterable[str]:

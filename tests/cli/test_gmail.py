@@ -116,6 +116,9 @@ def test_tokens_are_in_the_secret_store_and_nowhere_else(
     server.account.create({"names": [{"givenName": "New"}]})
     cli.ok("sync", "--transcript", str(transcript))
     log.set_run(None)
+    shown = transcript.read_text()
+    assert '"givenName": "xxx"' in shown and '"New"' not in shown
+    assert '"resourceName": "people/c' in shown and "nextSyncToken" in shown
     secrets = {*server.access_tokens, *server.refresh_tokens, server.client[1]} - {"access-1", "refresh-1"}
     assert len(secrets) == 3, "an access token, a refresh token and the client's secret"
     codes = {f"code-{n}" for n in range(1, 4)}
