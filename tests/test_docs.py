@@ -30,6 +30,8 @@ from contactsync.connectors.base import Capabilities
 from contactsync.connectors.carddav.connector import CAPABILITIES as CARDDAV
 from contactsync.connectors.carddav.presets import ELSEWHERE, PATHS, PRESETS
 from contactsync.connectors.carddav.quirks import QUIRKS
+from contactsync.connectors.google.connector import CAPABILITIES as GOOGLE
+from contactsync.connectors.google.items import CUSTOM_FIELD, SHAPES, Shape
 from contactsync.model.fields import FIELDS, Field, Kind
 from tests import surviving
 from tests.cases.showing import section
@@ -39,7 +41,8 @@ from tests.property_table import rows as property_rows
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 CASES = ROOT / "tests" / "cases" / "README.md"
-PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md", CASES])
+GOOGLE_README = ROOT / "contactsync" / "connectors" / "google" / "README.md"
+PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md", CASES, GOOGLE_README])
 
 
 def page_name(path: Path) -> str:
@@ -114,6 +117,46 @@ def _shown(value: object) -> str:
     return f"{value.total_seconds():g} seconds" if isinstance(value, timedelta) else str(value)
 
 
+KEPT_AT_GOOGLE = (
+    ("`occupations`, `externalIds`, `locations`, `miscKeywords`, `skills`", "stay at Google as they are"),
+    ("`clientData`", "our uid and the mark of a create; other programs' stay"),
+    ("file as", "Google's API does not show it"),
+)
+KEPT_HERE = (
+    ("`name`", "what to sort by; a display name that is more than its parts"),
+    (
+        "`emails`, `phones`, `addresses`, ...",
+        "preference, a second context, `voice` `text` `video`; one word says what each is for",
+    ),
+    ("`organizations`", "units after the first"),
+    ("`notes`", "all but the first"),
+    ("`anniversaries`", "days of which the month or the day is not known"),
+    ("`online_services`", "profiles in social networks"),
+    ("`related_to`", "links to other cards"),
+    ("`media`", "logos, sounds, photos that are only an address"),
+    ("`kind`, `extra`", "all that is not named above"),
+)
+
+
+def google_table() -> str:
+    rows = [("`names`", "`name`"), ("`organizations`", "`organizations`, `titles` (title, role)")]
+    rows += [(f"`{shape.name}`", f"`{shape.field}`{_google_note(shape)}") for shape in SHAPES]
+    rows += [("`photos`", "`media` (photo)"), ("`memberships`", "`groups`"), *KEPT_AT_GOOGLE]
+    first = [f"| {there} | {here} |" for there, here in rows]
+    second = [f"| {field} | {what} |" for field, what in KEPT_HERE]
+    return "\n".join(
+        ["| at Google | here |", "|---|---|", *first, "", "| stays here | of it |", "|---|---|", *second]
+    )
+
+
+def _google_note(shape: Shape) -> str:
+    names = {"genders": "GENDER", "locales": "LANG", "interests": "INTEREST", "calendarUrls": "CALURI, FBURL"}
+    names["userDefined"] = CUSTOM_FIELD
+    if shape.field == "extra":
+        return f" ({names[shape.name]})"
+    return " (one)" if shape.single else ""
+
+
 def provider_table() -> str:
     rows = []
     for preset in PRESETS:
@@ -162,6 +205,9 @@ GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/how-it-decides.md", "fields"): field_table,
     ("docs/how-it-decides.md", "cases"): section,
     ("docs/connectors/carddav.md", "capabilities"): partial(capability_table, "CardDAV", CARDDAV),
+    ("docs/connectors/gmail.md", "capabilities"): partial(capability_table, "Gmail", GOOGLE),
+    ("docs/connectors/gmail.md", "fields"): google_table,
+    ("contactsync/connectors/google/README.md", "capabilities"): partial(capability_table, "Gmail", GOOGLE),
     ("docs/connectors/carddav.md", "quirks"): quirk_table,
     ("docs/connectors/carddav.md", "surviving"): surviving_table,
     ("docs/properties.md", "properties"): property_table,
