@@ -31,7 +31,8 @@ def main() -> None:
             address = f"{given.lower()}@example.org"
             names = [{"givenName": given, "familyName": family}]
             server.account.create({"names": names, "emailAddresses": [{"value": address, "type": "work"}]})
-        print(f"Google: {server.root}, with three contacts; client file: {client_file(server, Path(folder))}")
+        words = f"--client-file {client_file(server, Path(folder))} --endpoint {server.root}"
+        print(f"Google, with three contacts: contactsync account add gmail gm {words}")
         print("End it with Ctrl-C.", flush=True)
         try:
             threading.Event().wait()
