@@ -252,9 +252,9 @@ class Connector(Protocol):
         """Free connections; nothing can be called after it."""
 
 
-@runtime_checkable
 class Completing(Protocol):
-    """A connector whose listings and reads leave out what has to be asked for one by one: photos."""
+    """What a connector can do besides, of which the listings and reads leave out what has to be asked for
+    one by one: photos."""
 
     def complete(self, changes: Iterable[tuple[Change, Payload | None]]) -> Iterator[Change]:
         """The ``partial`` changes, whole. Beside each is the payload that was stored of the card last,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from contactsync.connectors.base import Codec
 from contactsync.engine.context import Round
 from contactsync.errors import CodecError, StoreError
 from contactsync.store.values import Book
+from contactsync.vcard.foreign import as_card, is_card, label_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,38 +37,29 @@ def back_up(round_: Round, book: Book, payloads: list[bytes]) -> None:
         return
     at = round_.now()
     name = f"{safe_name(book.account)}--{safe_name(book.name)}--{at:%Y%m%dT%H%M%SZ}.vcf"
-    foreign = [payload for payload in payloads if not _is_card(payload)]
-    converted = [*_as_cards(round_.connector.codec, foreign)] if foreign else []
+    foreign = [payload for payload in payloads if not is_card(payload)]
+    converted = _as_cards(round_.connector.codec, foreign)
     if converted:
         write_private(round_.backups / f"{name}.jsonl", _lines(foreign))
-        payloads = [*filter(_is_card, payloads), *converted]
+        payloads = [*filter(is_card, payloads), *converted]
     if payloads:
         write_private(round_.backups / name, _lines(payloads))
     with round_.store.transaction():
         round_.store.books.update(book.id, backed_up_at=at)
 
 
-def _is_card(payload: bytes) -> bool:
-    return payload.lstrip()[:11].upper() == b"BEGIN:VCARD"
-
-
 def _lines(payloads: Iterable[bytes]) -> bytes:
     return b"".join(p if p.endswith(b"\n") else p + b"\r\n" for p in payloads)
 
 
-def _as_cards(codec: Codec, payloads: Iterable[bytes]) -> Iterator[bytes]:
-    """Contacts as vCards, with the names of their labels; what cannot be read is in the other file."""
-    from contactsync.vcard.codec import VCardCodec, portable
-
-    contacts = []
+def _as_cards(codec: Codec, payloads: Iterable[bytes]) -> list[bytes]:
+    """What cannot be read is in the other file only."""
+    views = []
     for payload in payloads:
         with contextlib.suppress(CodecError):
-            contacts.append(codec.read(payload))
-    names = {contact.uid: contact.name.full for contact in contacts if contact.kind == "group"}
-    for contact in contacts:
-        if contact.kind != "group":
-            groups = frozenset(names.get(group, group) for group in contact.groups)
-            yield VCardCodec("4.0").write(portable(replace(contact, groups=groups)), None)
+            views.append(codec.read(payload))
+    names = label_names(views)
+    return [as_card(view, names) for view in views if view.kind != "group"]
 
 
 def write_private(path: Path, data: bytes) -> None:

@@ -59,10 +59,19 @@ def pull(round_: Round, book: Book) -> Pulled:
 def _listing(round_: Round, book: Book) -> tuple[list[Page], bool]:
     """All pages since the cursor; everything when the cursor is not valid any more."""
     try:
-        pages = list(round_.connector.changes(book.href, book.cursor))
+        pages = _pages(round_, book, book.cursor)
     except SyncTokenExpired:
-        pages = list(round_.connector.changes(book.href, None))
+        pages = _pages(round_, book, None)
     return pages, bool(pages) and all(page.full for page in pages) and pages[-1].last
+
+
+def _pages(round_: Round, book: Book, cursor: str | None) -> list[Page]:
+    pages, seen = [], 0
+    for page in round_.connector.changes(book.href, cursor):
+        pages.append(page)
+        seen += len(page.changes)
+        round_.progress(f"listing {book.name}", seen, 0)
+    return pages
 
 
 def _is_news(change: Change, known: dict[str, tuple[str | None, str]]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import cast
 
 from contactsync.connectors.base import Change, Completing, Payload
 from contactsync.engine.context import Round
@@ -25,9 +26,9 @@ def completed(round_: Round, book: Book, changes: Iterable[Change]) -> Iterator[
         yield from (change for change in batch if not change.partial)
         partial = [change for change in batch if change.partial]
         if partial:
-            assert isinstance(round_.connector, Completing), "only such a connector leaves a part out"
             known = _stored(round_, book, partial)
-            yield from round_.connector.complete((change, known.get(change.href)) for change in partial)
+            connector = cast(Completing, round_.connector)
+            yield from connector.complete((change, known.get(change.href)) for change in partial)
 
 
 def _stored(round_: Round, book: Book, changes: Iterable[Change]) -> dict[str, Payload]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
-from contactsync.connectors.base import Change, Connector
-from contactsync.errors import UsageError
+from contactsync.connectors.base import Change, Completing, Connector
+from contactsync.errors import CodecError, UsageError
 from contactsync.exchange.streaming import stream_cards
 from contactsync.jscontact.files import looks_like_json
+from contactsync.vcard.foreign import as_card, is_card, label_names
 
 SUFFIXES = (".vcf", ".vcard")
 FETCH_SIZE = 100
@@ -128,17 +129,45 @@ def _of_connector(name: str, connector: Connector) -> Iterator[Raw]:
     with closing(connector):
         for book in sorted(connector.collections(), key=lambda b: b.href):
             source = f"{name} {book.href}"
-            for change in _changes(connector, book.href):
-                if change.payload is not None:
-                    place = f"{book.name}: {change.href}"
-                    yield Raw(source, f"#{change.href}", place, change.payload)
+            listed = [c for page in connector.changes(book.href, None) for c in page.changes if not c.gone]
+            names = _label_names(connector, listed)
+            for change in _whole(connector, book.href, listed):
+                place = f"{book.name}: {change.href}"
+                if change.error is not None:
+                    yield Raw(source, f"#{change.href}", place, b"", problem=str(change.error))
+                elif change.payload is not None and change.href not in names:
+                    yield _raw(connector, Raw(source, f"#{change.href}", place, change.payload), names)
 
 
-def _changes(connector: Connector, href: str) -> Iterator[Change]:
+def _whole(connector: Connector, href: str, listed: Sequence[Change]) -> Iterator[Change]:
     """All cards of a book with their bytes, asked for in parts where the listing has only names."""
-    for page in connector.changes(href, None):
-        there = [change for change in page.changes if not change.gone]
-        yield from (change for change in there if change.payload is not None)
-        bare = [change.href for change in there if change.payload is None]
-        for start in range(0, len(bare), FETCH_SIZE):
-            yield from connector.fetch(href, bare[start : start + FETCH_SIZE])
+    bare = [change.href for change in listed if change.payload is None]
+    yield from (change for change in listed if change.payload is not None and not change.partial)
+    for start in range(0, len(bare), FETCH_SIZE):
+        fetched = list(connector.fetch(href, bare[start : start + FETCH_SIZE]))
+        yield from (change for change in fetched if not change.partial)
+        yield from _completed(connector, fetched)
+    yield from _completed(connector, listed)
+
+
+def _completed(connector: Connector, changes: Iterable[Change]) -> Iterator[Change]:
+    partial = [change for change in changes if change.partial]
+    if partial:
+        yield from cast(Completing, connector).complete((change, None) for change in partial)
+
+
+def _label_names(connector: Connector, listed: Iterable[Change]) -> dict[str, str]:
+    """Labels by href, of a remote that has such and no vCards."""
+    if not connector.capabilities.labels:
+        return {}
+    return label_names(connector.codec.read(change.payload) for change in listed if change.payload)
+
+
+def _raw(connector: Connector, raw: Raw, names: Mapping[str, str]) -> Raw:
+    """A vCard as it is; else what it means as one."""
+    if not connector.capabilities.labels or is_card(raw.payload):
+        return raw
+    try:
+        return replace(raw, payload=as_card(connector.codec.read(raw.payload), names))
+    except CodecError as error:
+        return replace(raw, payload=b"", problem=error.message)

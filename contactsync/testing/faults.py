@@ -7,14 +7,16 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from contactsync.connectors.base import (
     Change,
     Collection,
+    Completing,
     Connector,
     Outcome,
     Page,
+    Payload,
     Refused,
     Step,
     Traffic,
@@ -87,6 +89,9 @@ class FaultyConnector:
         """One step after the other, so that a fault hits the one it was planned for."""
         self.calls["write"] += 1
         return self._until_break("write", self._written(collection, steps))
+
+    def complete(self, changes: Iterable[tuple[Change, Payload | None]]) -> Iterator[Change]:
+        return self._until_break("complete", cast(Completing, self.inner).complete(changes))
 
     def traffic(self) -> Traffic:
         return self.inner.traffic()

@@ -55,6 +55,24 @@ def test_an_account_is_added_and_synchronised(cli: Cli, server: Google, browser:
     assert "gm" in facts
 
 
+def test_an_account_is_imported_once_with_labels_and_photos(cli: Cli, server: Google) -> None:
+    made = server.account.create({"names": [{"givenName": "Grace"}], "genders": [{"value": "female"}]})
+    label = server.account.create_group("Navy")
+    server.account.modify_members(label.resource_name, [made.resource_name], [])
+    server.account.set_photo(made.resource_name, b"\x89PNG" + b"p" * 60)
+    add(cli, server)
+    cli.ok("import", "gm")
+    (row,) = cli.json("contact", "list", "--group", "Navy")["contacts"]
+    assert (row["name"], row["accounts"]) == ("Grace", [])
+    shown = cli.ok("contact", "show", "Grace")
+    assert "image/jpeg" in shown and "GENDER:F" in shown
+    before = cli.ok("contact", "list")
+    cli.ok("import", "gm")
+    assert cli.ok("contact", "list") == before
+    cli.ok("sync")
+    assert len(cli.json("contact", "list")["contacts"]) == 1 == len(server.account.alive())
+
+
 def test_a_name_that_google_keeps_for_itself_is_told_once_and_stays_here(cli: Cli, server: Google) -> None:
     cli.ok("contact", "put", stdin=ADA)
     add(cli, server)
