@@ -192,6 +192,15 @@ def test_a_place_of_another_kind_is_none(rig: Rig) -> None:
             listed(rig, cursor)
 
 
+def test_a_contact_of_which_a_list_may_not_show_all_is_read_directly(server: Google, rig: Rig) -> None:
+    many = [{"value": f"a{n}@x.example"} for n in range(130)]
+    rig.other.put(identity("a"), person("A", emailAddresses=many))
+    changes, _ = listed(rig)
+    assert changes[identity("a")].payload is None
+    read = rig.connector.codec.read(rig.read(identity("a")).payload or b"")
+    assert len(read.emails) == 130
+
+
 def test_labels_come_and_go_with_the_list(server: Google, rig: Rig) -> None:
     chess, go = server.account.create_group("Chess"), server.account.create_group("Go")
     found, cursor = listed(rig)

@@ -298,8 +298,12 @@ class Google:
         return [listed[identity] for identity in listed if identity in changed]
 
     def _listed(self, one: Contact, token: _Token, mask: frozenset[str]) -> Json:
-        """``previousResourceNames`` are told in a list with a sync token only."""
+        """``previousResourceNames`` are told in a list with a sync token only, and not all addresses and
+        phones in any."""
         person = self._person(one, mask)
+        for name in ("emailAddresses", "phoneNumbers"):
+            if name in person:
+                person[name] = person[name][:100]
         if not token.full and one.previous and "metadata" in person:
             person["metadata"]["previousResourceNames"] = list(one.previous)
         return person

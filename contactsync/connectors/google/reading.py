@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from contactsync.connectors.base import Change, Page, Payload
 from contactsync.connectors.google.codec import dumps, has_picture, loads
-from contactsync.connectors.google.person import LABEL, photo_of, source_of
+from contactsync.connectors.google.person import LABEL, items_of, photo_of, source_of
 from contactsync.connectors.google.pictures import with_picture
 from contactsync.connectors.google.transport import Json, Transport
 from contactsync.errors import NotFound, PermissionDenied, ProtocolError, RemoteError, SyncTokenExpired
@@ -55,6 +55,8 @@ FIELDS = ",".join(
 SOURCE = "READ_SOURCE_TYPE_CONTACT"
 _PAGE = 1000
 _BATCH = 200
+#: A list shows no more e-mail addresses or phones of one contact; a direct read shows all.
+_MOST_LISTED = 100
 _LABEL_FIELDS = "contactGroups(resourceName,groupType,name,etag),nextPageToken"
 
 
@@ -150,7 +152,10 @@ class Reader:
         if metadata.get("deleted"):
             return Change(href, gone=True)
         self._note_name(href, str(person.get("resourceName", "")))
-        return change_of(person)
+        change = change_of(person)
+        if any(len(items_of(person, name)) >= _MOST_LISTED for name in ("emailAddresses", "phoneNumbers")):
+            return replace(change, payload=None, partial=False)
+        return change
 
     def _note_name(self, href: str, name: str) -> None:
         """A contact that is linked to a profile has another name, which may change again."""
