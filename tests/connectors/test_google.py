@@ -282,6 +282,28 @@ def test_a_refused_batch_is_looked_for_before_anything_is_sent_again(server: Goo
     assert len(server.account.alive()) == 4 and server.count("people:createContact") == 0
 
 
+def test_trouble_before_anything_is_sent_leaves_nobody_in_doubt(server: Google, rig: Rig) -> None:
+    href = identity("a")
+    rig.other.put(href, person("A"))
+    etag = rig.read(href).etag
+    server.fail(503, "UNAVAILABLE", "no", at="batchGet", times=9)
+    server.fail(503, "UNAVAILABLE", "no", at="contactGroups", times=9)
+    group = {"contactGroupMembership": {"name": "Chess"}}
+    steps = [Update(1, href, etag, person("B")), Delete(2, href, etag)]
+    for step in (*steps, Create(3, "op", "u", person("C", memberships=[group]))):
+        outcome = rig.write(step)[step.key]
+        assert isinstance(outcome, Refused) and isinstance(outcome.error, TransientError), outcome
+    assert len(server.account.alive()) == 1
+
+
+def test_a_picture_that_is_refused_takes_no_contact_with_it(server: Google, rig: Rig) -> None:
+    photo = [{"data": base64.b64encode(PNG).decode()}]
+    server.fail(403, "PERMISSION_DENIED", "no photos", at="updateContactPhoto")
+    outcomes = rig.write(*(Create(n, f"op-{n}", f"u{n}", person(f"P{n}", photos=photo)) for n in range(3)))
+    assert all(isinstance(outcome, Stored) for outcome in outcomes.values())
+    assert [outcomes[n].etag is None for n in range(3)] == [True, False, False]  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_lost_answer_to_a_create_is_in_doubt_and_nothing_is_sent_again(
     server: Google, rig: Rig, count: int

@@ -8,11 +8,12 @@ other; none is sent before the one before it was answered.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from contactsync.connectors.base import (
     Create,
@@ -62,6 +63,21 @@ _MINE = f"{LABEL}myContacts"
 _REFUSED = (PayloadRejected, PreconditionFailed)
 
 _AnyStep = TypeVar("_AnyStep", bound=Step)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _before_anything_is_sent(work: Callable[P, R]) -> Callable[P, R]:
+    """Trouble in what only prepares a write leaves nobody in doubt."""
+
+    @functools.wraps(work)
+    def prepared(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return work(*args, **kwargs)
+        except TransientError as error:
+            raise Unreachable(error.message, hint=error.hint, status=error.status) from error
+
+    return prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +198,9 @@ class Writer:
             if batch.open([one.step]):
                 with batch.answering(one.step):
                     request = self._people.createContact(personFields=FIELDS, sources=SOURCE, body=one.body)
-                    self._created(batch, one, self._call(request))
+                    self._created(batch, [(one, self._call(request))])
 
+    @_before_anything_is_sent
     def _new(self, step: Create) -> _New:
         person = loads(step.payload)
         photo = photo_of(person)
@@ -212,9 +229,7 @@ class Writer:
             batch.fail(unsaid, TransientError("Google did not say what became of this contact."))
         except PayloadRejected:
             made = {client_data(person, OP_KEY): person for person in self._newest()}
-        for one in new:
-            if one.step.href_hint in made:
-                self._created(batch, one, made[one.step.href_hint])
+        self._created(batch, [(one, made[key]) for one in new if (key := one.step.href_hint) in made])
 
     def _newest(self) -> list[Json]:
         """The contacts that were changed last."""
@@ -227,21 +242,27 @@ class Writer:
         )
         return list(self._call(request).get("connections", ()))
 
-    def _created(self, batch: _Batch, one: _New, person: Json) -> None:
-        """The contact is there, whatever becomes of its picture: without an etag it is read, and the
+    def _created(self, batch: _Batch, made: Sequence[tuple[_New, Json]]) -> None:
+        """The contacts are there, whatever becomes of their pictures: without an etag they are read, and a
         picture that is missing then is sent by another round."""
-        href = str(source_of(person)["id"])
-        batch.outcomes[one.step.key] = Stored(one.step.key, href, etag_of(person))
-        if one.picture is not None and batch.stop is None:
-            batch.outcomes[one.step.key] = Stored(one.step.key, href, None)
-            with suppress(TransientError, PayloadRejected):
-                person = self._send_picture(str(person["resourceName"]), one.picture)
-                batch.outcomes[one.step.key] = Stored(one.step.key, href, etag_of(person))
+        for one, person in made:
+            etag = None if one.picture else etag_of(person)
+            batch.outcomes[one.step.key] = Stored(one.step.key, str(source_of(person)["id"]), etag)
+        for one, person in made:
+            if one.picture is not None and batch.stop is None:
+                with batch.answering():
+                    after = self._send_picture(str(person["resourceName"]), one.picture)
+                    key, href = one.step.key, str(source_of(person)["id"])
+                    batch.outcomes[key] = Stored(key, href, etag_of(after))
 
     # ---- changing ----------------------------------------------------------------------------------------
 
+    @_before_anything_is_sent
+    def _look(self, steps: Sequence[Update | Delete]) -> dict[str, Json | RemoteError]:
+        return self._reader.people([step.href for step in steps])
+
     def _update(self, batch: _Batch, steps: Sequence[Update]) -> None:
-        there = self._reader.people([step.href for step in steps])
+        there = self._look(steps)
         edits = []
         for step in steps:
             with batch.answering(step):
@@ -262,6 +283,7 @@ class Writer:
     def _open(batch: _Batch, edits: Iterable[_Edit]) -> list[_Edit]:
         return [edit for edit in edits if batch.open([edit.step])]
 
+    @_before_anything_is_sent
     def _edit(self, step: Update, there: Json | RemoteError | None) -> _Edit:
         """What an update means now. Raises where the contact is not as it was decided on (L32)."""
         person, wanted = _as_decided(step, there), loads(step.payload)
@@ -354,7 +376,7 @@ class Writer:
 
     def _delete(self, batch: _Batch, steps: Sequence[Delete]) -> None:
         """Google knows no condition for it, so each contact is looked at right before."""
-        there = self._reader.people([step.href for step in steps])
+        there = self._look(steps)
         names: dict[int, str] = {}
         for step in steps:
             with batch.answering(step):
