@@ -16,10 +16,13 @@ from typing import Any
 
 import pytest
 
-from contactsync.api import Hooks
-from contactsync.config import AccountConfig
+from contactsync.api import Engine, Hooks
+from contactsync.config import AccountConfig, Config
+from contactsync.connectors.base import AccountSettings, Connector
 from contactsync.connectors.google.connector import GoogleConnector
+from contactsync.connectors.memory import MemoryConnector, MemoryServer
 from contactsync.model.contact import Anniversary, Contact, Email, Media, Note, PartialDate, Title
+from contactsync.vcard.codec import VCardCodec
 from tests.connectors.test_google import PNG, secret
 from tests.e2e.crashing import Crasher, crasher
 from tests.e2e.devices import ANYTHING, Device, calm
@@ -292,6 +295,40 @@ def test_a_merge_in_the_web_page_is_a_merge_here(server: Google, phone: Device) 
     (contact,) = phone.everyone().values()
     assert {e.address for e in contact.emails} == {"person000@example.org", "person001@example.org"}
     assert {"first", "only here"} <= set("\n".join(n.text for n in contact.notes).split("\n"))
+
+
+@pytest.mark.law("L40", "P3", "P4")
+def test_a_merge_in_the_web_page_reaches_the_other_account(server: Google, tmp_path: Path) -> None:
+    books = MemoryServer(clock=lambda: datetime.fromtimestamp(server.now, UTC))
+
+    def connect(settings: AccountSettings) -> Connector:
+        if settings.connector == "gmail":
+            return GoogleConnector(settings, server.pass_time)
+        return MemoryConnector(books, VCardCodec())
+
+    accounts = (AccountConfig("gmail", "gmail", url=server.root), AccountConfig("home", "memory"))
+    hooks = Hooks(
+        now=lambda: datetime.fromtimestamp(server.now, UTC),
+        password=lambda _: secret(server),
+        connect=connect,
+    )
+    with Engine(Config(tmp_path / "config.toml", accounts=accounts), tmp_path, hooks=hooks) as engine:
+        engine.put([person(0), person(1, titles=(Title("Countess"), Title("Analyst")))])
+        assert engine.sync().ok and len(books.etags("/contacts/")) == 2
+        survivor, other = (at_google(server, f"Person00{n}").resource_name for n in (0, 1))
+        server.account.merge(survivor, other)
+        for _ in range(3):
+            server.pass_time(400)
+            assert engine.sync().ok
+        (contact,) = engine.contacts()
+        (card,) = (VCardCodec().read(books.get(href) or b"") for href in books.etags("/contacts/"))
+        for one in (contact.contact, card):
+            assert len(one.emails) == 2 and len(one.phones) == 2
+            assert {"Countess", "Analyst"} <= {title.name for title in one.titles}
+        assert contact.uid == card.uid == "uid-000" and engine.contact("uid-001").uid == "uid-000"
+        before, commits = changes(server), len(books.book("/contacts/").log)
+        assert engine.sync().ok
+        assert (changes(server), len(books.book("/contacts/").log)) == (before, commits)
 
 
 def test_a_duplicate_made_in_the_web_page_is_another_contact(server: Google, phone: Device) -> None:
