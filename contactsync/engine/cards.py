@@ -139,6 +139,8 @@ def _read_book(
     _set_groups_apart(state, views, by_href)
     _believe_renames(round_, state, views)
     _know_cards(round_, state)
+    if round_.connector.capabilities.labels:
+        _know_labels(round_, state, views)
     for href, view in views.items():
         change = by_href[href]
         resolved = state.names.to_ids(view)
@@ -168,8 +170,6 @@ def _set_groups_apart(
 def _know_cards(round_: Round, state: BookState) -> None:
     """Which groups are cards of their own in this book: where it has any, all that it does not know as
     categories."""
-    if round_.connector.capabilities.labels:
-        _know_labels(round_, state)
     if not round_.connector.capabilities.group_cards:
         return
     rows = round_.store.group_cards.of_book(state.book.id)
@@ -181,9 +181,10 @@ def _know_cards(round_: Round, state: BookState) -> None:
         state.names.carded = frozenset(ids | (state.names.ids() - state.names.base.keys()))
 
 
-def _know_labels(round_: Round, state: BookState) -> None:
+def _know_labels(round_: Round, state: BookState, views: Mapping[str, Contact]) -> None:
     """What the cards of a book with labels call its groups. That a label is gone, here or there, says
-    nothing of its members: they are cards that no one edited (L39)."""
+    nothing of its members: they are cards that no one edited (L39). But where somebody was put into it
+    without knowing of the deletion here, it is not gone (L23)."""
     rows = [row for row in round_.store.group_cards.of_book(state.book.id) if row.original]
     labels = {row.group_id: row.href for row in rows if row.href not in state.gone}
     ended = {row.group_id for row in rows if row.href in state.gone} | state.names.dead
@@ -194,7 +195,19 @@ def _know_labels(round_: Round, state: BookState) -> None:
             labels[group_id] = href
             ended.discard(group_id)
     state.names.labels = labels
-    state.names.carded = frozenset(ended)
+    joined = _joined(state, views) if state.rules.mode.inwards else frozenset()
+    state.names.carded = frozenset(g for g in ended if labels.get(g) not in joined)
+
+
+def _joined(state: BookState, views: Mapping[str, Contact]) -> frozenset[str]:
+    """Labels that some card has now and had not when it was read last."""
+    assert state.names.labels is not None
+    found: set[str] = set()
+    for href, view in views.items():
+        link = state.links.get(href)
+        before = link.base.remote.groups if link is not None and link.state in ALIVE else frozenset()
+        found |= view.groups - {state.names.labels.get(group, "") for group in before}
+    return frozenset(found)
 
 
 def _believe_renames(round_: Round, state: BookState, views: Mapping[str, Contact]) -> None:

@@ -263,6 +263,26 @@ def test_a_label_that_was_renamed_here_and_deleted_there_lives(server: Google, p
     assert [c.groups for c in phone.everyone().values()] == [frozenset({"Chess forever"})] * 3
 
 
+@pytest.mark.law("L23", "L39")
+def test_a_label_that_somebody_was_put_into_lives_though_it_was_deleted_here(
+    server: Google, devices: tuple[Device, Device]
+) -> None:
+    """The list lags: who deleted the label here had not seen it."""
+    phone, laptop = devices
+    labelled(phone, 2)
+    phone.engine.put([person(2)])
+    rest(server, phone, laptop)
+    server.account.lag = 60
+    (label,) = [group for group in server.account.groups.values() if not group.is_system]
+    phone.engine.delete_group("Chess")
+    server.account.modify_members(label.resource_name, [at_google(server, "Person002").resource_name], [])
+    server.pass_time(61)
+    rest(server, phone, laptop)
+    for device in devices:
+        assert {uid for uid, c in device.everyone().items() if c.groups} == {"uid-002"}
+    assert server.account.members(label) == [at_google(server, "Person002").resource_name]
+
+
 def test_memberships_cross_and_empty_labels_live(server: Google, devices: tuple[Device, Device]) -> None:
     phone, laptop = devices
     labelled(phone, 4)
