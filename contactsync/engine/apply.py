@@ -18,6 +18,7 @@ from contactsync.errors import CodecError
 from contactsync.model.contact import Contact
 from contactsync.model.fields import path_text, unit_text
 from contactsync.store.journal import Queued
+from contactsync.store.links import ALIVE
 from contactsync.store.values import StoredConflict
 from contactsync.sync.diff import differs
 from contactsync.sync.echo import holding_back
@@ -37,7 +38,7 @@ from contactsync.sync.types import (
 
 def apply(round_: Round, decision: Decision) -> bool:
     """Write the whole decision; call inside the transaction that it was made in (L31). True when a group
-    card or a merge changed contacts, so that there is more to decide."""
+    card or a merge changed contacts, or a label is not known yet, so that there is more to decide."""
     return _Applier(round_, decision).run()
 
 
@@ -69,7 +70,8 @@ class _Applier:
             book = self._store.books.get(book_id)
             if book is not None:
                 self._round.book_report(book).guard = stop
-        return any(changed) or any(outcome.survivor for outcome in self._decision.outcomes)
+        unsure = any(state.unsure for state in self._decision.states)
+        return unsure or any(changed) or any(outcome.survivor for outcome in self._decision.outcomes)
 
     def _groups(self, state: BookState) -> None:
         for group_id, name in state.renames.items():
@@ -128,9 +130,11 @@ class _Applier:
         return contact_id
 
     def _revive_groups(self, outcome: Outcome) -> None:
-        """A membership that was added to a deleted group brings the group back (L23, L39)."""
+        """A membership that was added to a deleted group brings the group back (L23, L39); so does whoever
+        comes back with it."""
         names = outcome.spokes[0].state.names
-        before = outcome.stored.contact.groups if outcome.stored else frozenset()
+        stored = outcome.stored
+        before = stored.contact.groups if stored and not stored.deleted else frozenset()
         for group_id in sorted((outcome.hub.contact.groups - before) & names.dead):
             self._store.groups.update(group_id, self._at, name=names.name_of(group_id))
             for state in self._decision.states:
@@ -386,6 +390,9 @@ class _Applier:
             if link is not None and link.state == "deleted" and href not in state.cards:
                 self._store.links.remove(link.id)
         self._finish_renames(state)
+        for link in self._store.links.at(state.book.id, state.unsure).values():
+            if link.state in ALIVE:
+                self._store.links.update(link.id, state="recheck")
         self._store.books.clear_staged(state.book.id)
         if state.pulled.cursor != state.book.cursor:
             self._store.books.update(

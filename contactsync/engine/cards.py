@@ -51,6 +51,7 @@ class BadCard:
 class BookState:
     """One book in this round: what was pulled, by href, and the links of those cards.
 
+    ``unsure`` are hrefs of cards to be read again: they name labels that are not known yet.
     ``refused`` are (contact, hash of its document) that the book did not take (L35); ``tried``
     (contact, name) of creates that came to nothing, once they were looked up.
     """
@@ -67,6 +68,7 @@ class BookState:
     links: Mapping[str, StoredLink] = field(default_factory=dict)
     renames: dict[str, str] = field(default_factory=dict)
     gone_links: frozenset[int] = frozenset()
+    unsure: frozenset[str] = frozenset()
     refused: frozenset[tuple[int, str]] = frozenset()
     tried: set[tuple[int, str]] | None = None
 
@@ -141,6 +143,7 @@ def _read_book(
     _know_cards(round_, state)
     if round_.connector.capabilities.labels:
         _know_labels(round_, state, views)
+    state.unsure = frozenset(href for href, view in views.items() if state.names.unknown(view))
     for href, view in views.items():
         change = by_href[href]
         resolved = state.names.to_ids(view)

@@ -52,6 +52,10 @@ class GroupNames:
             self._names[group_id] = self.new[group_id] = name
         return self._ids[key]
 
+    def unknown(self, view: Contact) -> frozenset[str]:
+        """What a card names as labels, of which none is known: made since they were listed."""
+        return frozenset() if self.labels is None else view.groups - set(self.labels.values())
+
     def learn(self, groups: Iterable[StoredGroup]) -> None:
         """Groups that other books of the account brought in this very round."""
         for group in groups:

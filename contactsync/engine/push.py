@@ -234,9 +234,10 @@ def _settle(round_: Round, names: GroupNames, link: StoredLink, change: Change) 
         round_.store.links.update(link.id, state="ok")
         return
     try:
-        seen = names.to_ids(round_.connector.codec.read(payload))
+        view = round_.connector.codec.read(payload)
     except CodecError:
         return  # the next pull reads it again and sets it aside
+    seen = names.to_ids(view)
     before, sent = round_.store.journal.last_update(link.id) or (Contact(), link.base.remote)
     if proven:
         shadow, lost = seen, losses(sent, seen)
@@ -245,7 +246,7 @@ def _settle(round_: Round, names: GroupNames, link: StoredLink, change: Change) 
         settled = settle(before, sent, seen, holds=holds, confirmed=True)
         shadow, lost = settled.remote, settled.lost
         _note_rewriting(round_, link, settled)
-    quiet = proven or not differs(shadow, seen)
+    quiet = (proven or not differs(shadow, seen)) and not names.unknown(view)
     shadow = holding_back(shadow, sent, link.base.remote)
     round_.store.links.rebase(
         link.id,

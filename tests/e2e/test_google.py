@@ -279,6 +279,21 @@ def test_a_label_that_somebody_was_put_into_lives_though_it_was_deleted_here(
     assert server.account.members(label) == [at_google(server, "Person002").resource_name]
 
 
+@pytest.mark.law("P1", "L39")
+def test_a_label_that_is_made_while_we_look_is_not_overlooked(server: Google, phone: Device) -> None:
+    """Between our write and reading it back somebody puts the contact into a label that nobody listed."""
+    phone.engine.put([person(0)])
+
+    def somebody() -> None:
+        label = server.account.create_group("New")
+        server.account.modify_members(label.resource_name, [only(server).resource_name], [])
+
+    server.before("batchGet", somebody)
+    phone.sync()
+    rest(server, phone)
+    assert phone.contact("uid-000").groups == {"New"}
+
+
 def test_memberships_cross_and_empty_labels_live(server: Google, devices: tuple[Device, Device]) -> None:
     phone, laptop = devices
     labelled(phone, 4)
