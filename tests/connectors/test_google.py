@@ -429,6 +429,21 @@ def test_many_are_deleted_in_one_request_and_the_gone_are_done(server: Google, r
     assert server.count("batchDeleteContacts") == 1 and len(server.account.alive()) == 1
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_deletion_is_not_decided_on_an_old_look(server: Google, rig: Rig, count: int) -> None:
+    """A direct read may meet a replica that lacks the last edit."""
+    hrefs = [identity(str(n)) for n in range(count)]
+    for href in hrefs:
+        rig.other.put(href, person("Old"))
+    etags = {change.href: change.etag for change in rig.connector.fetch(BOOK, hrefs)}
+    rig.other.put(hrefs[0], person("Newer"))
+    server.account.stale_gets = 1
+    outcomes = rig.write(*(Delete(n, href, etags[href]) for n, href in enumerate(hrefs)))
+    assert isinstance(outcomes[0], Refused) and isinstance(outcomes[0].error, PreconditionFailed)
+    assert rig.connector.codec.read(rig.other.get(hrefs[0]) or b"").name.full == "Newer"
+    assert all(isinstance(outcomes[n], Removed) for n in range(1, count))
+
+
 # ---- photos ----------------------------------------------------------------------------------------------
 
 PNG = b"\x89PNG" + b"p" * 60

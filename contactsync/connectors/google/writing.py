@@ -91,9 +91,9 @@ class _New:
 
 @dataclass(slots=True)
 class _Edit:
-    """An update on its way: the contact as it is at Google now, and what of it is to become different."""
+    """A change on its way: the contact as it is at Google now, and what of it is to become different."""
 
-    step: Update
+    step: Update | Delete
     there: Json
     wanted: Json
     mask: tuple[str, ...] = ()
@@ -375,15 +375,21 @@ class Writer:
     # ---- deleting ----------------------------------------------------------------------------------------
 
     def _delete(self, batch: _Batch, steps: Sequence[Delete]) -> None:
-        """Google knows no condition for it, so each contact is looked at right before."""
+        """Google knows no condition for it, and what a look shows may be old for a moment. So each contact
+        is marked first, which has a condition."""
         there = self._look(steps)
-        names: dict[int, str] = {}
+        edits = []
         for step in steps:
             with batch.answering(step):
                 try:
-                    names[step.key] = str(_as_decided(step, there.get(step.href))["resourceName"])
+                    person = _as_decided(step, there.get(step.href))
                 except NotFound:
                     batch.outcomes[step.key] = Removed(step.key, step.href)
+                else:
+                    marks = [*sendable(person, "clientData"), {"key": OP_KEY, "value": "delete"}]
+                    edits.append(_Edit(step, person, {"clientData": marks}, ("clientData",)))
+        self._change(batch, ("clientData",), edits)
+        names = {edit.step.key: edit.name for edit in edits}
         ready = batch.open(steps)
         if len(ready) > 1:
             body = {"resourceNames": [names[step.key] for step in ready]}
