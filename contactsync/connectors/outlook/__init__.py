@@ -1,0 +1,1 @@
+"""Outlook: the contacts of a mailbox at Microsoft through Microsoft Graph."""
