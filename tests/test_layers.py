@@ -72,7 +72,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 
 # What the connectors share; everything else in connectors/ is one kind of remote and stands alone.
-SHARED_BY_CONNECTORS = {"base", "registry", "http", "tls", "oauth", "dav", "pacing"}
+SHARED_BY_CONNECTORS = {"base", "registry", "http", "tls", "oauth", "dav", "pacing", "pictures"}
 
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "requests": ("connectors.http",),

@@ -90,7 +90,8 @@ def at_google(
     used again."""
     import webbrowser
 
-    from contactsync.connectors.google.login import Ways, authorize, known_client, read_client
+    from contactsync.connectors.google.login import authorize, known_client, read_client
+    from contactsync.connectors.oauth import Ways
 
     if client_file is not None:
         client = read_client(client_file.expanduser())

@@ -17,12 +17,11 @@ from contactsync.connectors.google.connector import GoogleConnector
 from contactsync.connectors.google.login import (
     SCOPE,
     Client,
-    Login,
-    Ways,
     authorize,
     known_client,
     read_client,
 )
+from contactsync.connectors.oauth import Login, Ways
 from contactsync.errors import AuthError, ConfigError
 from tests.simulators.__main__ import client_file
 from tests.simulators.google import Google, google

@@ -10,33 +10,26 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import queue
 import secrets
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from html import escape
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode
 
 from contactsync.connectors.http import Answer, Session, require_private
+from contactsync.connectors.oauth import Login, Page, Ways, ask
 from contactsync.connectors.tls import require_files
 from contactsync.errors import AuthError, ConfigError, RemoteError
 
 SCOPE = "https://www.googleapis.com/auth/contacts"
-PATIENCE = timedelta(minutes=5)
 TESTING = (
     "The app of your client is in testing mode, where a login ends after 7 days. To make it last, publish "
     "the app: Google Cloud console, Google Auth Platform, Audience."
 )
 _DESKTOP = "In the Google Cloud console, create a client of the type Desktop app and download its file."
 _NEEDED = ("client_id", "client_secret", "auth_uri", "token_uri")
-_PAGE = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>contactsync</title>
-<p>{text} You can close this page.</p></html>"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +40,6 @@ class Client:
     client_secret: str = field(repr=False)
     auth_uri: str
     token_uri: str
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """``secret`` is what is kept (`read_login` reads it); ``notes`` are for the person."""
-
-    secret: str = field(repr=False)
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Ways:
-    """How the person gets to the page and back: ``show`` tells them its URL, ``open`` opens a browser
-    (None: there is none), ``paste`` waits for the URL that the browser was sent to (None: nobody is there).
-    """
-
-    show: Callable[[str], object]
-    open: Callable[[str], object] | None = None
-    paste: Callable[[], str] | None = None
-    patience: timedelta = PATIENCE
 
 
 def read_client(path: Path) -> Client:
@@ -115,26 +88,27 @@ def _checked(client: Client, place: str) -> Client:
 def authorize(client: Client, ways: Ways, *, account: str = "", proxy: str = "", ca_file: str = "") -> Login:
     """Send the person to Google and wait until they are back. Raises `AuthError`, `ConfigError`."""
     require_files(account, ca_file=ca_file, client_cert="")
-    with _listening() as (port, answers):
+    state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
+    redirect = ""
+
+    def page_for(port: int) -> Page:
+        nonlocal redirect
         redirect = f"http://127.0.0.1:{port}/"
-        state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
-        url = _page_of(client, redirect, state, verifier)
-        ways.show(url)
-        if ways.open is not None:
-            ways.open(url)
-        if ways.paste is not None:
-            threading.Thread(target=_pasted, args=(ways.paste, answers), daemon=True).start()
-        code = _code(answers, state, ways.patience)
+        return Page(_page_of(client, redirect, state, verifier), state)
+
+    answer = ask(ways, "Google", page_for)
+    if "code" not in answer:
+        raise _declined(answer.get("error", ""))
     form = {
         "grant_type": "authorization_code",
-        "code": code,
+        "code": answer["code"],
         "redirect_uri": redirect,
         "client_id": client.client_id,
         "client_secret": client.client_secret,
         "code_verifier": verifier,
     }
     with Session() as session:
-        answer = session.ask(
+        tokens = session.ask(
             "POST",
             client.token_uri,
             data=urlencode(form).encode(),
@@ -142,7 +116,7 @@ def authorize(client: Client, ways: Ways, *, account: str = "", proxy: str = "",
             verify=ca_file or True,
             proxies={"http": proxy, "https": proxy} if proxy else None,
         )
-    return _login(client, _tokens(answer))
+    return _login(client, _tokens(tokens))
 
 
 def _page_of(client: Client, redirect: str, state: str, verifier: str) -> str:
@@ -160,54 +134,6 @@ def _page_of(client: Client, redirect: str, state: str, verifier: str) -> str:
         "prompt": "consent",
     }
     return f"{client.auth_uri}{'&' if '?' in client.auth_uri else '?'}{urlencode(query)}"
-
-
-# ---- the way back ----------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _listening() -> Iterator[tuple[int, queue.Queue[str]]]:
-    """A server on this machine for the one request that the browser is sent to it with."""
-    answers: queue.Queue[str] = queue.Queue()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            query = parse_qs(urlsplit(self.path).query)
-            known = "state" in query
-            agreed = "contactsync has what it needs." if "code" in query else "contactsync was not let in."
-            page = _PAGE.format(text=escape(agreed)) if known else ""
-            self.send_response(200 if known else 404)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.send_header("Content-Length", str(len(page.encode())))
-            self.end_headers()
-            self.wfile.write(page.encode())
-            if known:
-                answers.put(self.path)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """The code must not be in any log."""
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
-        yield server.server_address[1], answers
-        server.shutdown()
-
-
-def _pasted(paste: Callable[[], str], answers: queue.Queue[str]) -> None:
-    while line := paste():
-        answers.put(line.strip())
-
-
-def _code(answers: queue.Queue[str], state: str, patience: timedelta) -> str:
-    try:
-        query = parse_qs(urlsplit(answers.get(timeout=patience.total_seconds())).query)
-    except queue.Empty:
-        raise AuthError("Nobody came back from Google's page in time.", hint="Start again.") from None
-    if query.get("state") != [state]:
-        raise AuthError("That answer does not belong to this login.", hint="Start again, with one page only.")
-    if "code" not in query:
-        raise _declined(query.get("error", [""])[0])
-    return query["code"][0]
 
 
 def _declined(error: str) -> AuthError:

@@ -1,24 +1,20 @@
-"""Photos: fetched once for each version, and made to fit before they are sent."""
+"""Photos: fetched once for each version."""
 
 from __future__ import annotations
 
 import base64
-import io
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from contactsync.connectors.google.person import photo_of
 from contactsync.connectors.google.transport import Transport
-from contactsync.errors import PayloadRejected, ProtocolError
+from contactsync.connectors.pictures import JPEG, PNG, Limits
+from contactsync.errors import ProtocolError
 
 #: Nobody documents the largest photo (assumed).
-MOST_BYTES = 2**20
-MOST_PIXELS = 720
-#: A picture of more pixels than this is taken for an attempt to fill the memory.
-_BOMB = 100_000_000
+LIMITS = Limits("Google", (JPEG, PNG), 2**20, 720)
 _SIZE = re.compile(r"=s\d+(-[a-z0-9-]+)?\Z|\?sz=\d+\Z")
-_MAGIC = (b"\xff\xd8", b"\x89PNG")
 
 
 def version_of(photo: Mapping[str, Any]) -> str:
@@ -40,29 +36,7 @@ def with_picture(transport: Transport, person: dict[str, Any], known: Mapping[st
 
 
 def _fetched(transport: Transport, version: str) -> bytes:
-    data = transport.picture(f"{version}=s{MOST_PIXELS}")
+    data = transport.picture(f"{version}=s{LIMITS.most_pixels}")
     if not data:
         raise ProtocolError("Google sent an empty photo.")
     return data
-
-
-def fitting(encoded: str) -> bytes:
-    """The picture as Google takes it: JPEG or PNG, and not too large. Raises `PayloadRejected`."""
-    data = base64.b64decode(encoded)
-    if data.startswith(_MAGIC) and len(data) <= MOST_BYTES:
-        return data
-    try:
-        from PIL import Image
-    except ImportError:
-        hint = 'pip install "contactsync[google]" can make it fit.'
-        raise PayloadRejected("The photo is too large for Google, or of another kind.", hint=hint) from None
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            if picture.width * picture.height > _BOMB:
-                raise ValueError("too many pixels")
-            picture.thumbnail((MOST_PIXELS, MOST_PIXELS))
-            made = io.BytesIO()
-            picture.convert("RGB").save(made, "JPEG", quality=90)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PayloadRejected("The photo cannot be read, so it cannot be made to fit.") from error
-    return made.getvalue()

@@ -39,10 +39,11 @@ from contactsync.connectors.google.person import (
     photo_of,
     source_of,
 )
-from contactsync.connectors.google.pictures import fitting
+from contactsync.connectors.google.pictures import LIMITS
 from contactsync.connectors.google.reading import FIELDS, SOURCE, Reader
 from contactsync.connectors.google.transport import Json, Transport
 from contactsync.connectors.http import Unreachable
+from contactsync.connectors.pictures import fitting
 from contactsync.errors import (
     NotFound,
     PayloadRejected,
@@ -204,7 +205,7 @@ class Writer:
     def _new(self, step: Create) -> _New:
         person = loads(step.payload)
         photo = photo_of(person)
-        picture = fitting(photo["data"]) if photo is not None else None
+        picture = fitting(photo["data"], LIMITS) if photo is not None else None
         body = {
             name: items for name in sorted(_WRITABLE & person.keys()) if (items := sendable(person, name))
         }
@@ -296,7 +297,7 @@ class Writer:
             mask=tuple(n for n in sorted(_WRITABLE) if sendable(wanted, n) != sendable(person, n)),
             give=gets - has,
             take=has - gets,
-            picture=fitting(photo["data"]) if photo is not None and "url" not in photo else None,
+            picture=fitting(photo["data"], LIMITS) if photo is not None and "url" not in photo else None,
             no_picture=photo is None and photo_of(person) is not None,
         )
 
