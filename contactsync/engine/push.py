@@ -28,6 +28,7 @@ from contactsync.engine.reading import read_cards
 from contactsync.errors import CodecError, PreconditionFailed, Recovery, RemoteError
 from contactsync.model.contact import Contact
 from contactsync.model.fields import path_text
+from contactsync.store.journal import IN_DOUBT
 from contactsync.store.values import Book, OutboxRow, StoredLink
 from contactsync.sync.diff import differs
 from contactsync.sync.echo import Settled, holding_back, losses, settle
@@ -117,6 +118,7 @@ def _record(round_: Round, book: Book, row: OutboxRow, outcome: Outcome, result:
             case Removed():
                 _removed(round_, book, row)
             case Unknown(_, error):
+                round_.store.journal.mark([row.id], "sent", sent_at=round_.now(), note=IN_DOUBT)
                 result.again = True
                 round_.report.in_doubt += 1
                 round_.report.fail(error)

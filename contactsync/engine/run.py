@@ -39,6 +39,9 @@ def run_account(round_: Round) -> None:
     """One round; everything that goes wrong ends up in the report, nothing is raised but bugs and
     errors of the store."""
     after = _After.DONE
+    if not round_.dry_run:
+        with round_.store.transaction():
+            round_.store.journal.date_doubts(round_.account_id, round_.now())
     try:
         books = refresh_books(round_)
         for attempt in range(ATTEMPTS):

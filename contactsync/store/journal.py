@@ -27,6 +27,9 @@ CONTACT = table(tables.Contact)
 COLLECTION = table(tables.Collection)
 ACCOUNT = table(tables.Account)
 
+#: Noted on a write when it is known that its answer will not come.
+IN_DOUBT = "in doubt"
+
 _OUTBOX = (
     sa.select(JOURNAL)
     .where(
@@ -186,6 +189,18 @@ class Journal:
             values["payload"] = None
         for some in chunks(ids):
             self._db.execute(sa.update(JOURNAL).where(JOURNAL.c.id.in_(some)).values(**values))
+
+    def date_doubts(self, account_id: int, at: datetime) -> None:
+        """Writes whose process died may have gone on until now: that is the time that counts (L33)."""
+        books = sa.select(COLLECTION.c.id).where(COLLECTION.c.account_id == account_id)
+        undated = sa.and_(
+            JOURNAL.c.collection_id.in_(books),
+            JOURNAL.c.side == "remote",
+            JOURNAL.c.state == "sent",
+            JOURNAL.c.note == "",
+        )
+        if self._db.row(sa.select(JOURNAL.c.id).where(undated).limit(1)) is not None:
+            self._db.execute(sa.update(JOURNAL).where(undated).values(sent_at=at, note=IN_DOUBT))
 
     def drop_queued(self, collection_id: int) -> None:
         """Steps that were never sent are planned again from the bases; they leave no trace."""

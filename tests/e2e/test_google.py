@@ -463,6 +463,39 @@ def test_a_create_of_which_the_answer_is_lost_is_made_once(
     assert len(server.account.alive()) == count == len(phone.everyone())
 
 
+@pytest.mark.law("L33", "L31")
+@pytest.mark.parametrize("ends", ["killed", "lost"])
+def test_a_create_that_took_long_is_not_repeated_before_the_list_can_know_it(
+    server: Google, phone: Device, ends: str
+) -> None:
+    """Google makes the contact long after it was asked to, and nobody hears of that."""
+    start(server, phone)
+    server.account.lag = 20
+    phone.engine.put([person(1)])
+    server.before("createContact", lambda: server.pass_time(300))
+    if ends == "lost":
+        server.faults[-1].lose = True
+        phone.run()
+    else:
+        phone.engine.hooks.step = _dies_at("answered")
+        with pytest.raises(KeyboardInterrupt):
+            phone.run()
+        phone.engine.hooks.step = lambda name: None
+    for _ in range(30):
+        server.pass_time(5)
+        phone.run()
+    assert len(server.account.alive()) == 2
+    rest(server, phone)
+
+
+def _dies_at(boundary: str) -> Callable[[str], None]:
+    def step(name: str) -> None:
+        if name == boundary:
+            raise KeyboardInterrupt
+
+    return step
+
+
 def _edit(phone: Device) -> None:
     phone.edit("uid-000", lambda c: replace(c, titles=(Title("Captain"),)))
 
