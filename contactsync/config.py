@@ -71,8 +71,8 @@ class BookConfig:
 @dataclass(frozen=True, slots=True)
 class AccountConfig:
     """One account. ``books`` are the selected names or hrefs (empty: all); ``password`` None means
-    that the keyring and the vault are asked. ``settles_after`` is in seconds; None is what the
-    connector takes by itself."""
+    that the keyring and the vault are asked. ``settles_after`` and ``sweep_after`` are in seconds; None
+    is what the connector takes by itself."""
 
     name: str
     connector: str
@@ -89,6 +89,7 @@ class AccountConfig:
     conflicts: str = "newest"
     region: str = ""
     settles_after: int | None = None
+    sweep_after: int | None = None
     requests_per_minute: int | None = None
     books: tuple[str, ...] = ()
     book: tuple[BookConfig, ...] = ()
@@ -422,6 +423,7 @@ ACCOUNT: dict[str, Reader] = {
     **BOOK,
     "region": _region,
     "settles_after": _count,
+    "sweep_after": _count,
     "requests_per_minute": _positive,
     "books": _words,
     "book": _book_tables,

@@ -72,7 +72,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 
 # What the connectors share; everything else in connectors/ is one kind of remote and stands alone.
-SHARED_BY_CONNECTORS = {"base", "registry", "http", "tls", "oauth", "dav", "pacing", "pictures"}
+SHARED_BY_CONNECTORS = {"base", "registry", "http", "tls", "oauth", "dav", "pacing", "outcomes", "pictures"}
 
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "requests": ("connectors.http",),
@@ -92,6 +92,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "phonenumbers": ("model", "vcard", "sync"),
     "rapidfuzz": ("sync",),
     "anyascii": ("model", "sync"),
+    "msal": ("connectors.outlook",),
 }
 
 

@@ -74,7 +74,8 @@ class Change:
     ``payload`` is None where the listing does not carry it, and ``partial`` where a `Completing`
     connector still has to fetch a part of it; ``modified_at`` is the remote's own time
     (getlastmodified), aware UTC. ``error``: this card is there and cannot be read, which must not stop
-    the others (L35).
+    the others (L35). ``elsewhere``: it is gone from this book, and is still there in another one of the
+    account, which is no deletion (L21).
     """
 
     href: str
@@ -84,6 +85,7 @@ class Change:
     modified_at: datetime | None = None
     error: RemoteError | None = None
     partial: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +284,8 @@ class AccountSettings:
     exchange with the remote.
 
     ``insecure_http`` allows plain http beyond loopback. Files are paths; ``proxy`` a URL.
-    ``settles_after`` and ``requests_per_minute`` replace what the connector takes by itself.
+    ``settles_after``, ``sweep_after`` and ``requests_per_minute`` replace what the connector takes by itself;
+    ``sweep_after`` is how long it may overlook what its lists of changes do not tell.
     """
 
     name: str
@@ -295,6 +298,7 @@ class AccountSettings:
     proxy: str = ""
     insecure_http: bool = False
     settles_after: timedelta | None = None
+    sweep_after: timedelta | None = None
     requests_per_minute: int | None = None
     renew: Callable[[str], None] = field(default=lambda secret: None, repr=False)
     witness: Callable[[Exchange], None] | None = field(default=None, repr=False)

@@ -181,8 +181,8 @@ class _Applier:
                 case DeleteRemote():
                     self._delete(outcome, contact_id, spoke, link_id)
                     base = None
-                case Unlink(left):
-                    self._unlink(link_id, left)
+                case Unlink():
+                    self._unlink(link_id, action)
                     base = None
         self._close_questions(contact_id, spoke)
         if base is not None and (link_id is not None or spoke.card is not None):
@@ -341,11 +341,11 @@ class _Applier:
         )
         self._plan_line(spoke.state.book.name, outcome, "remote", "delete", shadow, None)
 
-    def _unlink(self, link_id: int | None, left: bool) -> None:
+    def _unlink(self, link_id: int | None, action: Unlink) -> None:
         if link_id is None:
             return
-        if left:
-            self._store.links.update(link_id, state="left")
+        if action.left or action.away:
+            self._store.links.update(link_id, state="left" if action.left else "away")
         else:
             self._store.links.remove(link_id)
 

@@ -14,7 +14,7 @@ from contactsync.engine.pull import Pulled
 from contactsync.errors import CodecError
 from contactsync.model.contact import Contact
 from contactsync.model.fields import FIELD
-from contactsync.store.links import ALIVE
+from contactsync.store.links import ALIVE, LET_GO
 from contactsync.store.store import Store
 from contactsync.store.values import Book, StagedChange, StoredGroup, StoredLink
 from contactsync.sync.merge import Project
@@ -73,10 +73,11 @@ class BookState:
     tried: set[tuple[int, str]] | None = None
 
     def strangers(self) -> Iterable[Card]:
-        """Cards that no link knows (a link of our own deletion knows nothing any more, L22)."""
+        """Cards that no link knows (a link of our own deletion knows nothing any more, L22), and those that
+        are back."""
         for href, card in self.cards.items():
             link = self.links.get(href)
-            if link is None or link.state == "deleted":
+            if link is None or link.state in LET_GO:
                 yield card
 
     def project(self, codec: Codec) -> Project:

@@ -32,7 +32,6 @@ def settings_of(
     witness: Witness | None = None,
     renew: Renew | None = None,
 ) -> AccountSettings:
-    settles_after = account.settles_after
     return AccountSettings(
         name=account.name,
         connector=account.connector,
@@ -44,10 +43,15 @@ def settings_of(
         client_cert=account.client_cert,
         proxy=account.proxy,
         insecure_http=account.insecure_http,
-        settles_after=None if settles_after is None else timedelta(seconds=settles_after),
+        settles_after=_duration(account.settles_after),
+        sweep_after=_duration(account.sweep_after),
         requests_per_minute=account.requests_per_minute,
         witness=witness,
     )
+
+
+def _duration(seconds: int | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
 
 
 def stored_password(data_dir: Path) -> Password:

@@ -199,7 +199,8 @@ class _Planner:
         absorbed: list[Spoke],
     ) -> Outcome:
         moved = {m.moved.id: m for m in meetings if m.moved}
-        spokes = [self._spoke(link, moved.get(link.id)) for link in links if self._in_play(link)]
+        in_play = [link for link in links if link.id in moved or self._in_play(link)]
+        spokes = [self._spoke(link, moved.get(link.id)) for link in in_play]
         spokes += [
             Spoke(
                 m.state,
@@ -245,6 +246,9 @@ class _Planner:
         for spoke in [*live, *gone]:
             if spoke.gone and (live or outcome.elsewhere):
                 spoke.actions = [Unlink()]  # alive in another book of the account: no deletion (L37)
+                continue
+            if spoke.gone and spoke.link and spoke.link.href in spoke.state.pulled.elsewhere:
+                spoke.actions = [Unlink(away=True)]  # in one that is not read: no deletion either (L21)
                 continue
             spoke.actions = self._plan(outcome, spoke)
             self._take(outcome, spoke)

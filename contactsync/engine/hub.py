@@ -174,7 +174,7 @@ class HubEdits:
             self._store.contacts.hold(first.id, "")
             books = {link.collection_id for link in self._store.links.of_contact(first.id)}
             for link in self._store.links.of_contact(second.id):
-                if link.state == "left" and link.collection_id not in books:
+                if link.state in ("left", "away") and link.collection_id not in books:
                     self._store.links.hand_to(link.id, first.id)
             self.drop(run, at, second, note=f"merged into {first.uid}")
             become_one(self._store, second, first, self._new_id())

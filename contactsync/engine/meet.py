@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from contactsync.engine.cards import BookState, Card
 from contactsync.engine.context import Round
-from contactsync.store.links import ALIVE
+from contactsync.store.links import ALIVE, LET_GO
 from contactsync.store.values import StoredContact, StoredLink
 from contactsync.sync import match
 
@@ -89,11 +89,13 @@ class _Meetings:
         if contact is None:
             return False
         own = [link for link in self._links.get(contact.id, []) if link.collection_id in state.account_books]
+        there = self._card_uid(state, contact, own)
         moved = next((link for link in own if link.id in self._gone), None)
+        if moved is None and there is None:
+            moved = next((link for link in own if link.state == "away"), None)
         known = moved is not None or card.href in self._adopted
         if not known and match.same_person_contradicted(card.view, contact.contact):
             return False
-        there = self._card_uid(state, contact, own)
         if moved is not None and moved.id not in self._moved:
             self._moved.add(moved.id)
             self._found.append(Meeting(state, card, contact, moved=moved))
@@ -109,7 +111,7 @@ class _Meetings:
     def _card_uid(self, state: BookState, contact: StoredContact, own: list[StoredLink]) -> str | None:
         """The UID of the card that the contact has in this book already."""
         here = (
-            link.card_uid for link in own if link.collection_id == state.book.id and link.state != "deleted"
+            link.card_uid for link in own if link.collection_id == state.book.id and link.state not in LET_GO
         )
         return self._taken.get((state.book.id, contact.id), next(here, None))
 

@@ -16,6 +16,7 @@ from contactsync.engine.aside import set_aside
 from contactsync.engine.context import Round
 from contactsync.engine.reading import BATCH, completed, read_cards
 from contactsync.errors import RemoteError, SyncTokenExpired
+from contactsync.store.links import LET_GO
 from contactsync.store.values import Book, StagedChange
 from contactsync.sync.brakes import check_deletions
 
@@ -23,12 +24,14 @@ from contactsync.sync.brakes import check_deletions
 @dataclass(frozen=True, slots=True)
 class Pulled:
     """One book as it was read. ``settled`` are hrefs of links that we deleted and that a listing
-    does not show any more: they can be let go of (L22)."""
+    does not show any more: they can be let go of (L22). ``elsewhere`` are hrefs of cards that are in another
+    book of the account now, read or not."""
 
     book: Book
     cursor: str | None
     began_at: datetime
     settled: tuple[str, ...] = ()
+    elsewhere: frozenset[str] = frozenset()
 
 
 def pull(round_: Round, book: Book) -> Pulled:
@@ -44,7 +47,7 @@ def pull(round_: Round, book: Book) -> Pulled:
         h for h, (_, state) in known.items() if state == "deleted" and _unlisted(h, changes, full)
     )
     absent = _absent(known, changes) if full else []
-    explicit = [href for href, change in news.items() if change.gone]
+    explicit = [href for href, change in news.items() if change.gone and not change.elsewhere]
     if absent:
         names = _names(round_, book, [*absent, *explicit])
         check_deletions(book.name, "device", names, round_.store.links.count(book.id), round_.limits)
@@ -52,8 +55,8 @@ def pull(round_: Round, book: Book) -> Pulled:
     news = {href: change for href, change in news.items() if href not in old}
     gone = {*absent, *(href for href, change in changes.items() if change.gone)}
     doubted = known.keys() - gone if round_.connector.capabilities.settles_after else frozenset()
-    _stage(round_, book, news, [*absent, *old, *_unsettled(round_, book)], doubted)
-    return Pulled(book, cursor, began_at, gone_by_us)
+    elsewhere = _stage(round_, book, news, [*absent, *old, *_unsettled(round_, book)], doubted)
+    return Pulled(book, cursor, began_at, gone_by_us, elsewhere)
 
 
 def _listing(round_: Round, book: Book) -> tuple[list[Page], bool]:
@@ -81,8 +84,8 @@ def _is_news(change: Change, known: dict[str, tuple[str | None, str]]) -> bool:
         return not change.gone
     etag, state = link
     if change.gone:
-        return state != "deleted"
-    return change.etag is None or change.etag != etag or state == "deleted"
+        return state not in LET_GO
+    return change.etag is None or change.etag != etag or state in LET_GO
 
 
 def _maybe_old(
@@ -119,7 +122,7 @@ def _unlisted(href: str, changes: Mapping[str, Change], full: bool) -> bool:
 
 
 def _absent(known: dict[str, tuple[str | None, str]], changes: dict[str, Change]) -> list[str]:
-    return [h for h, (_, state) in known.items() if h not in changes and state not in ("deleted", "left")]
+    return [h for h, (_, state) in known.items() if h not in changes and state not in (*LET_GO, "left")]
 
 
 def _names(round_: Round, book: Book, hrefs: Iterable[str]) -> list[str]:
@@ -136,8 +139,9 @@ def _unsettled(round_: Round, book: Book) -> list[str]:
 
 def _stage(
     round_: Round, book: Book, news: dict[str, Change], direct: list[str], doubted: Container[str]
-) -> None:
-    """Stage ``news``, fetching what the listing did not carry, and ``direct`` by direct reads.
+) -> frozenset[str]:
+    """Stage ``news``, fetching what the listing did not carry, and ``direct`` by direct reads; the hrefs of
+    those that turned out to be elsewhere.
 
     ``doubted`` are cards that listings which lag do not report gone: that a direct read does not find
     them may also mean that they have another id now, which a later listing says (L20).
@@ -166,14 +170,17 @@ def _stage(
     incomplete = completed(round_, book, (news[href] for href in partial))
     of = len(partial) + len(wanted)
     direct_reads = read_cards(round_, book, wanted) if wanted else ()
+    elsewhere = {href for href, change in news.items() if change.elsewhere}
     for done, changes in _in_batches(chain(incomplete, direct_reads)):
+        elsewhere |= {change.href for change in changes if change.elsewhere}
         with store.transaction():
             store.books.stage(
                 book.id,
                 [
                     _staged(book, change)
                     for change in changes
-                    if change.error is None and not (change.gone and change.href in doubted)
+                    if change.error is None
+                    and not (change.gone and change.href in doubted and not change.elsewhere)
                 ],
             )
             for change in changes:
@@ -181,6 +188,7 @@ def _stage(
                     _set_aside(round_, book, news.get(change.href, change), change.error)
         round_.step("page-staged")
         round_.progress(f"reading {book.name}", done, of)
+    return frozenset(elsewhere)
 
 
 def _set_aside(round_: Round, book: Book, change: Change, error: RemoteError) -> None:

@@ -6,8 +6,8 @@ the new shadow (L11).
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from contactsync.connectors.base import (
     Change,
@@ -42,13 +42,15 @@ class Pushed:
     """``again``: a refused condition or an unknown outcome asks for another look (L32).
 
     ``hrefs`` and ``aside`` are what the store knew before: the links of the book, and the contacts
-    that it had refused; looking once spares a query for each answer.
+    that it had refused; looking once spares a query for each answer. ``shown`` is what answers showed of
+    the cards that they made, by href.
     """
 
     again: bool = False
     stop: RemoteError | None = None
     hrefs: Container[str] = ()
     aside: Container[int | None] = ()
+    shown: dict[str, Change] = field(default_factory=dict)
 
 
 def push(round_: Round, book: Book) -> Pushed:
@@ -67,7 +69,7 @@ def push(round_: Round, book: Book) -> Pushed:
             if result.stop is not None:
                 break
     if result.stop is None:
-        read_back(round_, book)
+        read_back(round_, book, result.shown)
     return result
 
 
@@ -160,6 +162,8 @@ def _stored(round_: Round, book: Book, row: OutboxRow, outcome: Stored, known: P
             written_at=round_.now(),
         )
         counts.updated += 1
+    if outcome.payload is not None and outcome.etag is not None:
+        known.shown[outcome.href] = Change(outcome.href, outcome.etag, outcome.payload)
     if row.contact_id in known.aside:
         store.keepsakes.release(book.id, [""], contact_id=row.contact_id)
     store.journal.mark([row.id], "done")
@@ -210,13 +214,15 @@ def _set_aside(round_: Round, book: Book, row: OutboxRow, error: RemoteError) ->
     )
 
 
-def read_back(round_: Round, book: Book) -> None:
-    """Read what the remote made of our writes; unproven ones are settled by L12."""
+def read_back(round_: Round, book: Book, shown: Mapping[str, Change]) -> None:
+    """Read what the remote made of our writes, where no answer has ``shown`` it; unproven ones are settled
+    by L12."""
     store = round_.store
     links = {link.href: link for link in store.links.in_state(book.id, "written")}
     if not links:
         return
-    changes = list(read_cards(round_, book, list(links)))
+    changes = [shown[href] for href in links if href in shown]
+    changes += read_cards(round_, book, [href for href in links if href not in shown])
     round_.step("read-back")
     with store.transaction():
         names = GroupNames(store.groups.all(), store.groups.base_names(book.id), round_.new_id)

@@ -26,6 +26,8 @@ GROUP = table(tables.Group)
 GROUP_LINK = table(tables.GroupLink)
 
 ALIVE = ("ok", "written", "recheck", "refused")
+#: Of a card that we deleted, and of one that is not in the book any more though it was not deleted.
+LET_GO = ("deleted", "away")
 
 _IN_STATE = (
     sa.select(LINK)
@@ -181,7 +183,7 @@ class Links:
 
     def move(self, link_id: int, collection_id: int, href: str, etag: str | None) -> None:
         """L24: the card came up in another book, or under another href."""
-        self.update(link_id, collection_id=collection_id, href=href, etag=etag)
+        self.update(link_id, collection_id=collection_id, href=href, etag=etag, state="recheck")
 
     def hand_to(self, link_id: int, contact_id: int) -> None:
         """The card belongs to another contact from now on (L40)."""

@@ -90,7 +90,8 @@ class Link(Row, table=True):
     """A contact and its card in one book, with both shadows and the card's bytes as read.
 
     ``state``: ok, written (and not read back), recheck (to be read again), refused (waits for a
-    change, L35), left (L26), deleted (L22: kept until a listing without the card was seen).
+    change, L35), left (L26), deleted (L22: kept until a listing without the card was seen), away (in a
+    book of the account that is not read, L21).
     """
 
     __table_args__ = (

@@ -139,9 +139,11 @@ class Rebase:
 
 @dataclass(frozen=True, slots=True)
 class Unlink:
-    """Let go of the card. ``left``: remember (href, uid) and neither pair nor pull it again (L26)."""
+    """Let go of the card. ``left``: remember (href, uid) and neither pair nor pull it again (L26).
+    ``away``: it is in a book that is not read; remember it until it is back (L21)."""
 
     left: bool = False
+    away: bool = False
 
 
 @dataclass(frozen=True, slots=True)

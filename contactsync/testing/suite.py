@@ -250,6 +250,18 @@ class ConnectorSuite:
         assert rig.connector.capabilities.etag_on_write == (stored.etag is not None)
         assert stored.href in rig.list().there
 
+    def test_what_a_write_shows_is_what_a_read_shows(self) -> None:
+        rig = self.make()
+        made = rig.create(self.card("Echo", "echo", "NOTE:x"), "echo")
+        change = rig.read(made.href)
+        assert rig.connector.capabilities.payload_on_write == (made.payload is not None)
+        assert made.payload in (None, change.payload)
+        edited = rig.write(Update(2, made.href, change.etag, self.card("Edited", "echo", "NOTE:y")))[2]
+        assert isinstance(edited, Stored)
+        after = rig.read(made.href)
+        assert edited.payload in (None, after.payload)
+        assert edited.payload is None or edited.etag == after.etag
+
     def test_the_uid_survives(self) -> None:
         rig = self.make()
         stored = rig.create(self.card("Uma", "Case-Of-Uid"), "Case-Of-Uid")

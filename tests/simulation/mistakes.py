@@ -175,9 +175,9 @@ MISTAKES = (
         "a listing is trusted",
         "P2",
         "engine/pull.py",
-        "    _stage(round_, book, news, [*absent, *old, *_unsettled(round_, book)], doubted)",
+        "    elsewhere = _stage(round_, book, news, [*absent, *old, *_unsettled(round_, book)], doubted)",
         "    news |= {href: Change(href, gone=True) for href in absent}\n"
-        "    _stage(round_, book, news, [*old, *_unsettled(round_, book)], doubted)",
+        "    elsewhere = _stage(round_, book, news, [*old, *_unsettled(round_, book)], doubted)",
     ),
     _mistake(
         "an old listing means edited",

@@ -15,9 +15,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
+from tests.simulators.asked import Answer, Asked
+from tests.simulators.entra import Entra
 from tests.simulators.mailbox import (
     EXTENDED,
     READABLE,
@@ -37,51 +39,29 @@ _FIND = re.compile(rf"{EXTENDED}/Any\(ep: ep/id eq '([^']*)' and ep/value eq '([
 _PAGE = (10, 1000)
 
 
-class Answer(NamedTuple):
-    status: int
-    body: bytes
-    kind: str = "application/json; odata.metadata=minimal; charset=utf-8"
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass
-class Asked:
-    """A request as it came in; ``at_once`` counts those under way, itself included."""
-
-    method: str
-    path: str
-    query: dict[str, list[str]]
-    body: bytes
-    headers: dict[str, str]
-    at_once: int = 1
-
-    @property
-    def json(self) -> Any:
-        try:
-            return json.loads(self.body)
-        except ValueError:
-            raise invalid("Unable to read JSON request payload.", "BadRequest") from None
-
-    def prefers(self, word: str) -> str:
-        """The value of a preference; empty where it was not asked for."""
-        found = re.search(rf'{re.escape(word)}="?([^",]*)"?', self.headers.get("prefer", ""))
-        return found[1] if found else ""
-
-    @property
-    def immutable(self) -> bool:
-        return self.prefers("IdType") == "ImmutableId"
-
-
 @dataclass
 class Fault:
-    """What happens to matching requests, ``times`` of them: an answer in place of ours, none though all was
-    done (``lose``), or none and nothing was done (``drop``)."""
+    """What happens to matching requests, ``times`` of them after ``skip`` others: an answer in place of ours
+    (``done``: though all was done), none though all was done (``lose``), or none and nothing was done
+    (``drop``); ``before`` is what somebody else does right before. ``inside``: it is about what is in a
+    batch."""
 
     matches: Callable[[Asked], bool]
     answer: Answer | None = None
+    done: bool = False
     lose: bool = False
     drop: bool = False
+    before: Callable[[], object] | None = None
+    inside: bool = False
     times: int = 1
+    skip: int = 0
+
+    def is_due(self) -> bool:
+        if self.skip > 0:
+            self.skip -= 1
+            return False
+        self.times -= 1
+        return self.times >= 0
 
 
 @dataclass
@@ -103,18 +83,31 @@ class Graph:
     root: str = ""
     now: float = 1_700_000_000.0
     mailbox: Mailbox = field(init=False)
+    entra: Entra = field(init=False)
     requests: list[Asked] = field(default_factory=list)
+    inner: list[Asked] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     access_tokens: set[str] = field(default_factory=lambda: {"access-1"})
     page_cap: int = 1000
     repeats: bool = False
+    ghosts: int = 0
+    secret: str = ""
+    claims: str = ""
     dead_token: tuple[int, str, str] | None = None
 
     def __post_init__(self) -> None:
         self.mailbox = Mailbox(lambda: self.now)
+        self.entra = Entra(self._admit)
         self._rounds: dict[str, _Round] = {}
         self._lock = threading.Lock()
         self._running = 0
+        self._writing = 0
+        self._not_before = 0.0
+
+    def _admit(self, token: str, claims: str) -> None:
+        """The login server gave a token; here it is good if it has what is wanted of it."""
+        if self.claims in claims:
+            self.access_tokens.add(token)
 
     # ---- what a test plans -------------------------------------------------------------------------------
 
@@ -122,55 +115,122 @@ class Graph:
         self.now += seconds
 
     def fail(
-        self, status: int, code: str, message: str = "no", *, at: str = "", wait: str = "", times: int = 1
+        self, status: int, code: str, message: str = "no", *, at: str = "", wait: str = "", **more: Any
     ) -> None:
+        """An error answer to requests whose path has ``at`` in it."""
         headers = {"Retry-After": wait} if wait else {}
         answer = _error(Refused(status, code, message, **headers))
-        self.faults.append(Fault(lambda asked: at in asked.path, answer, times=times))
+        self.faults.append(Fault(_matching("", at), answer, **more))
 
-    def lose_reply(self, method: str, *, at: str = "", times: int = 1) -> None:
-        matches = _matching(method, at)
-        self.faults.append(Fault(matches, lose=True, times=times))
+    def answer_with(self, status: int, body: bytes, *, kind: str = "application/json", at: str = "") -> None:
+        self.faults.append(Fault(_matching("", at), Answer(status, body, kind)))
 
-    def drop_request(self, method: str, *, at: str = "", times: int = 1) -> None:
-        self.faults.append(Fault(_matching(method, at), drop=True, times=times))
+    def lose_reply(self, method: str = "", *, at: str = "", **more: Any) -> None:
+        self.faults.append(Fault(_matching(method, at), lose=True, **more))
+
+    def drop_request(self, method: str = "", *, at: str = "", **more: Any) -> None:
+        self.faults.append(Fault(_matching(method, at), drop=True, **more))
+
+    def before(self, method: str, at: str, action: Callable[[], object], **more: Any) -> None:
+        """Somebody else is a moment faster."""
+        self.faults.append(Fault(_matching(method, at), before=action, **more))
+
+    def challenge(self, claims: str) -> None:
+        """All access tokens end; the next one has to be asked for with these claims (CAE)."""
+        self.access_tokens.clear()
+        self.claims = claims
 
     def count(self, method: str, at: str = "") -> int:
         return sum(asked.method == method and at in asked.path for asked in self.requests)
+
+    @property
+    def troubles(self) -> list[str]:
+        """What no client may do, of all requests so far."""
+        return [f"{a.method} {a.path}: {a.trouble}" for a in (*self.requests, *self.inner) if a.trouble]
+
+    @property
+    def sent(self) -> int:
+        """Bytes of all answers to the requests of the log."""
+        return sum(asked.answered for asked in self.requests)
 
     # ---- requests ----------------------------------------------------------------------------------------
 
     def handle(self, asked: Asked) -> Answer | None:
         """None is a connection that ends without an answer."""
+        writes = asked.writes
         with self._lock:
             self._running += 1
+            self._writing += writes
             asked.at_once = self._running
+            self._watch(asked)
             self.requests.append(asked)
-            fault = next((f for f in self.faults if f.times > 0 and f.matches(asked)), None)
-            if fault is not None:
-                fault.times -= 1
+            fault = self._fault(asked, inside=False)
         try:
             if asked.at_once > MOST_AT_ONCE:
                 message = "Application is over its MailboxConcurrency limit."
                 return _error(Refused(429, "ApplicationThrottled", message, **{"Retry-After": "1"}))
-            if fault is not None and (fault.drop or fault.answer is not None):
-                return fault.answer
-            with self._lock:
-                answer = self._answer(asked)
-            return None if fault is not None and fault.lose else answer
+            answer = self._with(fault, lambda: self._locked(asked))
+            if answer is not None:
+                asked.answered = len(answer.body) + 200
+                self._not_before = max(self._not_before, self._wanted_pause(answer))
+            return answer
         finally:
             with self._lock:
                 self._running -= 1
+                self._writing -= writes
+
+    def _watch(self, asked: Asked) -> None:
+        if asked.at_once > MOST_AT_ONCE:
+            asked.trouble = f"{asked.at_once} at once"
+        elif self._writing > 1:
+            asked.trouble = "two write at once"
+        elif not asked.immutable and not asked.path.endswith("$batch"):
+            asked.trouble = "asks for ids that move"
+        elif self.now < self._not_before:
+            asked.trouble = "does not wait as long as it was told to"
+
+    def _wanted_pause(self, answer: Answer) -> float:
+        wait = dict(answer.headers).get("Retry-After", "")
+        return self.now + float(wait) if wait else 0.0
+
+    def _fault(self, asked: Asked, *, inside: bool) -> Fault | None:
+        fitting = (f for f in self.faults if f.inside == inside and f.times > 0 and f.matches(asked))
+        return next((fault for fault in fitting if fault.is_due()), None)
+
+    @staticmethod
+    def _with(fault: Fault | None, work: Callable[[], Answer]) -> Answer | None:
+        if fault is None:
+            return work()
+        if fault.before is not None:
+            fault.before()
+        if fault.drop:
+            return None
+        if fault.answer is not None and not fault.done:
+            return fault.answer
+        answer = work()
+        return None if fault.lose else fault.answer or answer
+
+    def _locked(self, asked: Asked) -> Answer:
+        with self._lock:
+            return self._answer(asked)
 
     def _answer(self, asked: Asked) -> Answer:
         try:
             if asked.headers.get("authorization", "").removeprefix("Bearer ") not in self.access_tokens:
-                raise Refused(401, "InvalidAuthenticationToken", "Access token is empty or has expired.")
+                raise self._not_known()
             if asked.path == f"{VERSION}/$batch":
                 return _answer(200, self._batch(asked))
             return self._one(asked)
         except Refused as error:
             return _error(error)
+
+    def _not_known(self) -> Refused:
+        words = "Access token is empty or has expired."
+        if not self.claims:
+            return Refused(401, "InvalidAuthenticationToken", words)
+        claims = base64.b64encode(self.claims.encode()).decode()
+        asks = f'Bearer realm="", error="insufficient_claims", claims="{claims}"'
+        return Refused(401, "InvalidAuthenticationToken", words, **{"WWW-Authenticate": asks})
 
     def _batch(self, asked: Asked) -> Json:
         """At most 20, each with an answer of its own."""
@@ -183,10 +243,12 @@ class Graph:
             body = json.dumps(one["body"]).encode() if "body" in one else b""
             headers = {name.lower(): value for name, value in one.get("headers", {}).items()}
             inner = Asked(one["method"], parts.path, parse_qs(parts.query), body, headers)
-            try:
-                answer = self._one(inner)
-            except Refused as error:
-                answer = _error(error)
+            if not inner.immutable:
+                inner.trouble = "asks for ids that move"
+            self.inner.append(inner)
+            answer = self._with(self._fault(inner, inside=True), lambda: self._tried(inner))  # noqa: B023
+            assert answer is not None, "inside of a batch each request has an answer"
+            self._not_before = max(self._not_before, self._wanted_pause(answer))
             row: Json = {"id": one["id"], "status": answer.status, "headers": dict(answer.headers)}
             if answer.body:
                 row["body"] = (
@@ -196,6 +258,12 @@ class Graph:
                 )
             rows.append(row)
         return {"responses": rows[::-1]}
+
+    def _tried(self, asked: Asked) -> Answer:
+        try:
+            return self._one(asked)
+        except Refused as error:
+            return _error(error)
 
     def _one(self, asked: Asked) -> Answer:
         words = [unquote(word) for word in asked.path.removeprefix(f"{VERSION}/").split("/")]
@@ -306,6 +374,7 @@ class Graph:
                 else:
                     reason = change.reason or "deleted"
                     rows.append({"@removed": {"reason": reason}, "id": identity})
+        rows += [{"@removed": {"reason": "deleted"}, "id": f"ghost-{n}"} for n in range(self.ghosts)]
         rows = [{"@odata.type": "#microsoft.graph.contact", **row} for row in rows]
         return [row for row in rows for _ in range(2)] if self.repeats else rows
 
@@ -346,7 +415,11 @@ class Graph:
             if found is None:
                 raise invalid("Invalid expand clause.", "BadRequest")
             wanted = _ID.findall(found["filter"])
-            rows = [{"id": name, "value": item.extended[name]} for name in wanted if name in item.extended]
+            rows = [
+                {"id": _respelled(name), "value": item.extended[name]}
+                for name in wanted
+                if name in item.extended
+            ]
             shown |= {EXTENDED: rows} if rows else {}
         return shown
 
@@ -367,6 +440,14 @@ class Graph:
                 self.mailbox.set_photo(item, None)
                 return Answer(204, b"")
         raise Refused(405, "ErrorInvalidRequest", "The OData request is not supported.")
+
+
+def _respelled(name: str) -> str:
+    """Graph writes numbers and identifiers in its own way, however they were asked for."""
+    if " Name " in name:
+        return name
+    kind, _, rest = name.partition(" ")
+    return f"{kind} " + re.sub(r"0x0*([0-9a-f])", r"0x\1", rest.lower()).replace(" id ", " Id ")
 
 
 def _shown_folder(folder: Folder) -> Json:
@@ -392,7 +473,7 @@ def _error(error: Refused) -> Answer:
 
 
 def _matching(method: str, at: str) -> Callable[[Asked], bool]:
-    return lambda asked: asked.method == method and at in asked.path
+    return lambda asked: method in ("", asked.method) and at in asked.path
 
 
 def _get(asked: Asked, name: str) -> str:
@@ -407,6 +488,7 @@ def _allow(asked: Asked, *names: str) -> None:
 
 @contextmanager
 def graph() -> Iterator[Graph]:
+    """With a login server at the same address; see `tests.simulators.entra`."""
     found = Graph()
 
     class Handler(BaseHTTPRequestHandler):
@@ -416,7 +498,9 @@ def graph() -> Iterator[Graph]:
             data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             parts = urlsplit(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            answer = found.handle(Asked(self.command, parts.path, parse_qs(parts.query), data, headers))
+            asked = Asked(self.command, parts.path, parse_qs(parts.query), data, headers)
+            here = parts.path.startswith(VERSION)
+            answer = found.handle(asked) if here else found.entra.handle(asked)
             if answer is None:
                 self.close_connection = True
                 return

@@ -52,6 +52,7 @@ WRITABLE = TEXTS | LISTS | ADDRESSES | {"emailAddresses", "birthday"}
 READABLE = WRITABLE | {"id", "changeKey", "createdDateTime", "lastModifiedDateTime", "parentFolderId"}
 SLOTS = ("primaryEmailAddress", "secondaryEmailAddress", "tertiaryEmailAddress")
 EXTENDED = "singleValueExtendedProperties"
+HAS_PICTURE = "Boolean {00062004-0000-0000-C000-000000000046} Id 0x8015"
 _NAME_PARTS = ("givenName", "middleName", "surname")
 _LISTED_NOTE = 256
 
@@ -159,11 +160,13 @@ class Mailbox:
     def within(self, folder: str) -> list[Item]:
         return [one for one in self.items.values() if one.folder == folder]
 
-    def create(self, folder: str, body: Json, *, by_hand: bool = False) -> Item:
+    def create(self, folder: str, body: Json, *, by_hand: bool = False, identity: str = "") -> Item:
         values, extended = self._checked(body)
         now = self.clock()
-        made = Item(self._id("item"), self._id("rest"), self.folder(folder).id, 0, now, now, by_hand=by_hand)
-        made.values, made.extended = values, extended
+        identity = identity or self._id("item")
+        made = Item(identity, self._id("rest"), self.folder(folder).id, 0, now, now, by_hand=by_hand)
+        made.values = values
+        self._extend(made, extended)
         if "displayName" not in values:
             made.values["displayName"] = _display_name(values)
         self.items[made.id] = made
@@ -174,11 +177,11 @@ class Mailbox:
         """What is not in the body stays; the display name is made anew with the name, unless it is sent."""
         self._precondition(item, etag)
         values, extended = self._checked(body)
+        self._extend(item, extended)
         if extended and not values:
-            item.extended |= extended
-            return item  # no change that a list of changes would show
+            item.key = self._next_key()
+            return item  # another version, and no change that a list of changes would show
         item.values |= values
-        item.extended |= extended
         if "displayName" not in values and any(part in values for part in _NAME_PARTS):
             item.values["displayName"] = _display_name(item.values)
         self._changed(item)
@@ -196,9 +199,22 @@ class Mailbox:
         self._changed(item)
         return item
 
+    def extend(self, item: Item, **extended: str | None) -> None:
+        """Somebody edits extended properties by another program."""
+        self._extend(item, extended)
+        item.key = self._next_key()
+
+    @staticmethod
+    def _extend(item: Item, extended: Mapping[str, str | None]) -> None:
+        """Nothing is what clears one (assumed)."""
+        item.extended |= {name: value for name, value in extended.items() if value is not None}
+        for name in [name for name, value in extended.items() if value is None]:
+            item.extended.pop(name, None)
+
     def set_photo(self, item: Item, data: bytes | None) -> None:
         """A list of changes does not show it."""
         item.photo = data
+        self._extend(item, {HAS_PICTURE: "true" if data else None})
         item.key = self._next_key()
 
     def touch(self, item: Item) -> None:
@@ -227,7 +243,7 @@ class Mailbox:
 
     # ---- what is taken -----------------------------------------------------------------------------------
 
-    def _checked(self, body: Json) -> tuple[Json, dict[str, str]]:
+    def _checked(self, body: Json) -> tuple[Json, dict[str, str | None]]:
         if not isinstance(body, dict):
             raise invalid("The request body is not an object.", "RequestBodyRead")
         values: Json = {}
@@ -301,10 +317,10 @@ def _email(one: Any) -> Json:
     return {**found, "name": one.get("name") or address}
 
 
-def _extended(rows: Any) -> dict[str, str]:
+def _extended(rows: Any) -> dict[str, str | None]:
     if not isinstance(rows, list) or any(set(row) != {"id", "value"} for row in rows):
         raise invalid(f"The value of '{EXTENDED}' is not a list of id and value.", "RequestBodyRead")
-    return {str(row["id"]): str(row["value"]) for row in rows}
+    return {str(row["id"]): None if row["value"] is None else str(row["value"]) for row in rows}
 
 
 def _display_name(values: Json) -> str:

@@ -8,22 +8,19 @@ other; none is sent before the one before it was answered.
 from __future__ import annotations
 
 import base64
-import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from contactsync.connectors.base import (
     Create,
     Delete,
     Outcome,
-    Refused,
     Removed,
     Step,
     Stored,
-    Unknown,
     Update,
 )
 from contactsync.connectors.google.codec import is_label, loads
@@ -42,13 +39,12 @@ from contactsync.connectors.google.person import (
 from contactsync.connectors.google.pictures import LIMITS
 from contactsync.connectors.google.reading import FIELDS, SOURCE, Reader
 from contactsync.connectors.google.transport import Json, Transport
-from contactsync.connectors.http import Unreachable
+from contactsync.connectors.outcomes import Outcomes, before_anything_is_sent
 from contactsync.connectors.pictures import fitting
 from contactsync.errors import (
     NotFound,
     PayloadRejected,
     PreconditionFailed,
-    Recovery,
     RemoteError,
     TransientError,
 )
@@ -62,23 +58,6 @@ _WRITABLE = frozenset(FIELDS.split(",")) - _NOT_WRITTEN
 _MINE = f"{LABEL}myContacts"
 #: What is refused as a whole batch, and may be right for most of it.
 _REFUSED = (PayloadRejected, PreconditionFailed)
-
-_AnyStep = TypeVar("_AnyStep", bound=Step)
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def _before_anything_is_sent(work: Callable[P, R]) -> Callable[P, R]:
-    """Trouble in what only prepares a write leaves nobody in doubt."""
-
-    @functools.wraps(work)
-    def prepared(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return work(*args, **kwargs)
-        except TransientError as error:
-            raise Unreachable(error.message, hint=error.hint, status=error.status) from error
-
-    return prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,35 +98,6 @@ class _Edit:
         return {**whole, **{name: items for name, items in lists.items() if items}}
 
 
-@dataclass(slots=True)
-class _Batch:
-    """Outcomes so far, by key of the step; ``stop`` ends all writing."""
-
-    outcomes: dict[int, Outcome] = field(default_factory=dict)
-    stop: RemoteError | None = None
-
-    def open(self, steps: Iterable[_AnyStep]) -> list[_AnyStep]:
-        """Those of which nothing is known yet; none when all writing ends."""
-        return [] if self.stop else [step for step in steps if step.key not in self.outcomes]
-
-    def fail(self, steps: Iterable[Step], error: RemoteError) -> None:
-        """What an error means for steps of which no other outcome is known."""
-        if error.recovery in (Recovery.STOP_ACCOUNT, Recovery.STOP):
-            self.stop = error
-        in_doubt = isinstance(error, TransientError) and not isinstance(error, Unreachable)
-        in_doubt = in_doubt and error.status != 429
-        for step in steps:
-            self.outcomes.setdefault(step.key, (Unknown if in_doubt else Refused)(step.key, error))
-
-    @contextmanager
-    def answering(self, *steps: Step) -> Iterator[None]:
-        """An error of what is done inside is the outcome of these steps."""
-        try:
-            yield
-        except RemoteError as error:
-            self.fail(steps, error)
-
-
 class Writer:
     """The writing half of the connector, over one transport."""
 
@@ -159,20 +109,20 @@ class Writer:
     def write(self, steps: Iterable[Step]) -> Iterator[Outcome]:
         source = iter(steps)
         while part := list(islice(source, BATCH)):
-            batch = _Batch()
+            batch = Outcomes()
             with batch.answering(*part):
                 self._do(batch, part)
             if batch.stop is not None:
                 batch.fail(part, batch.stop)
-            yield from (batch.outcomes[step.key] for step in part)
+            yield from (batch.known[step.key] for step in part)
             if batch.stop is not None:
                 return
 
-    def _do(self, batch: _Batch, steps: Sequence[Step]) -> None:
+    def _do(self, batch: Outcomes, steps: Sequence[Step]) -> None:
         for step in steps:
             if _is_about_label(step) and batch.stop is None:
                 with batch.answering(step):
-                    batch.outcomes[step.key] = self._labels.do(step)
+                    batch.known[step.key] = self._labels.do(step)
         self._create(batch, [step for step in batch.open(steps) if isinstance(step, Create)])
         self._update(batch, [step for step in batch.open(steps) if isinstance(step, Update)])
         self._delete(batch, [step for step in batch.open(steps) if isinstance(step, Delete)])
@@ -186,7 +136,7 @@ class Writer:
 
     # ---- creating ----------------------------------------------------------------------------------------
 
-    def _create(self, batch: _Batch, steps: Sequence[Create]) -> None:
+    def _create(self, batch: Outcomes, steps: Sequence[Create]) -> None:
         new = []
         for step in steps:
             with batch.answering(step):
@@ -201,7 +151,7 @@ class Writer:
                     request = self._people.createContact(personFields=FIELDS, sources=SOURCE, body=one.body)
                     self._created(batch, [(one, self._call(request))])
 
-    @_before_anything_is_sent
+    @before_anything_is_sent
     def _new(self, step: Create) -> _New:
         person = loads(step.payload)
         photo = photo_of(person)
@@ -214,7 +164,7 @@ class Writer:
         memberships = [{"contactGroupMembership": {"contactGroupResourceName": href}} for href in groups]
         return _New(step, {**body, "clientData": marks, "memberships": memberships}, picture)
 
-    def _create_together(self, batch: _Batch, new: Sequence[_New]) -> None:
+    def _create_together(self, batch: Outcomes, new: Sequence[_New]) -> None:
         """All or nothing (assumed, as https://google.aip.dev/233 asks for). After a refusal it is looked
         whether any is there, and the rest goes one by one, so that each has its own answer."""
         body = {
@@ -243,26 +193,26 @@ class Writer:
         )
         return list(self._call(request).get("connections", ()))
 
-    def _created(self, batch: _Batch, made: Sequence[tuple[_New, Json]]) -> None:
+    def _created(self, batch: Outcomes, made: Sequence[tuple[_New, Json]]) -> None:
         """The contacts are there, whatever becomes of their pictures: without an etag they are read, and a
         picture that is missing then is sent by another round."""
         for one, person in made:
             etag = None if one.picture else etag_of(person)
-            batch.outcomes[one.step.key] = Stored(one.step.key, str(source_of(person)["id"]), etag)
+            batch.known[one.step.key] = Stored(one.step.key, str(source_of(person)["id"]), etag)
         for one, person in made:
             if one.picture is not None and batch.stop is None:
                 with batch.answering():
                     after = self._send_picture(str(person["resourceName"]), one.picture)
                     key, href = one.step.key, str(source_of(person)["id"])
-                    batch.outcomes[key] = Stored(key, href, etag_of(after))
+                    batch.known[key] = Stored(key, href, etag_of(after))
 
     # ---- changing ----------------------------------------------------------------------------------------
 
-    @_before_anything_is_sent
+    @before_anything_is_sent
     def _look(self, steps: Sequence[Update | Delete]) -> dict[str, Json | RemoteError]:
         return self._reader.people([step.href for step in steps])
 
-    def _update(self, batch: _Batch, steps: Sequence[Update]) -> None:
+    def _update(self, batch: Outcomes, steps: Sequence[Update]) -> None:
         there = self._look(steps)
         edits = []
         for step in steps:
@@ -281,10 +231,10 @@ class Writer:
                     self._finish(batch, edit)
 
     @staticmethod
-    def _open(batch: _Batch, edits: Iterable[_Edit]) -> list[_Edit]:
+    def _open(batch: Outcomes, edits: Iterable[_Edit]) -> list[_Edit]:
         return [edit for edit in edits if batch.open([edit.step])]
 
-    @_before_anything_is_sent
+    @before_anything_is_sent
     def _edit(self, step: Update, there: Json | RemoteError | None) -> _Edit:
         """What an update means now. Raises where the contact is not as it was decided on (L32)."""
         person, wanted = _as_decided(step, there), loads(step.payload)
@@ -301,7 +251,7 @@ class Writer:
             no_picture=photo is None and photo_of(person) is not None,
         )
 
-    def _label(self, batch: _Batch, edits: Sequence[_Edit]) -> None:
+    def _label(self, batch: Outcomes, edits: Sequence[_Edit]) -> None:
         """Labels first, each with all its contacts in one request; what that made of the etags is read."""
         for href in sorted({href for edit in edits for href in edit.give | edit.take}):
             part = [edit for edit in self._open(batch, edits) if href in edit.give | edit.take]
@@ -316,7 +266,7 @@ class Writer:
             with batch.answering(edit.step):
                 edit.there = _unchanged(edit, there.get(edit.step.href))
 
-    def _change(self, batch: _Batch, mask: tuple[str, ...], edits: Sequence[_Edit]) -> None:
+    def _change(self, batch: Outcomes, mask: tuple[str, ...], edits: Sequence[_Edit]) -> None:
         """Contacts of which the same lists change go together. After a refusal each goes alone: the
         condition of those that went through fails then, and they are read (L13)."""
         together = [edit for edit in edits if not _is_long(edit.body())]
@@ -328,7 +278,7 @@ class Writer:
                 with batch.answering(edit.step):
                     edit.changed(self._change_one(edit))
 
-    def _change_together(self, batch: _Batch, mask: tuple[str, ...], edits: Sequence[_Edit]) -> None:
+    def _change_together(self, batch: Outcomes, mask: tuple[str, ...], edits: Sequence[_Edit]) -> None:
         body = {
             "contacts": {edit.name: edit.body() for edit in edits},
             "updateMask": ",".join(mask),
@@ -354,7 +304,7 @@ class Writer:
             )
         )
 
-    def _finish(self, batch: _Batch, edit: _Edit) -> None:
+    def _finish(self, batch: Outcomes, edit: _Edit) -> None:
         """The picture comes last: it has no condition, and what is before it has."""
         if edit.picture is not None:
             edit.changed(self._send_picture(edit.name, edit.picture))
@@ -364,7 +314,7 @@ class Writer:
             )
             edit.changed(self._call(request).get("person", {}))
         step = edit.step
-        batch.outcomes[step.key] = Stored(step.key, step.href, etag_of(edit.there))
+        batch.known[step.key] = Stored(step.key, step.href, etag_of(edit.there))
 
     def _send_picture(self, name: str, picture: bytes) -> Json:
         encoded = base64.b64encode(picture).decode()
@@ -375,7 +325,7 @@ class Writer:
 
     # ---- deleting ----------------------------------------------------------------------------------------
 
-    def _delete(self, batch: _Batch, steps: Sequence[Delete]) -> None:
+    def _delete(self, batch: Outcomes, steps: Sequence[Delete]) -> None:
         """Google knows no condition for it, and what a look shows may be old for a moment. So each contact
         is marked first, which has a condition."""
         there = self._look(steps)
@@ -385,7 +335,7 @@ class Writer:
                 try:
                     person = _as_decided(step, there.get(step.href))
                 except NotFound:
-                    batch.outcomes[step.key] = Removed(step.key, step.href)
+                    batch.known[step.key] = Removed(step.key, step.href)
                 else:
                     marks = [*sendable(person, "clientData"), {"key": OP_KEY, "value": "delete"}]
                     edits.append(_Edit(step, person, {"clientData": marks}, ("clientData",)))
@@ -396,13 +346,13 @@ class Writer:
             body = {"resourceNames": [names[step.key] for step in ready]}
             with batch.answering(*ready), suppress(*_REFUSED):
                 self._call(self._people.batchDeleteContacts(body=body))
-                batch.outcomes |= {step.key: Removed(step.key, step.href) for step in ready}
+                batch.known |= {step.key: Removed(step.key, step.href) for step in ready}
         for step in ready:
             if batch.open([step]):
                 with batch.answering(step):
                     with suppress(NotFound):
                         self._call(self._people.deleteContact(resourceName=names[step.key]))
-                    batch.outcomes[step.key] = Removed(step.key, step.href)
+                    batch.known[step.key] = Removed(step.key, step.href)
 
 
 def sendable(person: Mapping[str, Any], name: str) -> list[Json]:

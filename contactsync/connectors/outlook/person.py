@@ -99,6 +99,8 @@ def canonical(row: Mapping[str, Any], extended: Mapping[str, str]) -> Person:
         if value:
             person[name] = value
     kept = {name: value for name, value in extended.items() if name in EXTENDED_IDS and value}
+    if not _is_true(kept.get(HAS_PICTURE)):
+        kept.pop(HAS_PICTURE, None)
     if kept:
         person[EXTENDED] = kept
     return person
@@ -113,21 +115,26 @@ def _without_nothing(value: Any) -> Any:
 
 
 def has_picture(person: Mapping[str, Any]) -> bool:
-    return str(_extended(person).get(HAS_PICTURE, "")).lower() == "true"
+    return _is_true(extended_of(person).get(HAS_PICTURE))
 
 
-def _extended(person: Mapping[str, Any]) -> Mapping[str, Any]:
+def _is_true(value: Any) -> bool:
+    return str(value).lower() == "true"
+
+
+def extended_of(person: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Its extended properties, by their ids."""
     found = person.get(EXTENDED)
     return found if isinstance(found, Mapping) else {}
 
 
 def uid_of(person: Mapping[str, Any]) -> str:
-    return text_of(_extended(person).get(UID)) or text_of(person.get("id"))
+    return text_of(extended_of(person).get(UID)) or text_of(person.get("id"))
 
 
 def _values(person: Mapping[str, Any], slot: Slot) -> Sequence[Any]:
     """What is in a slot, as a list."""
-    value = (_extended(person) if slot.extended else person).get(slot.name)
+    value = (extended_of(person) if slot.extended else person).get(slot.name)
     if slot.name in LISTS:
         return value if isinstance(value, list) else []
     return [value] if value else []
@@ -171,7 +178,7 @@ def _read_organization(person: Mapping[str, Any]) -> Organization | None:
 def _read_address(person: Mapping[str, Any], place: _Postal) -> Address | None:
     value = person.get(place.name)
     value = value if isinstance(value, Mapping) else {}
-    found = [(_BOX, text_of(_extended(person).get(place.box)))]
+    found = [(_BOX, text_of(extended_of(person).get(place.box)))]
     found += [(kind, text_of(value.get(name))) for name, kind in _PARTS.items()]
     components = tuple(AddressComponent(kind, text) for kind, text in found if text)
     contexts = frozenset({place.context} if place.context else ())
@@ -208,7 +215,7 @@ def write_person(contact: Contact, original: Mapping[str, Any], *, with_photo: b
     Without ``with_photo`` only the hash of a picture is written: for finding out what Outlook can show.
     """
     person: Person = dict(original)
-    extended = dict(_extended(original))
+    extended = dict(extended_of(original))
     for slot in SLOTS:
         values = fill(slot, getattr(contact, slot.field), old := _values(original, slot))
         if values != old:
@@ -223,7 +230,7 @@ def write_person(contact: Contact, original: Mapping[str, Any], *, with_photo: b
         _put(person, PHOTO, photo)
     if not original and contact.uid:
         extended[UID] = contact.uid
-    if extended != _extended(original):
+    if extended != extended_of(original):
         _put(person, EXTENDED, extended)
     return person
 
