@@ -209,6 +209,7 @@ def proxy(upstream: str = "http://127.0.0.1:9", tls: ssl.SSLContext | None = Non
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -68,10 +68,11 @@ class _Adapter(HTTPAdapter):
     """Counts below the session, so that the second request of a Digest login is seen as well, and
     trusts whom the operating system trusts, where requests has a list of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, waits: bool) -> None:
         self.total = Traffic()
         self._lock = threading.Lock()
-        super().__init__(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE, max_retries=retry_policy())
+        policy = retry_policy(waits=waits)
+        super().__init__(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE, max_retries=policy)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         body = request.body if isinstance(request.body, bytes | str) else b""
@@ -126,8 +127,9 @@ class _Retry(Retry):
         return math.inf if wanted is None else wanted.total_seconds()
 
 
-def retry_policy() -> Retry:
-    """Only what changes nothing is sent again by itself, and only for a few seconds.
+def retry_policy(*, waits: bool = True) -> Retry:
+    """Only what changes nothing is sent again by itself, and only for a few seconds; without ``waits`` not
+    where a server names a time, as the caller looks after that.
 
     ``connect`` counts for every method: nothing was sent yet. 423, 429, 500 and 503 are for the
     caller, who knows what the request meant.
@@ -146,6 +148,7 @@ def retry_policy() -> Retry:
         backoff_jitter=0.2,
         raise_on_status=False,
         raise_on_redirect=False,
+        respect_retry_after_header=waits,
     )
 
 
@@ -163,15 +166,17 @@ class Session(requests.Session):
         longest: float = LONGEST,
         largest: int = LARGEST,
         witness: Callable[[Exchange], None] | None = None,
+        waits: bool = True,
     ) -> None:
         """``longest`` is how many seconds one answer may take in all, ``largest`` how many bytes it may
-        have once unpacked; ``witness`` sees each request with its answer."""
+        have once unpacked; ``witness`` sees each request with its answer. Without ``waits`` an answer that
+        names a time to wait is for the caller."""
         super().__init__()
         self._longest = longest
         self._largest = largest
         self._witness = witness
         self.headers["User-Agent"] = user_agent
-        self._adapter = _Adapter()
+        self._adapter = _Adapter(waits=waits)
         self.mount("https://", self._adapter)
         self.mount("http://", self._adapter)
 

@@ -80,7 +80,7 @@ class Device:
         stored = self.engine.store.contacts.by_uid(uid)
         assert stored is not None, uid
         found = self.engine.store.links.of_contact(stored.id)
-        return [link for link in found if link.state not in ("deleted", "left")]
+        return [link for link in found if link.state not in ("deleted", "left", "away")]
 
     def dump(self) -> dict[str, list[tuple[object, ...]]]:
         """Every row of the database; without the run log, cursors and the time of the last look."""

@@ -493,6 +493,7 @@ def graph() -> Iterator[Graph]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_any(self) -> None:
             data = self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -101,9 +102,10 @@ class Transport:
         self._settings = settings
         self._pause = pause
         self.root = _checked(settings)
-        self.session = Session(witness=settings.witness)
+        self.session = Session(witness=settings.witness, waits=False)
         self.tokens = Tokens(settings)
         self._quota = Quota(settings.requests_per_minute or PER_MINUTE, pause=pause)
+        self._owed = 0.0
 
     def get(self, path: str, *, page_size: int = 0) -> Json:
         """What is at a path, or at a link that Graph gave. Raises `RemoteError`."""
@@ -124,6 +126,7 @@ class Transport:
     ) -> Reply:
         """Any answer. Too many requests are waited for, as nothing was done; what only reads is tried again
         after trouble at the server as well. Raises `RemoteError` where there is no answer."""
+        self._wait_as_told()
         url = self._url(path)
         given = {"Prefer": _IMMUTABLE, **(headers or {})}
         token, renewed = self.tokens.get(), False
@@ -136,6 +139,7 @@ class Transport:
                 continue
             pause = _pause_after(reply, attempt, reads=reads or method == "GET")
             if pause is None:
+                self._note_wait(reply)
                 break
             self._pause(pause)
         if reply.ok and is_html(answer.headers, answer.body):
@@ -152,6 +156,22 @@ class Transport:
             verify=settings.ca_file or True,
             proxies={"http": settings.proxy, "https": settings.proxy} if settings.proxy else None,
         )
+
+    def _note_wait(self, reply: Reply) -> None:
+        """What is not sent again leaves the time in which nothing else should be sent either."""
+        wanted = None if reply.ok else retry_after(reply.headers)
+        if wanted is not None:
+            self._owed = max(self._owed, wanted.total_seconds())
+
+    def _wait_as_told(self) -> None:
+        owed, self._owed = self._owed, 0.0
+        if owed > LONGEST_PAUSE:
+            self._owed = owed
+            error = TransientError("Microsoft wants to be left alone for a while.", status=429)
+            error.retry_after = timedelta(seconds=owed)
+            raise error
+        if owed:
+            self._pause(owed)
 
     def _url(self, path: str) -> str:
         """A link is followed as it is, and only to where the login belongs."""
@@ -177,9 +197,12 @@ class Transport:
                 for number in waiting
                 if (pause := _pause_after(found[number], attempt, reads=waiting[number].reads)) is not None
             }
+            for number in waiting.keys() - pauses.keys():
+                self._note_wait(found[number])
             if not pauses:
                 break
-            self._pause(max(pauses.values()))
+            self._pause(max(self._owed, *pauses.values()))
+            self._owed = 0.0
             waiting = {number: waiting[number] for number in pauses}
         return [found[number] for number in range(len(requests))]
 
