@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 #: That we understand when Graph wants another token at once (continuous access evaluation).
 _CAPABILITIES = ["CP1"]
+#: Seconds that an access token has to be good for, so that no request meets its end.
+_SPARE = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +210,8 @@ class Tokens:
     def get(self) -> str:
         """Raises `AuthError` where the person has to log in again."""
         with self._lock:
+            if not self._token:
+                self._token, self._who = self._still_good()
             return self._token or self._fresh("", "")
 
     def another(self, refused: str, claims: str = "") -> str:
@@ -233,6 +238,22 @@ class Tokens:
         self._who = str(account.get("username", ""))
         self._token = str(result["access_token"])
         return self._token
+
+    def _still_good(self) -> tuple[str, str]:
+        """The access token that is kept, and whose it is, while it is good: the library asks the server for
+        its addresses first, and takes longer to load than a round without news takes. The form is the one
+        that all of Microsoft's libraries share."""
+        try:
+            kept = json.loads(self._settings.password())
+            scope = authority_of(str(kept["authority"])).scope.lower()
+            accounts = list(kept["cache"].get("Account", {}).values())
+            for one in kept["cache"].get("AccessToken", {}).values():
+                good = float(one["expires_on"]) > time.time() + _SPARE
+                if good and scope in str(one["target"]).lower().split():
+                    return str(one["secret"]), str(accounts[0]["username"]) if accounts else ""
+        except (ValueError, TypeError, KeyError, AttributeError, ConfigError):
+            raise self._unusable() from None
+        return "", ""
 
     def _kept(self) -> tuple[App, SerializableTokenCache]:
         from msal import SerializableTokenCache
