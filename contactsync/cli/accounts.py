@@ -12,7 +12,10 @@ import typer
 
 from contactsync.cli import login
 from contactsync.cli.login import (
+    Authority,
     ClientFile,
+    ClientId,
+    Interactive,
     NewSecret,
     NoBrowser,
     PasswordCommand,
@@ -39,7 +42,8 @@ if TYPE_CHECKING:
     from contactsync.connectors.base import Collection
     from contactsync.store.values import Book
 
-GMAIL = "gmail"
+#: Whose page one logs in on, where there is no password.
+PAGES = {"gmail": "Google", "outlook": "Microsoft"}
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The account.", autocompletion=complete_accounts)]
 NewName = Annotated[str, typer.Argument(metavar="NAME", help="What to call it here: letters, digits, . _ -")]
@@ -143,7 +147,7 @@ def add_gmail(
     _check_new_name(session.config(), name)
     wanted = AccountConfig(
         name=name,
-        connector=GMAIL,
+        connector="gmail",
         url=endpoint,
         ca_file=absolute(ca_file),
         proxy=proxy,
@@ -152,6 +156,53 @@ def add_gmail(
     )
     secret = login.at_google(session, wanted, client_file, browser=not no_browser)
     wanted, who, notes = _tried(ctx, wanted, secret, (), "")
+    login.save(session, wanted, secret)
+    _welcome(ctx, wanted, who, notes)
+
+
+@add.command("outlook")
+def add_outlook(
+    ctx: typer.Context,
+    name: NewName,
+    client_id: ClientId = "",
+    authority: Authority = "",
+    interactive: Interactive = None,
+    no_browser: NoBrowser = False,
+    endpoint: Annotated[
+        str, typer.Option(metavar="URL", help="Another root of Microsoft Graph, with its version.")
+    ] = "",
+    book: Annotated[
+        list[str] | None, typer.Option(help="Name or id of a folder to take; repeatable.")
+    ] = None,
+    default_book: Annotated[str, typer.Option(help="Folder for new contacts.")] = "",
+    mode: Annotated[Mode, typer.Option(help="Which way changes go.")] = "two-way",
+    conflicts: Annotated[
+        Conflicts, typer.Option(help="Who wins where both sides changed a field.")
+    ] = "newest",
+    ca_file: CaFile = None,
+    proxy: Proxy = "",
+) -> None:
+    """Add the contacts of Outlook or Microsoft 365: you agree on a page of Microsoft, here or on any device.
+
+    Nothing is saved when the login fails, and nothing is synchronised yet.
+    """
+    from contactsync.config import AccountConfig
+
+    session = session_of(ctx)
+    _check_new_name(session.config(), name)
+    wanted = AccountConfig(
+        name=name,
+        connector="outlook",
+        url=endpoint,
+        ca_file=absolute(ca_file),
+        proxy=proxy,
+        mode=mode,
+        conflicts=conflicts,
+    )
+    wanted, secret = login.at_microsoft(
+        session, wanted, client_id, authority, interactive=interactive, browser=not no_browser
+    )
+    wanted, who, notes = _tried(ctx, wanted, secret, book or (), default_book)
     login.save(session, wanted, secret)
     _welcome(ctx, wanted, who, notes)
 
@@ -417,9 +468,9 @@ def set_account(
 
 
 def _no_password(account: AccountConfig, *given: object) -> None:
-    if account.connector == GMAIL and any(given):
+    if account.connector in PAGES and any(given):
         raise UsageError(
-            f"{account.name} has no password: you log in on a page of Google.",
+            f"{account.name} has no password: you log in on a page of {PAGES[account.connector]}.",
             hint=f"contactsync account login {account.name}",
         )
 
@@ -439,20 +490,29 @@ def log_in(
     name: Name,
     password_stdin: PasswordStdin = False,
     client_file: ClientFile = None,
+    client_id: ClientId = "",
+    authority: Authority = "",
+    interactive: Interactive = None,
     no_browser: NoBrowser = False,
 ) -> None:
-    """Log in anew, after the login was refused: with a new password, or on a page of Google.
+    """Log in anew, after the login was refused: with a new password, or on a page of Google or Microsoft.
 
     It is tried before it is kept.
     """
     session = session_of(ctx)
     old = session.config().account(name)
-    if old.connector == GMAIL:
-        _no_password(old, password_stdin)
-        secret = login.at_google(session, old, client_file, browser=not no_browser)
-    else:
-        _, secret = login.choose(name, password_stdin, None, "", needed=True)
-    new, _, _ = _tried(ctx, replace(old, password=None), secret, (), "")
+    _no_password(old, password_stdin)
+    new = replace(old, password=None)
+    match old.connector:
+        case "gmail":
+            secret = login.at_google(session, old, client_file, browser=not no_browser)
+        case "outlook":
+            new, secret = login.at_microsoft(
+                session, new, client_id, authority, interactive=interactive, browser=not no_browser
+            )
+        case _:
+            _, secret = login.choose(name, password_stdin, None, "", needed=True)
+    new, _, _ = _tried(ctx, new, secret, (), "")
     login.change(session, old, new, secret)
     session.out.result({"account": _to_json(new)}, f"{name}: the login works.")
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -83,6 +84,31 @@ NoBrowser = Annotated[
 ]
 
 
+ClientId = Annotated[
+    str,
+    typer.Option(
+        metavar="ID", help="The application (client) ID of your app, from its registration at Microsoft."
+    ),
+]
+Authority = Annotated[
+    str,
+    typer.Option(
+        metavar="URL|TENANT",
+        help="Where you log in: common (default), consumers, organizations, a tenant, or the URL of another "
+        "cloud.",
+    ),
+]
+Interactive = Annotated[
+    bool | None,
+    typer.Option(
+        "--interactive/--device-code",
+        help="Agree in a browser on this machine, or enter a code on any other. "
+        "[default: interactive where there is a display]",
+        show_default=False,
+    ),
+]
+
+
 def at_google(
     session: Session, account: AccountConfig, client_file: Path | None, *, browser: bool
 ) -> NewSecret:
@@ -107,6 +133,53 @@ def at_google(
     return NewSecret(found.secret, "login")
 
 
+def at_microsoft(
+    session: Session,
+    account: AccountConfig,
+    client_id: str,
+    authority: str,
+    *,
+    interactive: bool | None,
+    browser: bool,
+) -> tuple[AccountConfig, NewSecret]:
+    """The person agrees on a page of Microsoft, or enters a code there; the account with the Graph that
+    belongs to where they did. Without a ``client_id`` the app of the last login is used again."""
+    import webbrowser
+
+    from contactsync.connectors.oauth import Ways
+    from contactsync.connectors.outlook.clouds import ROOT, root_of
+    from contactsync.connectors.outlook.login import App, by_code, by_page, known_app
+
+    if client_id:
+        app = App(client_id, authority or "common")
+    else:
+        app = known_app(_kept(session, account))
+        app = replace(app, authority=authority or app.authority)
+    root = root_of(app.authority)
+    account = replace(account, url=account.url or ("" if root == ROOT else root))
+    more = {"account": account.name, "proxy": account.proxy, "ca_file": account.ca_file}
+    if interactive if interactive is not None else _has_display():
+        ways = Ways(
+            lambda url: session.out.warn("Agree on this page:", url, *_way_back()),
+            webbrowser.open if browser else None,
+            sys.stdin.readline if is_a_person_there() else None,
+        )
+        found = by_page(app, ways, **more)
+    else:
+        found = by_code(app, session.out.warn, **more)
+    session.out.note(*found.notes)
+    return account, NewSecret(found.secret, "login")
+
+
+def _has_display() -> bool:
+    """Can a browser come up here? Not at the other end of an SSH connection."""
+    if "SSH_CONNECTION" in os.environ:
+        return False
+    return sys.platform in ("win32", "darwin") or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+    )
+
+
 def _kept(session: Session, account: AccountConfig) -> str:
     from contactsync.credentials import Secrets
     from contactsync.errors import AuthError
@@ -121,7 +194,7 @@ def _way_back() -> list[str]:
     if not is_a_person_there():
         return []
     return [
-        "If your browser is on another machine, it ends at an address that begins with http://127.0.0.1",
+        "If your browser is on another machine, it ends at an address of this one (127.0.0.1 or localhost)",
         "and does not open: paste that address here.",
     ]
 

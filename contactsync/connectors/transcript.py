@@ -32,10 +32,24 @@ _OPEN = frozenset({"BEGIN", "END", "VERSION", "KIND", "X-ADDRESSBOOKSERVER-KIND"
 # What the answers of providers say of themselves, by key; everything else in them is somebody's.
 _OPEN_KEYS = frozenset(
     [
+        "@odata.context",
+        "@odata.deltaLink",
+        "@odata.etag",
+        "@odata.nextLink",
+        "@odata.type",
         "@type",
+        "Content-Type",
+        "If-Match",
+        "Prefer",
+        "Preference-Applied",
+        "Retry-After",
+        "changeKey",
+        "client-request-id",
         "code",
         "contactGroupId",
         "contactGroupResourceName",
+        "createdDateTime",
+        "date",
         "default",
         "deleted",
         "domain",
@@ -43,15 +57,19 @@ _OPEN_KEYS = frozenset(
         "groupType",
         "httpStatusCode",
         "id",
+        "lastModifiedDateTime",
         "message",
         "metadata",
+        "method",
         "nextPageToken",
         "nextSyncToken",
         "objectType",
+        "parentFolderId",
         "personFields",
         "primary",
         "readMask",
         "reason",
+        "request-id",
         "requestedResourceName",
         "resourceName",
         "resourceNames",
@@ -129,7 +147,8 @@ def _masked_json(content: Any, key: str = "") -> Any:
     if key in _OPEN_KEYS or isinstance(content, bool) or content is None:
         return content
     if key in _LONG_KEYS:
-        return "***"
+        path, query, _ = str(content).partition("?")
+        return f"{path}{query}***" if path.startswith("/") else "***"
     return _veiled(content) if isinstance(content, str) else 0
 
 

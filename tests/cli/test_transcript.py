@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 
@@ -73,3 +74,11 @@ def test_names_of_people_and_queries_are_masked(tmp_path: Path) -> None:
         text = path.read_text()
     assert "abc" not in text and "u:p" not in text and "s=1" not in text and "Ada" not in text
     assert "<D:displayname>xxx x</D:displayname>" in text and "no answer: It broke off." in text
+
+
+def test_a_batch_of_graph_shows_its_paths_and_no_value() -> None:
+    body = {"givenName": "Ada", "emailAddresses": [{"address": "ada@x.example"}]}
+    one = {"id": "1", "method": "PATCH", "url": "/me/contacts/AAA?$filter=ada", "body": body}
+    shown = json.loads(masked(json.dumps({"requests": [one]}).encode()))["requests"][0]
+    assert (shown["method"], shown["url"], shown["id"]) == ("PATCH", "/me/contacts/AAA?***", "1")
+    assert shown["body"] == {"givenName": "xxx", "emailAddresses": [{"address": "xxx@x.xxxxxxx"}]}

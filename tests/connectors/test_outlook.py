@@ -10,12 +10,28 @@ from zlib import crc32
 
 import pytest
 
-from contactsync.connectors.base import AccountSettings, Payload
+from contactsync.connectors.base import (
+    AccountSettings,
+    Create,
+    Payload,
+    Refused,
+    Stored,
+    Unknown,
+    Update,
+)
 from contactsync.connectors.outlook.codec import dumps, loads
 from contactsync.connectors.outlook.connector import OutlookConnector
 from contactsync.connectors.outlook.login import App, by_code
 from contactsync.connectors.outlook.person import EXTENDED as MARKS
-from contactsync.connectors.outlook.person import UID
+from contactsync.connectors.outlook.person import OPERATION, UID
+from contactsync.errors import (
+    NotFound,
+    PayloadRejected,
+    PreconditionFailed,
+    ProtocolError,
+    RemoteError,
+    TransientError,
+)
 from contactsync.testing.suite import UNICODE, ConnectorSuite, Rig
 from tests.simulators.entra import CLIENT
 from tests.simulators.graph import Graph, graph
@@ -103,3 +119,188 @@ class TestOutlook(ConnectorSuite):
         contact = rig.connector.codec.read(payload)
         assert (contact.name.full, contact.notes[0].text) == (UNICODE, note)
         assert loads(payload)["profession"] == own.partition(":")[2]
+
+
+# ---- what is sent ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rig(server: Graph) -> Rig:
+    return Rig(connector(server), server.mailbox.default, Outlook(server))
+
+
+def bodies(server: Graph, method: str) -> list[Json]:
+    return [asked.json for asked in server.inner if asked.method == method]
+
+
+def make(rig: Rig, **values: Any) -> tuple[str, str | None, Json]:
+    """A contact that is there: href, etag, and what was read of it."""
+    stored = rig.create(dumps({"givenName": "Ada", "displayName": "Ada", **values}), "ada")
+    change = rig.read(stored.href)
+    return stored.href, change.etag, loads(change.payload or b"")
+
+
+def change(rig: Rig, href: str, etag: str | None, person: Json) -> Stored:
+    outcome = rig.write(Update(7, href, etag, dumps(person)))[7]
+    assert isinstance(outcome, Stored), outcome
+    return outcome
+
+
+def test_a_new_contact_has_our_two_marks(server: Graph, rig: Rig) -> None:
+    stored = rig.create(dumps({"givenName": "Ada", MARKS: {UID: "uid-1"}}), "operation-1")
+    assert server.mailbox.items[stored.href].extended == {UID: "uid-1", OPERATION: "operation-1"}
+
+
+def test_an_update_names_what_differs_only(server: Graph, rig: Rig) -> None:
+    href, etag, person = make(rig, jobTitle="Countess", personalNotes="x", nickName="A")
+    change(rig, href, etag, {**person, "jobTitle": "Captain"})
+    assert bodies(server, "PATCH") == [{"jobTitle": "Captain"}]
+
+
+def test_a_name_part_brings_the_whole_name_along(server: Graph, rig: Rig) -> None:
+    href, etag, person = make(rig, displayName="The Countess")
+    change(rig, href, etag, {**person, "surname": "King"})
+    assert bodies(server, "PATCH") == [{"surname": "King", "displayName": "The Countess"}]
+    assert server.mailbox.items[href].values["displayName"] == "The Countess"
+
+
+def test_what_is_gone_is_cleared_in_its_own_way(server: Graph, rig: Rig) -> None:
+    there = {
+        "jobTitle": "Countess",
+        "businessPhones": ["1", "2"],
+        "emailAddresses": [{"address": "a@x.example"}],
+        "homeAddress": {"street": "High Street 1", "city": "London"},
+        "birthday": "1815-12-10T11:59:00Z",
+        MARKS: {UID: "uid-1", "String 0x3A21": "+49 30 1"},
+    }
+    href, etag, person = make(rig, **there)
+    left = {key: value for key, value in person.items() if key not in there}
+    left[MARKS] = {name: v for name, v in person[MARKS].items() if name != "String 0x3A21"}
+    change(rig, href, etag, {**left, "homeAddress": {"street": "High Street 2"}})
+    (body,) = bodies(server, "PATCH")
+    assert body == {
+        "jobTitle": None,
+        "businessPhones": [],
+        "emailAddresses": [],
+        "birthday": None,
+        "homeAddress": {
+            "street": "High Street 2",
+            "city": "",
+            "state": "",
+            "postalCode": "",
+            "countryOrRegion": "",
+        },
+        EXTENDED: [{"id": "String 0x3A21", "value": None}],
+    }
+    after = loads(rig.read(href).payload or b"")
+    assert after["homeAddress"] == {"street": "High Street 2"} and "jobTitle" not in after
+    assert after[MARKS] == {UID: "uid-1", OPERATION: "ada"}
+
+
+def test_nothing_to_change_sends_nothing(server: Graph, rig: Rig) -> None:
+    href, etag, person = make(rig)
+    assert change(rig, href, etag, person) == Stored(7, href, etag)
+    assert not bodies(server, "PATCH")
+
+
+def test_a_contact_that_went_to_another_folder_is_not_written(server: Graph, rig: Rig) -> None:
+    href, etag, person = make(rig)
+    server.mailbox.move(server.mailbox.items[href], server.mailbox.make_folder("Away").id)
+    outcome = rig.write(Update(7, href, etag, dumps({**person, "jobTitle": "x"})))[7]
+    assert isinstance(outcome, Refused) and isinstance(outcome.error, PreconditionFailed)
+    found = rig.read(href)
+    assert found.gone and found.elsewhere
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "ErrorInvalidProperty", PayloadRejected),
+        (400, "RequestBodyRead", PayloadRejected),
+        (403, "ErrorAccessDenied", RemoteError),
+        (404, "ErrorItemNotFound", NotFound),
+        (412, "ErrorIrresolvableConflict", PreconditionFailed),
+        (429, "ApplicationThrottled", TransientError),
+        (507, "ErrorQuotaExceeded", RemoteError),
+    ],
+)
+def test_what_a_refusal_of_one_step_means(
+    server: Graph, rig: Rig, status: int, code: str, kind: type[RemoteError]
+) -> None:
+    href, etag, person = make(rig)
+    server.fail(status, code, "words", method="PATCH", inside=True, times=9)
+    outcome = rig.write(Update(7, href, etag, dumps({**person, "jobTitle": "x"})))[7]
+    assert isinstance(outcome, Refused) and isinstance(outcome.error, kind)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_trouble_at_the_server_leaves_a_write_in_doubt(server: Graph, rig: Rig, status: int) -> None:
+    href, etag, person = make(rig)
+    server.fail(status, "ErrorInternalServerError", method="PATCH", inside=True)
+    outcome = rig.write(Update(7, href, etag, dumps({**person, "jobTitle": "x"})))[7]
+    assert isinstance(outcome, Unknown)
+
+
+def test_trouble_before_anything_is_sent_leaves_nobody_in_doubt(server: Graph, rig: Rig) -> None:
+    href, etag, person = make(rig)
+    server.fail(503, "ErrorInternalServerError", at="$batch", times=9)
+    outcome = rig.write(Update(7, href, etag, dumps({**person, "jobTitle": "x"})))[7]
+    assert isinstance(outcome, Refused) and not bodies(server, "PATCH")
+
+
+def test_a_web_page_and_nonsense_are_no_answers(server: Graph, rig: Rig) -> None:
+    make(rig)
+    server.answer_with(200, b"<!DOCTYPE html><html>", kind="text/html", at="delta")
+    with pytest.raises(RemoteError):
+        rig.list()
+    server.answer_with(200, b'{"value": []}', at="delta")
+    with pytest.raises(ProtocolError, match="may be cut"):
+        rig.list()
+    server.answer_with(200, b'{"value": [], "@odata.nextLink": "https://far.example/x"}', at="delta")
+    with pytest.raises(ProtocolError, match="does not belong"):
+        rig.list()
+    server.faults.clear()
+    assert len(rig.list().there) == 1
+
+
+def test_a_batch_that_leaves_answers_out_leaves_its_steps_in_doubt(server: Graph, rig: Rig) -> None:
+    server.answer_with(200, b'{"responses": []}', at="$batch")
+    server.answer_with(200, b'{"responses": []}', at="$batch")
+    outcomes = rig.write(*(Create(n, f"op-{n}", f"uid-{n}", dumps({"givenName": "x"})) for n in range(3)))
+    assert all(isinstance(outcome, Unknown) for outcome in outcomes.values())
+
+
+def test_retry_after_is_obeyed_to_the_second(server: Graph, rig: Rig) -> None:
+    make(rig)
+    before = server.now
+    server.fail(429, "TooManyRequests", wait="17", at="delta")
+    assert rig.list().there and server.now == before + 17
+    server.fail(429, "ApplicationThrottled", wait="5", inside=True)
+    href = next(iter(rig.list().there))
+    assert rig.read(href).payload and server.now == before + 22
+
+
+def test_a_day_without_requests_is_not_waited_for(server: Graph, rig: Rig) -> None:
+    before = server.now
+    server.fail(429, "TooManyRequests", wait="86400", times=2)
+    with pytest.raises(TransientError) as caught:
+        rig.list()
+    assert server.now == before and caught.value.retry_after
+    server.pass_time(86400)
+
+
+def test_the_default_folder_is_found_without_its_alias(server: Graph, rig: Rig) -> None:
+    make(rig)
+    server.fail(404, "ErrorItemNotFound", at="contactFolders/contacts")
+    (found,) = rig.connector.collections()
+    assert found.href == server.mailbox.default and found.default
+
+
+def test_a_picture_that_is_not_to_be_had_is_named(server: Graph, rig: Rig) -> None:
+    href, _, _ = make(rig)
+    server.mailbox.set_photo(server.mailbox.items[href], b"\xff\xd8\xff")
+    server.fail(403, "ErrorSomething", at="/photo/")
+    partial = rig.read(href)
+    assert partial.partial
+    (whole,) = rig.connector.complete([(partial, None)])  # type: ignore[attr-defined]
+    assert whole.error is not None and "photo of this contact" in str(whole.error)

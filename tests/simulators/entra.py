@@ -28,6 +28,7 @@ WHO = "ada@outlook.example"
 class Entra:
     """``admit`` is told each access token and the claims that it was asked for with. ``pending`` polls come
     before the person has entered the code; ``outcome`` is what they do then: ``""`` or an error.
+    ``forgives``: a refresh token may be used again.
     ``errors`` are answers (error, numbers) to the next requests for a token."""
 
     admit: Callable[[str, str], object]
@@ -39,6 +40,7 @@ class Entra:
     refresh_tokens: set[str] = field(default_factory=set)
     lose_replies: int = 0
     offline: bool = True
+    forgives: bool = False
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -111,7 +113,8 @@ class Entra:
             case "refresh_token":
                 if form["refresh_token"] not in self.refresh_tokens:
                     return _refusal("invalid_grant", 70000)
-                self.refresh_tokens.discard(form["refresh_token"])
+                if not self.forgives:
+                    self.refresh_tokens.discard(form["refresh_token"])
             case "authorization_code":
                 query = self._codes.pop(form["code"], None)
                 if query is None or not _is_verified(query, form.get("code_verifier", "")):

@@ -106,7 +106,9 @@ class Graph:
 
     def _admit(self, token: str, claims: str) -> None:
         """The login server gave a token; here it is good if it has what is wanted of it."""
-        if self.claims in claims:
+        wanted = json.loads(self.claims or "{}").get("access_token", {})
+        given = json.loads(claims or "{}").get("access_token", {})
+        if wanted.items() <= given.items():
             self.access_tokens.add(token)
 
     # ---- what a test plans -------------------------------------------------------------------------------
@@ -115,12 +117,20 @@ class Graph:
         self.now += seconds
 
     def fail(
-        self, status: int, code: str, message: str = "no", *, at: str = "", wait: str = "", **more: Any
+        self,
+        status: int,
+        code: str,
+        message: str = "no",
+        *,
+        method: str = "",
+        at: str = "",
+        wait: str = "",
+        **more: Any,
     ) -> None:
         """An error answer to requests whose path has ``at`` in it."""
         headers = {"Retry-After": wait} if wait else {}
         answer = _error(Refused(status, code, message, **headers))
-        self.faults.append(Fault(_matching("", at), answer, **more))
+        self.faults.append(Fault(_matching(method, at), answer, **more))
 
     def answer_with(self, status: int, body: bytes, *, kind: str = "application/json", at: str = "") -> None:
         self.faults.append(Fault(_matching("", at), Answer(status, body, kind)))

@@ -36,6 +36,11 @@ class Authority:
         return f"{self.graph}/Contacts.ReadWrite"
 
 
+def root_of(text: str) -> str:
+    """The root of the Graph that belongs to an authority. Raises `ConfigError`."""
+    return authority_of(text).graph + VERSION
+
+
 def authority_of(text: str) -> Authority:
     """From a URL, or from what follows the usual host: ``common``, ``consumers``, ``organizations`` or a
     tenant. Raises `ConfigError`."""

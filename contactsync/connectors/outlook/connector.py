@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from contactsync.connectors.base import (
@@ -23,7 +22,6 @@ from contactsync.connectors.base import (
     Step,
     Traffic,
 )
-from contactsync.errors import ConfigError
 
 if TYPE_CHECKING:
     from contactsync.connectors.outlook.reading import Reader
@@ -115,9 +113,7 @@ class OutlookConnector:
 
 def factory(settings: AccountSettings) -> Connector:
     """What the entry point ``outlook`` names."""
-    if find_spec("msal") is None:
-        raise ConfigError(
-            [f"account {settings.name}: what speaks with Microsoft is not installed"],
-            hint='Run: pip install "contactsync[outlook]"',
-        )
+    from contactsync.connectors.outlook.login import require_library
+
+    require_library(settings.name)
     return OutlookConnector(settings)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import threading
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
@@ -27,8 +29,18 @@ if TYPE_CHECKING:
 
 #: That we understand when Graph wants another token at once (continuous access evaluation).
 _CAPABILITIES = ["CP1"]
+GUIDE = "docs/connectors/outlook.md"
 #: Seconds that an access token has to be good for, so that no request meets its end.
 _SPARE = 300.0
+
+
+def require_library(account: str) -> None:
+    """Raises `ConfigError` where the library of Microsoft is not installed."""
+    if find_spec("msal") is None:
+        raise ConfigError(
+            [f"account {account}: what logs in at Microsoft is not installed"],
+            hint='Run: pip install "contactsync[outlook]"',
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +58,7 @@ def known_app(secret: str) -> App:
         return App(str(kept["client_id"]), str(kept["authority"]))
     except (ValueError, KeyError, TypeError):
         raise ConfigError(
-            ["The app of the last login is not known any more"], hint="Give it with --client-id."
+            ["It is not known which app logs in"], hint=f"Give it with --client-id; how to get one: {GUIDE}"
         ) from None
 
 
@@ -128,7 +140,10 @@ def by_page(app: App, ways: Ways, *, account: str = "", proxy: str = "", ca_file
 
         def page_for(port: int) -> Page:
             redirect = f"http://localhost:{port}"
-            started.update(application.initiate_auth_code_flow(scopes, redirect_uri=redirect))
+            with warnings.catch_warnings():
+                # it would rather have the answer in a form, which cannot be pasted from another machine
+                warnings.simplefilter("ignore", UserWarning)
+                started.update(application.initiate_auth_code_flow(scopes, redirect_uri=redirect))
             return Page(_here(app, str(started["auth_uri"])), str(started["state"]))
 
         answer = dict(ask(ways, "Microsoft", page_for))
@@ -166,6 +181,7 @@ def _logged_in(
     proxy: str,
     ca_file: str,
 ) -> Login:
+    require_library(account)
     from msal import SerializableTokenCache
 
     require_files(account, ca_file=ca_file, client_cert="")
