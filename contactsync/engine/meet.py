@@ -90,7 +90,7 @@ class _Meetings:
             return False
         own = [link for link in self._links.get(contact.id, []) if link.collection_id in state.account_books]
         there = self._card_uid(state, contact, own)
-        moved = next((link for link in own if link.id in self._gone), None)
+        moved = next((link for link in own if link.id in self._gone or _is_card(link, card)), None)
         if moved is None and there is None:
             moved = next((link for link in own if link.state == "away"), None)
         known = moved is not None or card.href in self._adopted
@@ -172,3 +172,8 @@ class _Meetings:
             uid = self._round.new_id()
         self._new[uid] = Meeting(state, card, uid=uid, held=held)
         self._found.append(self._new[uid])
+
+
+def _is_card(link: StoredLink, card: Card) -> bool:
+    """An href names one card of the account: it moved, though its former book may not say so yet (L24)."""
+    return link.href == card.href and link.state != "deleted"

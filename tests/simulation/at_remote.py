@@ -54,7 +54,9 @@ class AtRemote:
     def _edit(self, act: Act, remote: Remote, cards: Sequence[tuple[str, bytes]]) -> str:
         href, payload = choose(cards, act.pick)
         opened = remote.codec.read(payload)
-        edited = people.edited(opened, act.edit, act.also, self._stage.words, remote.kind.most_emails)
+        edited = people.edited(
+            opened, act.edit, act.also, self._stage.words, remote.kind.most.get("email", 0)
+        )
         if edited == opened:
             return ""
         before = facts.of_card(payload)
@@ -140,7 +142,8 @@ class AtRemote:
     def _take_over(self, act: Act, remote: Remote, cards: Sequence[tuple[str, bytes]]) -> str:
         (href, payload), (gone, other) = choose(cards, act.pick), choose(cards, act.also)
         one, two = remote.codec.read(payload), remote.codec.read(other)
-        crowded = remote.kind.most_emails and len(one.emails) + len(two.emails) > remote.kind.most_emails
+        rooms = [("email", len(one.emails) + len(two.emails)), ("phone", len(one.phones) + len(two.phones))]
+        crowded = any(count > remote.kind.most.get(unit, count) for unit, count in rooms)
         if href == gone or crowded or _uid(payload) == _uid(other):
             return ""
         kept = facts.of_card(self._put(remote, href, people.taken_over(one, two), payload))

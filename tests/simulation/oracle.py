@@ -270,11 +270,10 @@ def _shows(ledger: Ledger, remote: RemoteState, device: DeviceState) -> None:
         remote.name,
     )
     for who, facts in hub.items():
-        if not remote.kind.emails_agree(facts, there[who]):
-            raise Violation(
-                "P3",
-                f"e-mails of {who}: {shown(facts)} on {device.name}, {shown(there[who])} at {remote.name}",
-            )
+        for unit in remote.kind.most:
+            if not remote.kind.agree(unit, facts, there[who]) and not ledger.is_unsure(who, unit):
+                told = f"{shown(facts)} on {device.name}, {shown(there[who])} at {remote.name}"
+                raise Violation("P3", f"{unit} of {who}: {told}")
 
 
 def _same(

@@ -7,29 +7,18 @@ from __future__ import annotations
 import atexit
 import base64
 import functools
-import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime, timedelta
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPResponse
 
 from contactsync.connectors.base import (
     AccountSettings,
-    Change,
     Connector,
-    Create,
-    Outcome,
-    Payload,
-    Step,
-    Unknown,
-    Update,
 )
 from contactsync.connectors.carddav import factory as carddav
 from contactsync.connectors.google.connector import BOOK, GoogleConnector
@@ -37,6 +26,8 @@ from contactsync.connectors.memory import Habits
 from contactsync.vcard.codec import VCardCodec
 from tests import servers
 from tests.simulation.facts import picture, word_of
+from tests.simulation.in_process import Counting, InProcess, uid_of, values_of
+from tests.simulation.outlook_remote import OUTLOOK, OutlookRemote
 from tests.simulation.remotes import Kind, Remote
 from tests.simulation.world import choose
 from tests.simulators.google import Answer, Asked, Google
@@ -53,84 +44,12 @@ def remote_of(name: str, kind: str, books: int, clock: Callable[[], datetime]) -
     """The account of a world: a real one for the kinds of this module, else one in memory."""
     if kind == GOOGLE.name:
         return GoogleRemote(name, clock)
+    if kind == OUTLOOK.name:
+        return OutlookRemote(name, clock)
     return RadicaleRemote(name) if kind == RADICALE.name else Remote(name, kind, books, clock)
 
 
-class _Counting:
-    """A connector that notes what was written and read, as `RemoteConnector` does."""
-
-    def __init__(self, inner: Any, remote: Remote) -> None:
-        self._inner = inner
-        self._remote = remote
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def complete(self, changes: Iterable[tuple[Change, Payload | None]]) -> Iterator[Change]:
-        found: Iterator[Change] = self._inner.complete(changes)
-        return found
-
-    def _who(self, payload: Payload) -> str:
-        contact = self._inner.codec.read(payload)
-        return "" if contact.kind == "group" else str(contact.name.part("given"))
-
-    def write(self, collection: str, steps: Iterable[Step]) -> Iterator[Outcome]:
-        sent: dict[int, Step] = {}
-        for outcome in self._inner.write(collection, self._noted(steps, sent)):
-            step = sent[outcome.key]
-            if isinstance(outcome, Unknown) and isinstance(step, Create):
-                self._remote.in_doubt.add(self._who(step.payload))
-            yield outcome
-
-    def _noted(self, steps: Iterable[Step], sent: dict[int, Step]) -> Iterator[Step]:
-        for step in steps:
-            sent[step.key] = step
-            self._remote.writes += 1
-            if isinstance(step, Create | Update):
-                self._remote.unread.add(self._who(step.payload))
-            if isinstance(step, Create):
-                self._remote.fresh.add(self._who(step.payload))
-            yield step
-
-    def fetch(self, collection: str, hrefs: Sequence[str]) -> Iterator[Change]:
-        for change in self._inner.fetch(collection, hrefs):
-            who = self._who(change.payload) if change.payload else ""
-            self._remote.lately |= {who} & self._remote.unread
-            self._remote.unread.discard(who)
-            self._remote.fresh.discard(who)
-            yield change
-
-
 # ---- Google ----------------------------------------------------------------------------------------------
-
-
-class _InProcess(HTTPAdapter):
-    """Requests go to the simulator as a call, with the faults that the world has planned."""
-
-    def __init__(self, server: _GoogleServer) -> None:
-        super().__init__()
-        self._server = server
-
-    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        body = request.body or b""
-        data = body.encode() if isinstance(body, str) else bytes(body)
-        parts = urlsplit(request.url or "")
-        method, query = str(request.method), parse_qs(parts.query)
-        content = json.loads(data) if data and method != "GET" and data[:1] in b"{[" else None
-        if request.headers.get("X-HTTP-Method-Override") == "GET":
-            method, query = "GET", parse_qs(data.decode())
-        bearer = str(request.headers.get("Authorization", "")).removeprefix("Bearer ")
-        answer = self._server.answer(Asked(method, parts.path, query, content, bearer))
-        if answer is None:
-            raise requests.ConnectionError("the answer did not arrive", request=request)
-        raw = HTTPResponse(
-            io.BytesIO(answer.body),
-            {"Content-Type": answer.kind},
-            answer.status,
-            preload_content=False,
-            request_method=method,
-        )
-        return self.build_response(request, raw)
 
 
 class _GoogleServer:
@@ -146,7 +65,17 @@ class _GoogleServer:
         self._clock = clock
         self._made: dict[str, str] = {}
 
-    def answer(self, asked: Asked) -> Answer | None:
+    def receive(self, request: requests.PreparedRequest, data: bytes) -> tuple[int, str, bytes] | None:
+        parts = urlsplit(request.url or "")
+        method, query = str(request.method), parse_qs(parts.query)
+        content = json.loads(data) if data and method != "GET" and data[:1] in b"{[" else None
+        if request.headers.get("X-HTTP-Method-Override") == "GET":
+            method, query = "GET", parse_qs(data.decode())
+        bearer = str(request.headers.get("Authorization", "")).removeprefix("Bearer ")
+        answer = self._answer(Asked(method, parts.path, query, content, bearer))
+        return (answer.status, answer.kind, answer.body) if answer else None
+
+    def _answer(self, asked: Asked) -> Answer | None:
         self.google.now = self._clock().timestamp()
         self._plan(asked)
         answer = self.google.handle(asked)
@@ -185,7 +114,7 @@ class _GoogleServer:
         account, lists = self.google.account, _lists(payload)
         found = account.contacts.get(href)
         if found is None:
-            found = self._of_uid(_uid(payload))
+            found = self._of_uid(uid_of(payload))
             if found is not None and found.deleted:
                 account.restore(found.id)
             else:
@@ -193,8 +122,8 @@ class _GoogleServer:
                 made = {name: items for name, items in lists.items() if items}
                 found = account.create({**made, "clientData": mark})
         self._made[href] = found.id
-        groups = {"contactGroups/myContacts", *map(self._label, _values(payload, "CATEGORIES"))}
-        photo = next(iter(_values(payload, "PHOTO")), "")
+        groups = {"contactGroups/myContacts", *map(self._label, values_of(payload, "CATEGORIES"))}
+        photo = next(iter(values_of(payload, "PHOTO")), "")
         account.edit(found.resource_name, **lists)
         found.groups = groups
         data = base64.b64decode(photo) if photo else None
@@ -254,19 +183,6 @@ def _mark(one: Person) -> str:
     return next((str(item["value"]) for item in marks if item["key"] == "contactsync-uid"), "")
 
 
-def _values(payload: bytes, name: str) -> list[str]:
-    found = []
-    for line in payload.replace(b"\r\n ", b"").decode().split("\r\n"):
-        head, _, value = line.partition(":")
-        if head.partition(";")[0].rpartition(".")[2].upper() == name and value:
-            found += value.split(",") if name in ("CATEGORIES", "NICKNAME") else [value]
-    return found
-
-
-def _uid(payload: bytes) -> str:
-    return next(iter(_values(payload, "UID")), "")
-
-
 def _lists(payload: bytes) -> dict[str, list[Json]]:
     """The lists of a person as somebody typed them into the page."""
     contact = VCardCodec().read(payload)
@@ -322,8 +238,8 @@ class GoogleRemote(Remote):
             settings.name, "gmail", ROOT, password=lambda: json.dumps(login), settles_after=LAG
         )
         connector = GoogleConnector(made, lambda seconds: None)
-        connector.transport.session.mount(ROOT, _InProcess(self.google))
-        return _Counting(connector, self)  # type: ignore[return-value]
+        connector.transport.session.mount(ROOT, InProcess(self.google.receive))
+        return Counting(connector, self)  # type: ignore[return-value]
 
     def move(self, href: str, new: str, payload: bytes) -> bool:
         account = self.google.google.account
@@ -405,7 +321,7 @@ class RadicaleRemote(Remote):
         server = self._real.server
         url = server.base_url + self._real.book_href
         made = AccountSettings(settings.name, "carddav", url, server.user, lambda: server.password)
-        return _Counting(carddav(made), self)  # type: ignore[return-value]
+        return Counting(carddav(made), self)  # type: ignore[return-value]
 
     def close(self) -> None:
         self._real.server.delete_book(self._real.book_href)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from contactsync.connectors.base import (
@@ -33,27 +33,26 @@ NOTE_LENGTH = 8
 
 @dataclass(frozen=True)
 class Kind:
-    """``unseen`` are units that the remote does not keep as they are; ``most_emails`` it can hold."""
+    """``unseen`` are units that the remote does not keep as they are; ``most`` says how many values of a unit
+    it can hold."""
 
     name: str
     habits: Callable[[], Habits]
     codec: Callable[[], VCardCodec] = VCardCodec
     unseen: frozenset[str] = frozenset()
-    most_emails: int = 0
+    most: Mapping[str, int] = field(default_factory=dict)
     ids_change: bool = False
     has_labels: bool = False
 
     def shows(self, facts: Facts) -> Facts:
-        """What must be there of a contact; e-mails are compared by `emails_agree` where they are cut."""
-        hidden = self.unseen | ({"email"} if self.most_emails else frozenset())
+        """What must be there of a contact; what is cut is compared by `agree`."""
+        hidden = self.unseen | self.most.keys()
         return {unit: frozenset() if unit in hidden else some for unit, some in facts.items()}
 
-    def emails_agree(self, hub: Facts, there: Facts) -> bool:
-        if not self.most_emails:
-            return True
-        return there["email"] <= hub["email"] and len(there["email"]) == min(
-            self.most_emails, len(hub["email"])
-        )
+    def agree(self, unit: str, hub: Facts, there: Facts) -> bool:
+        """Is there as much of this unit as has room?"""
+        room = min(self.most[unit], len(hub[unit]))
+        return there[unit] <= hub[unit] and len(there[unit]) == room
 
 
 class FewEmails(VCardCodec):
@@ -175,7 +174,7 @@ KINDS = {
             lambda: Habits(names_href=False, conditional=False, repeat_rows=True, carry_payload=True),
             codec=FewEmails,
             unseen=frozenset({"label", "labelled"}),
-            most_emails=MOST_EMAILS,
+            most={"email": MOST_EMAILS},
         ),
         Kind("short-notes", Habits, codec=ShortNotes, unseen=frozenset({"note"})),
         Kind("paged", lambda: Habits(page_size=1, repeat_rows=True, carry_payload=True)),

@@ -157,11 +157,50 @@ def _at_google(random: Random, act: Act) -> Act:
     return replace(act, what=random.choice(("rename-group", "delete-group")), edit="")
 
 
+def draw_outlook(seed: int, *others: str) -> Plan:
+    """A device, an Outlook mailbox behind its real connector, and a second account of any kind, or others."""
+    random = Random(f"outlook {seed}")
+    kinds = others or (random.choice(sorted(KINDS)),)
+    remotes = [("outlook-api", 2), *((kind, 1) for kind in kinds)]
+    random.shuffle(remotes)
+    policy = random.choice(("newest", "newest", "device", "remote"))
+    shape = Shape(seed, "a", tuple(remotes), policy)
+    acts = [_act(random, shape) for _ in range(random.choice((5, 10, 16, 24)))]
+    first = (Act("create", "a"), Act("create", "x", random.random()), Act("create", "a"), Act("sync", "a"))
+    return Plan(shape, (*first, *(_at_outlook(random, act) for act in acts)))
+
+
+def _at_outlook(random: Random, act: Act) -> Act:
+    """More of what is Outlook's own: moves between folders, and few slots for many addresses."""
+    chance = random.random()
+    if act.what == "sync" or chance > 0.4:
+        return act
+    if chance > 0.25:
+        return replace(act, what="edit", edit=random.choice(("add-email", "drop-email", "prefer-email")))
+    return replace(act, what="carry", edit="") if act.who == "x" else act
+
+
+def draw_three(seed: int) -> Plan:
+    """All three kinds round one device: Outlook, Google, and one that is shaped as CardDAV."""
+    return draw_outlook(seed, "google-api", Random(f"three {seed}").choice(("faithful", "radicale", "sabre")))
+
+
+def draw_three_with_radicale(seed: int) -> Plan:
+    return draw_outlook(seed, "google-api", "radicale-server")
+
+
 def draw_google_beside_radicale(seed: int) -> Plan:
     return draw_google(seed, "radicale-server")
 
 
-DRAWS = {"any": draw, "google": draw_google, "google-radicale": draw_google_beside_radicale}
+DRAWS = {
+    "any": draw,
+    "google": draw_google,
+    "google-radicale": draw_google_beside_radicale,
+    "outlook": draw_outlook,
+    "three": draw_three,
+    "three-radicale": draw_three_with_radicale,
+}
 """How a seed becomes a world, by name."""
 
 

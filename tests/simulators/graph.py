@@ -145,6 +145,10 @@ class Graph:
         """Somebody else is a moment faster."""
         self.faults.append(Fault(_matching(method, at), before=action, **more))
 
+    def forget_tokens(self) -> None:
+        """No place in a list that was given so far is known any more."""
+        self._rounds.clear()
+
     def challenge(self, claims: str) -> None:
         """All access tokens end; the next one has to be asked for with these claims (CAE)."""
         self.access_tokens.clear()
@@ -381,7 +385,7 @@ class Graph:
                 item = mailbox.items.get(identity)
                 if item is not None and item.folder == place.folder:
                     rows.append(self._delta_row(item, place, asked))
-                else:
+                elif item is None or change.reason:  # else the list has not seen the move yet
                     reason = change.reason or "deleted"
                     rows.append({"@removed": {"reason": reason}, "id": identity})
         rows += [{"@removed": {"reason": "deleted"}, "id": f"ghost-{n}"} for n in range(self.ghosts)]

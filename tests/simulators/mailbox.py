@@ -234,6 +234,11 @@ class Mailbox:
         item.key, item.modified = self._next_key(), self.clock()
         self.changes.append(Change(self.clock(), item.folder, item.id))
 
+    @property
+    def versions(self) -> int:
+        """How many all contacts had so far."""
+        return self._keys
+
     def _next_key(self) -> int:
         self._keys += 1
         return self._keys
