@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 
-.PHONY: help demo test test-servers check simulate simulate-google crash-matrix fault-matrix mutants fuzz simulators format lock prepare-servers clean
+.PHONY: help demo test test-servers check simulate simulate-google simulate-outlook crash-matrix fault-matrix mutants fuzz simulators format lock prepare-servers clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -35,6 +35,10 @@ simulate: $(VENV)/dev.stamp ## Run random worlds on all cores: make simulate WOR
 simulate-google: prepare-servers ## The same with a Google account behind its real connector; 20 beside a real Radicale
 	$(BIN)/python -m tests.simulation --of google --worlds $(or $(WORLDS),2000)
 	$(BIN)/python -m tests.simulation --of google-radicale --worlds 20
+
+simulate-outlook: prepare-servers ## The same with Outlook, Google and a third round one device; 20 with a real Radicale
+	$(BIN)/python -m tests.simulation --of outlook --worlds $(or $(WORLDS),2000)
+	$(BIN)/python -m tests.simulation --of outlook-radicale --worlds 20
 
 crash-matrix: $(VENV)/dev.stamp ## Kill rounds at every boundary, on two servers, and compare how they end
 	$(BIN)/python -m tests.e2e.crash_matrix

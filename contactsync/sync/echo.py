@@ -37,7 +37,8 @@ def settle(
     target = aligned(sent, old)
     now = aligned(seen, target)
     written = [p for p in _paths(old, target) if not same_unit(p, old.values.get(p), target.values.get(p))]
-    landed = confirmed or not written or any(_took(p, old, target, now) for p in written)
+    still = aligned(seen, old)
+    landed = confirmed or not written or any(_took(p, old, still, target, now) for p in written)
     if not landed:
         return Settled(False, before)
     lost = tuple(p for p in written if _is_loss(p, target.values.get(p), now.values.get(p), holds))
@@ -93,10 +94,13 @@ def _paths(first: Units, second: Units) -> list[Path]:
     return [*first.values, *(path for path in second.values if path not in first.values)]
 
 
-def _took(path: Path, old: Units, target: Units, now: Units) -> bool:
-    """Does ``now`` show our value, or what is left of it, and not the old one?"""
-    seen = now.values.get(path)
-    if same_unit(path, seen, old.values.get(path)):
+def _took(path: Path, old: Units, still: Units, target: Units, now: Units) -> bool:
+    """Does ``now`` show our value, or what is left of it, and not the old one? ``still`` is the same seen
+    beside what was: an entry that is as it was is not what is left of another one."""
+    seen, before = now.values.get(path), old.values.get(path)
+    if same_unit(path, seen, before):
+        return False
+    if before is not None and same_unit(path, still.values.get(path), before):
         return False
     return same_unit(path, seen, target.values.get(path)) or _only_loses(path, target.values.get(path), seen)
 

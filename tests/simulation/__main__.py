@@ -1,7 +1,8 @@
 """Runs worlds: ``python -m tests.simulation --worlds 20000``, or ``--seed 17`` to be told about one.
 
 A run that was stopped goes on where it was, as long as the code is the same. ``--of google`` are worlds
-with a Google account behind its real connector, ``--of google-radicale`` with a real Radicale beside it.
+with a Google account behind its real connector, ``--of google-radicale`` with a real Radicale beside it;
+``--of outlook`` and ``--of outlook-radicale`` have an Outlook mailbox besides.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ OUTLOOK = Kind(
     lambda: Habits(settles_after=LAG),
     codec=OneOfEach,
     unseen=frozenset({"label", "labelled", "x"}),
-    most={"email": MOST_EMAILS, "phone": 1, "nickname": 1, "street": 1, "town": 1, "link": 1},
+    most={"email": MOST_EMAILS, "phone": 1, "title": 1, "nickname": 1, "street": 1, "town": 1, "link": 1},
 )
 
 

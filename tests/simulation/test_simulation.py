@@ -34,12 +34,14 @@ def test_no_law_breaks_in_five_hundred_worlds_and_everything_is_reached() -> Non
 
 
 @pytest.mark.law("P1", "P2", "P3", "P4", "P8", "L33", "L34", "L39")
-@pytest.mark.parametrize(("drawn", "worlds"), [("google", 50), ("google-radicale", 3)])
-def test_no_law_breaks_with_google_behind_its_real_connector(drawn: str, worlds: int) -> None:
+@pytest.mark.parametrize(
+    ("drawn", "worlds"), [("google", 50), ("google-radicale", 3), ("outlook", 50), ("outlook-radicale", 3)]
+)
+def test_no_law_breaks_with_google_and_outlook_behind_their_real_connectors(drawn: str, worlds: int) -> None:
     harvest = run_many(range(worlds), drawn=drawn)
     assert harvest.worlds == worlds
     assert not harvest.broken, tell(DRAWS[drawn](min(harvest.broken)))
-    assert harvest.reached["at google-api"]
+    assert harvest.reached[f"at {drawn.partition('-')[0]}-api"]
 
 
 def test_a_seed_tells_the_same_story_whatever_the_hashes_are() -> None:

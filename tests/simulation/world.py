@@ -157,11 +157,12 @@ def _at_google(random: Random, act: Act) -> Act:
     return replace(act, what=random.choice(("rename-group", "delete-group")), edit="")
 
 
-def draw_outlook(seed: int, *others: str) -> Plan:
-    """A device, an Outlook mailbox behind its real connector, and a second account of any kind, or others."""
+def draw_outlook(seed: int, third: str = "") -> Plan:
+    """All three kinds round a device: an Outlook mailbox and a Google account behind their real connectors,
+    and a book that is shaped as CardDAV, or ``third``."""
     random = Random(f"outlook {seed}")
-    kinds = others or (random.choice(sorted(KINDS)),)
-    remotes = [("outlook-api", 2), *((kind, 1) for kind in kinds)]
+    shaped = [name for name in sorted(KINDS) if KINDS[name].habits().names_href]
+    remotes = [("outlook-api", 2), ("google-api", 1), (third or random.choice(shaped), 1)]
     random.shuffle(remotes)
     policy = random.choice(("newest", "newest", "device", "remote"))
     shape = Shape(seed, "a", tuple(remotes), policy)
@@ -180,17 +181,12 @@ def _at_outlook(random: Random, act: Act) -> Act:
     return replace(act, what="carry", edit="") if act.who == "x" else act
 
 
-def draw_three(seed: int) -> Plan:
-    """All three kinds round one device: Outlook, Google, and one that is shaped as CardDAV."""
-    return draw_outlook(seed, "google-api", Random(f"three {seed}").choice(("faithful", "radicale", "sabre")))
-
-
-def draw_three_with_radicale(seed: int) -> Plan:
-    return draw_outlook(seed, "google-api", "radicale-server")
-
-
 def draw_google_beside_radicale(seed: int) -> Plan:
     return draw_google(seed, "radicale-server")
+
+
+def draw_outlook_beside_radicale(seed: int) -> Plan:
+    return draw_outlook(seed, "radicale-server")
 
 
 DRAWS = {
@@ -198,8 +194,7 @@ DRAWS = {
     "google": draw_google,
     "google-radicale": draw_google_beside_radicale,
     "outlook": draw_outlook,
-    "three": draw_three,
-    "three-radicale": draw_three_with_radicale,
+    "outlook-radicale": draw_outlook_beside_radicale,
 }
 """How a seed becomes a world, by name."""
 

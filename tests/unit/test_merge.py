@@ -333,6 +333,16 @@ def test_the_entry_that_our_own_write_displaced_was_not_deleted_by_a_person() ->
     assert not settle(before, sent, before).landed
 
 
+@pytest.mark.law("L13")
+@pytest.mark.parametrize("seen", [("e7@p5.org",), ("e7@p5.org", "theirs@p5.org")])
+def test_an_entry_that_is_as_it_was_is_not_what_is_left_of_two_new_ones(seen: tuple[str, ...]) -> None:
+    """One address was replaced and one came along; the write did not arrive."""
+    before = replace(ADA, emails=(Email("e7@p5.org"),))
+    sent = replace(ADA, emails=(Email("e15@x.org"), Email("e19@x.org")))
+    now = replace(ADA, emails=tuple(map(Email, seen)))
+    assert settle(before, sent, now) == Settled(False, before)
+
+
 @pytest.mark.law("L12")
 def test_a_text_that_only_lost_its_end_is_the_remotes_own_loss() -> None:
     sent = replace(ADA, notes=(Note("first\nsecond\nthird\nfourth"),))
