@@ -32,6 +32,8 @@ from contactsync.connectors.carddav.presets import ELSEWHERE, PATHS, PRESETS
 from contactsync.connectors.carddav.quirks import QUIRKS
 from contactsync.connectors.google.connector import CAPABILITIES as GOOGLE
 from contactsync.connectors.google.items import CUSTOM_FIELD, SHAPES, Shape
+from contactsync.connectors.outlook.connector import CAPABILITIES as OUTLOOK
+from contactsync.connectors.outlook.slots import SLOTS, Slot
 from contactsync.model.fields import FIELDS, Field, Kind
 from tests import surviving
 from tests.cases.showing import section
@@ -42,7 +44,9 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 CASES = ROOT / "tests" / "cases" / "README.md"
 GOOGLE_README = ROOT / "contactsync" / "connectors" / "google" / "README.md"
-PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md", CASES, GOOGLE_README])
+OUTLOOK_README = ROOT / "contactsync" / "connectors" / "outlook" / "README.md"
+READMES = [ROOT / "README.md", CASES, GOOGLE_README, OUTLOOK_README]
+PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "CHANGELOG.md", *READMES])
 
 
 def page_name(path: Path) -> str:
@@ -157,6 +161,60 @@ def _google_note(shape: Shape) -> str:
     return " (one)" if shape.single else ""
 
 
+OTHERS_AT_OUTLOOK = (
+    ("`givenName`, `middleName`, `surname`, `title`, `generation`", "`name`", "one each"),
+    ("`displayName`", "`name`", "1"),
+    ("`yomiGivenName`, `yomiSurname`", "`name` (how it sounds)", "one each"),
+    ("`companyName`, `department`", "`organizations` (name, first unit)", "1"),
+    ("`businessAddress`, `homeAddress`, `otherAddress`", "`addresses` (work, private, other)", "one each"),
+    (
+        "`String {…2004…} Id 0x804A`, `String 0x3A5E`, `String 0x3A64`",
+        "`addresses`: their post office boxes",
+        "one each",
+    ),
+    ("photo", "`media` (photo)", "1"),
+    ("`categories`", "`groups`", "any"),
+    ("`fileAs`, `initials`, `officeLocation`, `yomiCompanyName`", "stay at Outlook as they are", ""),
+    ("all else, and extended properties of other programs", "stay at Outlook as they are", ""),
+)
+HOME_OF_OUTLOOK = (
+    ("`emails`", "their kinds, labels and preference"),
+    ("`phones`", "labels; a kind that is not above: a fax of no place, a second place"),
+    ("`addresses`", "a second one of the same kind; floors and the like go into the street"),
+    ("`organizations`, `titles`, `nicknames`, `links`, `notes`", "more than there is room for"),
+    ("`anniversaries`", "days of which the month or the day is not known; other kinds"),
+    ("`online_services`", "profiles in social networks"),
+    ("`media`", "logos, sounds, photos that are only an address"),
+    ("`kind`, `extra`", "all that is not named above"),
+)
+
+
+def outlook_table() -> str:
+    rows = [*map(_slot_row, SLOTS), *OTHERS_AT_OUTLOOK]
+    first = [f"| {there} | {here} | {room} |" for there, here, room in rows]
+    second = [f"| {field} | {what} |" for field, what in HOME_OF_OUTLOOK]
+    head = ["| at Outlook | here | room for |", "|---|---|---|"]
+    return "\n".join([*head, *first, "", "| stays here | of it |", "|---|---|", *second])
+
+
+def _slot_row(slot: Slot) -> tuple[str, str, str]:
+    samples: tuple[Any, ...] = ({"address": "a@x.example"}, "1", "1900-01-01T00:00:00Z")
+    entry = next(found for sample in samples if (found := slot.read(sample)) is not None)
+    words = [
+        *getattr(entry, "contexts", ()),
+        *getattr(entry, "features", ()),
+        *getattr(entry, "relation", ()),
+    ]
+    words += [getattr(entry, "kind", "") or ""] if slot.field in ("titles", "anniversaries") else []
+    words += ["GENDER"] if slot.field == "extra" else []
+    kinds = ", ".join(sorted(filter(None, words)))
+    return f"`{slot.name}`", f"`{slot.field}`" + (f" ({kinds})" if kinds else ""), _room(slot.size)
+
+
+def _room(size: int) -> str:
+    return str(size) if size < 100 else "any"
+
+
 def provider_table() -> str:
     rows = []
     for preset in PRESETS:
@@ -208,6 +266,11 @@ GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/connectors/gmail.md", "capabilities"): partial(capability_table, "Gmail", GOOGLE),
     ("docs/connectors/gmail.md", "fields"): google_table,
     ("contactsync/connectors/google/README.md", "capabilities"): partial(capability_table, "Gmail", GOOGLE),
+    ("docs/connectors/outlook.md", "capabilities"): partial(capability_table, "Outlook", OUTLOOK),
+    ("docs/connectors/outlook.md", "fields"): outlook_table,
+    ("contactsync/connectors/outlook/README.md", "capabilities"): partial(
+        capability_table, "Outlook", OUTLOOK
+    ),
     ("docs/connectors/carddav.md", "quirks"): quirk_table,
     ("docs/connectors/carddav.md", "surviving"): surviving_table,
     ("docs/properties.md", "properties"): property_table,

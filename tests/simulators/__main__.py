@@ -7,7 +7,9 @@ import tempfile
 import threading
 from pathlib import Path
 
+from tests.simulators.entra import CLIENT
 from tests.simulators.google import Google, google
+from tests.simulators.graph import graph
 
 
 def client_file(server: Google, folder: Path) -> Path:
@@ -26,13 +28,19 @@ def client_file(server: Google, folder: Path) -> Path:
 
 
 def main() -> None:
-    with google() as server, tempfile.TemporaryDirectory() as folder:
-        for given, family in (("Ada", "Lovelace"), ("Grace", "Hopper"), ("Emmy", "Noether")):
+    people = (("Ada", "Lovelace"), ("Grace", "Hopper"), ("Emmy", "Noether"))
+    with google() as server, graph() as outlook, tempfile.TemporaryDirectory() as folder:
+        for given, family in people:
             address = f"{given.lower()}@example.org"
+            name = {"givenName": given, "surname": family}
+            outlook.mailbox.create("contacts", {**name, "emailAddresses": [{"address": address}]})
             names = [{"givenName": given, "familyName": family}]
             server.account.create({"names": names, "emailAddresses": [{"value": address, "type": "work"}]})
         words = f"--client-file {client_file(server, Path(folder))} --endpoint {server.root}"
         print(f"Google, with three contacts: contactsync account add gmail gm {words}")
+        login = outlook.root.removesuffix("/v1.0")
+        words = f"--client-id {CLIENT} --authority {login}/common --endpoint {outlook.root}"
+        print(f"Outlook, with the same three: contactsync account add outlook ol {words}")
         print("End it with Ctrl-C.", flush=True)
         try:
             threading.Event().wait()
