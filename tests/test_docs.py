@@ -102,22 +102,25 @@ MEANINGS = {
     "settles_after": "how long a listing may be behind a write",
     "group_cards": "a group may be a card of its own",
     "labels": "groups are labels: records without members, named on the cards",
+    "written_apart": "fields that are written by requests of their own, after all the rest",
 }
 
 
+NOTHING = {"fields": "all", "written_apart": "none"}
+
+
 def capability_table(remote: str, capabilities: Capabilities) -> str:
-    rows = [
-        f"| `{f.name}` | {MEANINGS[f.name]} | {_shown(getattr(capabilities, f.name))} |"
-        for f in fields_of(Capabilities)
-    ]
+    names = [f.name for f in fields_of(Capabilities)]
+    values = {name: _shown(getattr(capabilities, name), NOTHING.get(name, "")) for name in names}
+    rows = [f"| `{name}` | {MEANINGS[name]} | {value} |" for name, value in values.items()]
     return "\n".join([f"| capability | meaning | {remote} |", "|---|---|---|", *rows])
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, nothing: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, frozenset):
-        return ", ".join(sorted(value)) or "all"
+        return ", ".join(sorted(value)) or nothing
     return f"{value.total_seconds():g} seconds" if isinstance(value, timedelta) else str(value)
 
 

@@ -34,6 +34,8 @@ class Capabilities:
     batch_size               steps that go into one request
     settles_after            how long a listing may be older than a confirmed write
     group_cards              a group may be a card of its own; the codec is a `GroupCodec`
+    written_apart            contact fields that go in requests of their own, after all the rest: of a write
+                             in doubt they may be missing though the rest is there
     labels                   groups are records without members, read and written as group cards are;
                              a card names those that it is in by their hrefs
     """
@@ -52,6 +54,7 @@ class Capabilities:
     settles_after: timedelta = timedelta(0)
     group_cards: bool = False
     labels: bool = False
+    written_apart: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +136,14 @@ Step = Create | Update | Delete
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Confirmed. ``etag`` None: the remote did not say; ``payload`` only if the answer shows it."""
+    """Confirmed. ``etag`` None: the remote did not say; ``payload`` only if the answer shows it.
+    ``unwritten`` are contact fields (of `Capabilities.written_apart`) that may not have come along."""
 
     key: int
     href: str
     etag: str | None
     payload: Payload | None = None
+    unwritten: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
-from contactsync.connectors.base import Outcome, Refused, Step, Unknown
+from contactsync.connectors.base import Outcome, Refused, Step, Stored, Unknown
 from contactsync.connectors.http import Unreachable
 from contactsync.errors import Recovery, RemoteError, TransientError
 
@@ -36,6 +36,10 @@ def is_in_doubt(error: RemoteError) -> bool:
     return isinstance(error, TransientError) and not isinstance(error, Unreachable) and error.status != 429
 
 
+#: What goes after the rest, where there are pictures (`Capabilities.written_apart`).
+PICTURE = frozenset({"media"})
+
+
 @dataclass(slots=True)
 class Outcomes:
     """Those ``known`` so far, by key of the step; ``stop`` ends all writing."""
@@ -53,6 +57,15 @@ class Outcomes:
             self.stop = error
         for step in steps:
             self.known.setdefault(step.key, (Unknown if is_in_doubt(error) else Refused)(step.key, error))
+
+    def without_picture(self, done: Stored, error: RemoteError) -> None:
+        """The rest of the card is written, and its picture was not, or nobody knows. It is sent again, unless
+        the remote does not want it."""
+        refused = error.recovery is Recovery.SKIP_CARD
+        unwritten = frozenset() if refused else PICTURE
+        self.known[done.key] = Stored(done.key, done.href, done.etag, unwritten=unwritten)
+        if error.recovery in (Recovery.STOP_ACCOUNT, Recovery.STOP):
+            self.stop = error
 
     @contextmanager
     def answering(self, *steps: Step) -> Iterator[None]:

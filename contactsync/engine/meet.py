@@ -65,6 +65,7 @@ class _Meetings:
         self._by_uid = round_.store.contacts.by_uids(card.view.uid for _, card in strangers)
         self._links = round_.store.links.of_contacts(c.id for c in self._by_uid.values())
         self._states = {state.book.id: state for state, _ in strangers}
+        self._came = self._from_other_books()
         self._taken: dict[tuple[int, int], str] = {}
         self._moved: set[int] = set()
         self._new: dict[str, Meeting] = {}
@@ -73,12 +74,37 @@ class _Meetings:
     def all(self) -> list[Meeting]:
         # the card with a contact's own UID comes before that of a twin which was merged into it
         strangers = sorted(self._strangers, key=lambda pair: self._is_twin(pair[1]))
-        rest = [(state, card) for state, card in strangers if not self._same_uid(state, card)]
+        rest = [
+            (state, card)
+            for state, card in strangers
+            if not self._same_card(state, card) and not self._same_uid(state, card)
+        ]
         for state in self._states.values():
             cards = [card for s, card in rest if s is state]
             if cards:
                 self._by_content(state, cards)
         return self._found
+
+    def _from_other_books(self) -> dict[str, tuple[StoredLink, StoredContact]]:
+        """An href names one card of the account: links by that of a stranger, in other books or away."""
+        store, hrefs = self._round.store, [card.href for _, card in self._strangers]
+        books = set().union(*(state.account_books for state in self._states.values()))
+        links = [link for book in sorted(books) for link in store.links.at(book, hrefs).values()]
+        people = store.contacts.many({link.contact_id for link in links})
+        return {
+            link.href: (link, people[link.contact_id])
+            for link in links
+            if link.contact_id in people and link.state not in ("deleted", "left")
+        }
+
+    def _same_card(self, state: BookState, card: Card) -> bool:
+        """It moved, though its former book may not say so yet, or is back (L24)."""
+        if card.href not in self._came:
+            return False
+        link, contact = self._came[card.href]
+        self._moved.add(link.id)
+        self._found.append(Meeting(state, card, contact, moved=link))
+        return True
 
     def _is_twin(self, card: Card) -> bool:
         contact = self._by_uid.get(card.view.uid)
@@ -90,7 +116,7 @@ class _Meetings:
             return False
         own = [link for link in self._links.get(contact.id, []) if link.collection_id in state.account_books]
         there = self._card_uid(state, contact, own)
-        moved = next((link for link in own if link.id in self._gone or _is_card(link, card)), None)
+        moved = next((link for link in own if link.id in self._gone), None)
         if moved is None and there is None:
             moved = next((link for link in own if link.state == "away"), None)
         known = moved is not None or card.href in self._adopted
@@ -172,8 +198,3 @@ class _Meetings:
             uid = self._round.new_id()
         self._new[uid] = Meeting(state, card, uid=uid, held=held)
         self._found.append(self._new[uid])
-
-
-def _is_card(link: StoredLink, card: Card) -> bool:
-    """An href names one card of the account: it moved, though its former book may not say so yet (L24)."""
-    return link.href == card.href and link.state != "deleted"

@@ -31,7 +31,7 @@ from contactsync.model.fields import path_text
 from contactsync.store.journal import IN_DOUBT
 from contactsync.store.values import Book, OutboxRow, StoredLink
 from contactsync.sync.diff import differs
-from contactsync.sync.echo import Settled, holding_back, losses, settle
+from contactsync.sync.echo import Settled, holding_back, losses, put_off, settle
 from contactsync.sync.types import Base, Clash
 
 WINDOW = 8
@@ -133,7 +133,9 @@ def _stored(round_: Round, book: Book, row: OutboxRow, outcome: Stored, known: P
     store = round_.store
     link = store.links.get(row.link_id) if row.link_id is not None else None
     remote = holding_back(row.target, row.before, link.base.remote) if link else row.target
-    base = Base(row.sent_local, remote)
+    earlier = link.base.local if link else Contact()
+    local = put_off(row.sent_local, earlier, outcome.unwritten)
+    base = Base(local, put_off(remote, row.before, outcome.unwritten))
     counts = round_.book_report(book).pushed
     if row.link_id is None:
         if outcome.href in known.hrefs:

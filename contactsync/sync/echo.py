@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -67,6 +67,12 @@ def holding_back(view: Contact, before: Contact, shadow: Contact) -> Contact:
         return view
     kept = build(apply(aligned(view, old), held, far), view.uid)
     return replace(kept, updated=view.updated)
+
+
+def put_off(local: Contact, earlier: Contact, fields: Iterable[str]) -> Contact:
+    """``local`` as a shadow in which these fields are as they were ``earlier``: their edits still have to
+    go out."""
+    return replace(local, **{name: getattr(earlier, name) for name in fields})
 
 
 def without_absent(local: Contact, sent: Contact, seen: Contact) -> Contact:

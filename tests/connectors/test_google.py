@@ -300,8 +300,25 @@ def test_a_picture_that_is_refused_takes_no_contact_with_it(server: Google, rig:
     photo = [{"data": base64.b64encode(PNG).decode()}]
     server.fail(403, "PERMISSION_DENIED", "no photos", at="updateContactPhoto")
     outcomes = rig.write(*(Create(n, f"op-{n}", f"u{n}", person(f"P{n}", photos=photo)) for n in range(3)))
-    assert all(isinstance(outcome, Stored) for outcome in outcomes.values())
-    assert [outcomes[n].etag is None for n in range(3)] == [True, False, False]  # type: ignore[union-attr]
+    for outcome in outcomes.values():
+        assert isinstance(outcome, Stored) and outcome.etag and not outcome.unwritten, outcome
+    assert [one.photo is None for one in server.account.alive()] == [True, False, False]
+
+
+def test_a_picture_that_did_not_arrive_is_named_as_unwritten(server: Google, rig: Rig) -> None:
+    photo = [{"data": base64.b64encode(PNG).decode()}]
+    server.fail(503, "UNAVAILABLE", "no", at="updateContactPhoto", times=9)
+    made = rig.write(Create(1, "op", "u", person("P", photos=photo)))[1]
+    assert isinstance(made, Stored) and made.etag and made.unwritten == {"media"}
+    read = rig.read(made.href)
+    both = {**loads(read.payload or b""), "nicknames": [{"value": "x"}], "photos": photo}
+    edited = rig.write(Update(2, made.href, read.etag, dumps(both)))[2]
+    assert isinstance(edited, Stored) and edited.unwritten == {"media"}
+    read = rig.read(made.href)
+    only = rig.write(
+        Update(3, made.href, read.etag, dumps({**both, **loads(read.payload or b""), "photos": photo}))
+    )
+    assert isinstance(only[3], Unknown)
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -549,6 +549,20 @@ def test_whatever_answer_is_lost_it_is_done_once(
     assert not phone.engine.conflicts() or (deed is _photo and loses == "lose_reply")
 
 
+@pytest.mark.law("L12", "L13")
+def test_a_first_photo_that_does_not_arrive_with_the_rest_is_sent_again(
+    server: Google, devices: tuple[Device, Device]
+) -> None:
+    phone, laptop = devices
+    start(server, phone, laptop)
+    phone.edit("uid-000", lambda c: replace(c, media=(PHOTO,), titles=(Title("Captain"),)))
+    server.drop_request("updateContactPhoto")
+    phone.report()
+    assert only(server).fields["organizations"] == [{"title": "Captain"}] and only(server).photo is None
+    rest(server, phone, laptop)
+    assert only(server).photo is not None and laptop.contact("uid-000").media
+
+
 # ---- photos ----------------------------------------------------------------------------------------------
 
 

@@ -35,7 +35,7 @@ from contactsync.model.contact import (
 from tests.connectors.test_outlook import secret
 from tests.e2e.devices import Device, calm
 from tests.e2e.devices import person as anybody
-from tests.simulators.graph import Graph, graph
+from tests.simulators.graph import Fault, Graph, graph
 from tests.simulators.mailbox import Item
 
 JPEG = b"\xff\xd8\xff" + bytes(range(200))
@@ -665,6 +665,36 @@ def test_a_photo_goes_there_and_comes_back_once(server: Graph, devices: tuple[De
     laptop.edit("uid-000", lambda c: replace(c, media=()))
     rest(server, phone, laptop)
     assert only(server).photo is None and not phone.contact("uid-000").media
+
+
+@pytest.mark.law("L12", "L13")
+@pytest.mark.parametrize("how", ["drop", "lose", "die"])
+def test_a_first_photo_that_does_not_arrive_with_the_rest_is_sent_again(
+    server: Graph, devices: tuple[Device, Device], how: str
+) -> None:
+    """It goes in a request of its own: that it is missing does not say that Outlook holds no photos."""
+    phone, laptop = devices
+    start(server, phone, laptop)
+    phone.edit("uid-000", lambda c: replace(c, media=(PHOTO,), titles=(Title("Captain"),)))
+    if how == "die":
+        server.before("PUT", "/photo/", _interrupt, drop=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            phone.engine.hooks.step = _dies_at("answered")
+            phone.run()
+        phone.engine.hooks.step = lambda name: None
+    else:
+        server.faults.append(
+            Fault(lambda asked: "/photo/" in asked.path, drop=how == "drop", lose=how == "lose")
+        )
+        phone.run()
+    assert only(server).values["jobTitle"] == "Captain"
+    rest(server, phone, laptop)
+    assert only(server).photo == JPEG and laptop.contact("uid-000").media
+    assert not phone.engine.conflicts()
+
+
+def _interrupt() -> None:
+    """Nothing of the request arrives; the process is about to die."""
 
 
 def test_a_photo_in_a_new_contact(server: Graph, devices: tuple[Device, Device]) -> None:

@@ -151,6 +151,7 @@ class AtDevice:
             before, after = now[stored.uid], self._stage.facts(act.who, stored.contact)
             if before != after:
                 self._stage.ledger.saw(before, after)
+                self._stage.ledger.took_back(before, after)
                 told = f"takes back an edit of {who}: {facts.difference(before, after)}"
             if facts.key(before) == who and self._stage.ledger.is_one(who):
                 self._check_undone(edit, before, after)

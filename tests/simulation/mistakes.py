@@ -106,9 +106,9 @@ MISTAKES = (
         "the hub's shadow is the present contact",
         "P3",
         "engine/push.py",
-        "    base = Base(row.sent_local, remote)\n",
+        "    local = put_off(row.sent_local, earlier, outcome.unwritten)\n",
         "    present = store.contacts.get(row.contact_id)\n"
-        "    base = Base(present.contact if present else row.sent_local, remote)\n",
+        "    local = put_off(present.contact if present else row.sent_local, earlier, outcome.unwritten)\n",
     ),
     _mistake(
         "after a write, the remote's shadow is what was sent",

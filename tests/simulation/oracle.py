@@ -114,6 +114,12 @@ class Ledger:
         self.standing |= {value for value in added if self.classed(value) not in taken}
         self.ever |= added
 
+    def took_back(self, before: Facts, after: Facts) -> None:
+        """An edit was undone: who never saw it may have taken the very values away meanwhile."""
+        elsewhere = {value for place, value in self.taken if place}
+        added = {(key(after), unit, value) for unit, value in values(after) - values(before)}
+        self.standing -= {value for value in added if self.classed(value) in elsewhere}
+
     def forgot(self, before: Facts, place: str = "") -> None:
         """Somebody who saw ``before`` deleted the contact. What was edited on that very card before, and
         nobody had fetched, went with it; what a merge had made part of another lives on there (L40)."""

@@ -197,7 +197,7 @@ def _lists(payload: bytes) -> dict[str, list[Json]]:
             {"value": e.address, **({"type": e.label} if e.label else {})} for e in contact.emails
         ],
         "phoneNumbers": [{"value": p.number} for p in contact.phones],
-        "organizations": [job] if job else [],
+        "organizations": [*([job] if job else []), *({"title": t.name} for t in contact.titles[1:])],
         "biographies": [{"value": n.text} for n in contact.notes[:1]],
         "birthdays": [
             {"date": {"year": a.date.year, "month": a.date.month, "day": a.date.day}}

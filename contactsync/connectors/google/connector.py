@@ -42,6 +42,7 @@ CAPABILITIES = Capabilities(
     batch_size=200,
     settles_after=SETTLES_AFTER,
     labels=True,
+    written_apart=frozenset({"media"}),
 )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -81,6 +81,7 @@ class _Edit:
     take: frozenset[str] = frozenset()
     picture: bytes | None = None
     no_picture: bool = False
+    wrote: bool = False
 
     @property
     def name(self) -> str:
@@ -88,7 +89,7 @@ class _Edit:
 
     def changed(self, person: Json) -> None:
         """The lists of the mask were written; ``person`` is what they made."""
-        self.there, self.mask = person, ()
+        self.there, self.mask, self.wrote = person, (), True
 
     def body(self) -> Json:
         """The person with the lists of the mask; an empty one is cleared by its absence."""
@@ -194,17 +195,20 @@ class Writer:
         return list(self._call(request).get("connections", ()))
 
     def _created(self, batch: Outcomes, made: Sequence[tuple[_New, Json]]) -> None:
-        """The contacts are there, whatever becomes of their pictures: without an etag they are read, and a
-        picture that is missing then is sent by another round."""
+        """The contacts are there, whatever becomes of their pictures."""
         for one, person in made:
-            etag = None if one.picture else etag_of(person)
-            batch.known[one.step.key] = Stored(one.step.key, str(source_of(person)["id"]), etag)
-        for one, person in made:
-            if one.picture is not None and batch.stop is None:
-                with batch.answering():
-                    after = self._send_picture(str(person["resourceName"]), one.picture)
-                    key, href = one.step.key, str(source_of(person)["id"])
-                    batch.known[key] = Stored(key, href, etag_of(after))
+            done = Stored(one.step.key, str(source_of(person)["id"]), etag_of(person))
+            batch.known[done.key] = done
+            if one.picture is None:
+                continue
+            try:
+                if batch.stop is not None:
+                    raise batch.stop
+                after = self._send_picture(str(person["resourceName"]), one.picture)
+            except RemoteError as error:
+                batch.without_picture(done, error)
+            else:
+                batch.known[done.key] = replace(done, etag=etag_of(after))
 
     # ---- changing ----------------------------------------------------------------------------------------
 
@@ -265,6 +269,7 @@ class Writer:
         for edit in left:
             with batch.answering(edit.step):
                 edit.there = _unchanged(edit, there.get(edit.step.href))
+                edit.wrote = True
 
     def _change(self, batch: Outcomes, mask: tuple[str, ...], edits: Sequence[_Edit]) -> None:
         """Contacts of which the same lists change go together. After a refusal each goes alone: the
@@ -306,6 +311,18 @@ class Writer:
 
     def _finish(self, batch: Outcomes, edit: _Edit) -> None:
         """The picture comes last: it has no condition, and what is before it has."""
+        step = edit.step
+        done = Stored(step.key, step.href, etag_of(edit.there))
+        try:
+            self._finish_picture(edit)
+        except RemoteError as error:
+            if not edit.wrote:
+                raise
+            batch.without_picture(done, error)
+        else:
+            batch.known[step.key] = replace(done, etag=etag_of(edit.there))
+
+    def _finish_picture(self, edit: _Edit) -> None:
         if edit.picture is not None:
             edit.changed(self._send_picture(edit.name, edit.picture))
         elif edit.no_picture:
@@ -313,8 +330,6 @@ class Writer:
                 resourceName=edit.name, personFields=FIELDS, sources=SOURCE
             )
             edit.changed(self._call(request).get("person", {}))
-        step = edit.step
-        batch.known[step.key] = Stored(step.key, step.href, etag_of(edit.there))
 
     def _send_picture(self, name: str, picture: bytes) -> Json:
         encoded = base64.b64encode(picture).decode()

@@ -38,6 +38,7 @@ CAPABILITIES = Capabilities(
     payload_on_write=True,
     batch_size=20,
     settles_after=SETTLES_AFTER,
+    written_apart=frozenset({"media"}),
 )
 
 

@@ -204,12 +204,16 @@ class Writer:
             known = outcomes.known.get(write.step.key)
             if outcomes.stop is not None or not isinstance(known, Stored):
                 continue
-            outcomes.known[write.step.key] = Stored(known.key, known.href, None)
-            if isinstance(write.step, Update):
-                del outcomes.known[write.step.key]
-            with outcomes.answering(write.step):
+            try:
                 self._send_picture(known.href, write.picture)
-                outcomes.known[write.step.key] = Stored(known.key, known.href, None)
+            except RemoteError as error:
+                if write.request.body:
+                    outcomes.without_picture(known, error)
+                else:
+                    del outcomes.known[known.key]
+                    outcomes.fail([write.step], error)
+            else:
+                outcomes.known[known.key] = Stored(known.key, known.href, None)
                 done[known.href] = write
         with outcomes.answering():
             for href, found in self._look(list(done)).items():
