@@ -216,6 +216,13 @@ class Traffic:
     bytes_sent: int = 0
     bytes_received: int = 0
 
+    def __add__(self, other: Traffic) -> Traffic:
+        return Traffic(
+            self.requests + other.requests,
+            self.bytes_sent + other.bytes_sent,
+            self.bytes_received + other.bytes_received,
+        )
+
 
 class Connector(Protocol):
     """One login at one remote. All methods raise `RemoteError` and its children only."""

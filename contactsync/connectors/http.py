@@ -233,6 +233,14 @@ class Session(requests.Session):
         return bytes(body)
 
 
+def route(ca_file: str, proxy: str) -> dict[str, Any]:
+    """What `Session.ask` has to be told of a proxy, and of whom to trust."""
+    return {
+        "verify": ca_file or True,
+        "proxies": {"http": proxy, "https": proxy} if proxy else None,
+    }
+
+
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 

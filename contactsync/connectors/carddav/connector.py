@@ -145,12 +145,7 @@ class CardDavConnector:
         return self._server.writer.write(collection, steps)
 
     def traffic(self) -> Traffic:
-        parts = [server.transport.traffic() for server in self._opened]
-        return Traffic(
-            sum(part.requests for part in parts),
-            sum(part.bytes_sent for part in parts),
-            sum(part.bytes_received for part in parts),
-        )
+        return sum((server.transport.traffic() for server in self._opened), Traffic())
 
     def close(self) -> None:
         for server in self._opened:

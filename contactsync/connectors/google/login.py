@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from contactsync.connectors.http import Answer, Session, require_private
+from contactsync.connectors.http import Answer, Session, require_private, route
 from contactsync.connectors.oauth import Login, Page, Ways, ask
 from contactsync.connectors.tls import require_files
 from contactsync.errors import AuthError, ConfigError, RemoteError
@@ -113,8 +113,7 @@ def authorize(client: Client, ways: Ways, *, account: str = "", proxy: str = "",
             client.token_uri,
             data=urlencode(form).encode(),
             headers={"Content-Type": "application/x-www-form-urlencoded"},
-            verify=ca_file or True,
-            proxies={"http": proxy, "https": proxy} if proxy else None,
+            **route(ca_file, proxy),
         )
     return _login(client, _tokens(tokens))
 

@@ -23,6 +23,7 @@ from contactsync.connectors.http import (
     network_error,
     require_private,
     retry_after,
+    route,
     web_page,
 )
 from contactsync.connectors.pacing import Quota
@@ -75,12 +76,7 @@ class Transport:
         return answer.body
 
     def traffic(self) -> Traffic:
-        parts = (self.session.traffic(), self._logins.traffic())
-        return Traffic(
-            sum(part.requests for part in parts),
-            sum(part.bytes_sent for part in parts),
-            sum(part.bytes_received for part in parts),
-        )
+        return self.session.traffic() + self._logins.traffic()
 
     def close(self) -> None:
         self.session.close()
@@ -119,8 +115,7 @@ class Transport:
             url,
             data=body,
             headers=headers,
-            verify=settings.ca_file or True,
-            proxies={"http": settings.proxy, "https": settings.proxy} if settings.proxy else None,
+            **route(settings.ca_file, settings.proxy),
         )
 
     # ---- login -------------------------------------------------------------------------------------------

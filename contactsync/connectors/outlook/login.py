@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
 from contactsync.connectors.base import AccountSettings, Traffic
-from contactsync.connectors.http import Session
+from contactsync.connectors.http import Session, route
 from contactsync.connectors.oauth import Login, Page, Ways, ask
 from contactsync.connectors.outlook.clouds import Authority, authority_of
 from contactsync.connectors.outlook.refusals import login_refused
@@ -82,10 +82,7 @@ class _Http:
     def __init__(self, session: Session, authority: Authority, *, proxy: str, ca_file: str) -> None:
         self._session = session
         self._authority = authority
-        self._how = {
-            "verify": ca_file or True,
-            "proxies": {"http": proxy, "https": proxy} if proxy else None,
-        }
+        self._route = route(ca_file, proxy)
 
     def get(self, url: str, params: Any = None, headers: Any = None, **_: Any) -> _Answer:
         return self._send("GET", f"{url}?{urlencode(params)}" if params else url, b"", headers)
@@ -99,7 +96,7 @@ class _Http:
         instead_of = self._authority.instead_of
         if instead_of and url.startswith(instead_of):
             url = self._authority.at + url.removeprefix(instead_of)
-        answer = self._session.ask(method, url, data=body, headers=headers or {}, **self._how)
+        answer = self._session.ask(method, url, data=body, headers=headers or {}, **self._route)
         return _Answer(answer.status, answer.headers, answer.body)
 
     def close(self) -> None:

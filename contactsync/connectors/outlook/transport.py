@@ -19,6 +19,7 @@ from contactsync.connectors.http import (
     is_html,
     require_private,
     retry_after,
+    route,
     web_page,
 )
 from contactsync.connectors.outlook.clouds import ROOT
@@ -153,8 +154,7 @@ class Transport:
             url,
             data=data,
             headers=headers,
-            verify=settings.ca_file or True,
-            proxies={"http": settings.proxy, "https": settings.proxy} if settings.proxy else None,
+            **route(settings.ca_file, settings.proxy),
         )
 
     def _note_wait(self, reply: Reply) -> None:
@@ -225,12 +225,7 @@ class Transport:
         return found
 
     def traffic(self) -> Traffic:
-        parts = (self.session.traffic(), self.tokens.traffic())
-        return Traffic(
-            sum(part.requests for part in parts),
-            sum(part.bytes_sent for part in parts),
-            sum(part.bytes_received for part in parts),
-        )
+        return self.session.traffic() + self.tokens.traffic()
 
     def close(self) -> None:
         self.session.close()

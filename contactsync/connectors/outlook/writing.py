@@ -155,7 +155,7 @@ class Writer:
     def _new(self, folder: str, step: Create) -> _Write:
         wanted = loads(step.payload)
         marks = {**extended_of(wanted), OPERATION: step.href_hint}
-        body = {name: _sendable(name, wanted, {}) for name in sorted(WRITABLE & wanted.keys())}
+        body = {name: _sendable(name, wanted) for name in sorted(WRITABLE & wanted.keys())}
         body[_ROWS] = _rows({name: value for name, value in marks.items() if name != HAS_PICTURE})
         path = path_of("contactFolders", folder, "contacts")
         wanted = {**wanted, EXTENDED: marks}
@@ -169,7 +169,7 @@ class Writer:
         names = {name for name in WRITABLE if wanted.get(name) != before.get(name)}
         if names & NAME_PARTS:
             names.add(DISPLAY)
-        body = {name: _sendable(name, wanted, before) for name in sorted(names)}
+        body = {name: _sendable(name, wanted) for name in sorted(names)}
         had, has = extended_of(before), extended_of(wanted)
         changed = {n: has.get(n) for n in had.keys() | has.keys() if had.get(n) != has.get(n)}
         if rows := _rows({name: value for name, value in changed.items() if name not in _READ_ONLY}):
@@ -257,7 +257,7 @@ def _rows(extended: Mapping[str, Any]) -> list[Json]:
     return [{"id": name, "value": value} for name, value in sorted(extended.items())]
 
 
-def _sendable(name: str, wanted: Person, before: Person) -> Any:
+def _sendable(name: str, wanted: Person) -> Any:
     """One property as it is sent: whole addresses, and what is gone in the way that clears it."""
     value = wanted.get(name)
     if name in ADDRESSES:
