@@ -304,3 +304,16 @@ def test_a_picture_that_is_not_to_be_had_is_named(server: Graph, rig: Rig) -> No
     assert partial.partial
     (whole,) = rig.connector.complete([(partial, None)])  # type: ignore[attr-defined]
     assert whole.error is not None and "photo of this contact" in str(whole.error)
+
+
+def test_a_sweep_does_not_contradict_what_a_list_of_changes_tells(server: Graph, rig: Rig) -> None:
+    href, etag, _ = make(rig)
+    stays, _, _ = make(rig)
+    cursor = rig.list().cursor
+    item = server.mailbox.items[href]
+    server.mailbox.delete(item)
+    # the list that the sweep reads is behind
+    server.before("GET", "/contacts", lambda: server.mailbox.items.update({href: item}), skip=1)
+    server.pass_time(86400)
+    listing = rig.list(cursor)
+    assert listing.gone == {href} and set(listing.there) == {stays}

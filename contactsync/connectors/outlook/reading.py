@@ -148,11 +148,12 @@ class Reader:
             return
         place = _Place.of(cursor)
         left: dict[str, None] = {}
-        news, link = False, place.link
+        told: set[str] = set()
+        link = place.link
         for rows, done in self._delta(place.link, folder):
             link = done
             changes = tuple(self._row(row, left) for row in rows)
-            news = news or bool(changes)
+            told |= {change.href for change in changes}
             if changes:
                 yield Page(changes, None, full=False, last=False)
         if left:
@@ -160,8 +161,10 @@ class Reader:
         swept = place.swept
         if self._now() - swept >= self._sweep_after:
             swept = self._now()
-            yield Page(tuple(self._etags(folder)), None, full=False, last=False)
-        quiet = not news and swept == place.swept
+            # of what the list of changes has told, another list may be behind
+            rest = tuple(change for change in self._etags(folder) if change.href not in told)
+            yield Page(rest, None, full=False, last=False)
+        quiet = not told and swept == place.swept
         yield Page((), cursor if quiet else _Place(link, swept).text(), full=False, last=True)
 
     def _everything(self, folder: str) -> Iterator[Page]:
