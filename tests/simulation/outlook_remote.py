@@ -64,7 +64,8 @@ OUTLOOK = Kind(
     "outlook-api",
     lambda: Habits(settles_after=LAG),
     codec=OneOfEach,
-    unseen=frozenset({"label", "labelled", "x"}),
+    # there is one organization, with one unit, of as many as the device has
+    unseen=frozenset({"label", "labelled", "organization", "x"}),
     most={"email": MOST_EMAILS, "phone": 1, "title": 1, "nickname": 1, "street": 1, "town": 1, "link": 1},
 )
 
