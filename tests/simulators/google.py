@@ -174,7 +174,7 @@ class Google:
                 fault.before()
             if fault is not None and (fault.drop or fault.answer is not None) and not fault.done:
                 return fault.answer
-            with self._lock:
+            with self._lock, self.account.one_moment():
                 answer = self._answer(asked)
             if fault is not None and fault.done:
                 return fault.answer

@@ -10,7 +10,8 @@ from __future__ import annotations
 import base64
 import copy
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -339,6 +340,16 @@ class Account:
         group.etag = base64.b64encode(self._chance.randbytes(8)).decode()
 
     # ---- what a reader sees ------------------------------------------------------------------------------
+
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """Nothing comes of age within one request: what a list shows and its place belong together."""
+        clock, now = self.clock, self.clock()
+        self.clock = lambda: now
+        try:
+            yield
+        finally:
+            self.clock = clock
 
     def listed(self) -> dict[str, Contact]:
         """All contacts as a listing shows them now: without what happened within the lag."""

@@ -285,7 +285,8 @@ class Mailbox:
 
     def settled(self) -> int:
         """How many changes a list of them has seen."""
-        return sum(change.at <= self.clock() - self.lag for change in self.changes)
+        until = self.clock() - self.lag
+        return sum(change.at <= until for change in self.changes)
 
     def shown(self, item: Item, select: Iterable[str] = (), *, listed: bool = False) -> Json:
         """A contact as an answer has it; in a list a note may be cut (an observed defect)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -417,3 +418,18 @@ def test_a_token_is_wanted_and_can_be_had(server: Google) -> None:
     assert "access_token" in requests.post(f"{server.root}/token", data=refresh, timeout=10).json()
     server.refresh_tokens.clear()
     assert requests.post(f"{server.root}/token", data=refresh, timeout=10).status_code == 400
+
+
+def test_a_list_and_its_place_belong_together_while_time_goes_on(server: Google, people: Any) -> None:
+    """What comes of age while a list is written is in the next one."""
+    ticks = itertools.count()
+    server.account.clock = lambda: float(next(ticks))
+    server.account.lag = 30.0
+    for n in range(20):
+        server.account.create({"names": [{"givenName": f"P{n}"}]})
+    seen: set[str] = set()
+    token = ""
+    for _ in range(30):
+        rows, token = listing(people, token)
+        seen |= {row["resourceName"] for row in rows}
+    assert len(seen) == 20
