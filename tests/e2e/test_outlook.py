@@ -398,6 +398,21 @@ def test_a_move_between_folders_is_a_move(server: Graph, devices: tuple[Device, 
     assert phone.everyone().keys() == {"uid-000"} == laptop.everyone().keys()
 
 
+@pytest.mark.law("L24")
+def test_a_move_is_known_before_the_former_folder_tells_of_it(server: Graph, phone: Device) -> None:
+    """The list of the new folder is read for the first time, that of the former one lags."""
+    start(server, phone)
+    server.mailbox.lag = 60
+    server.mailbox.move(only(server), server.mailbox.make_folder("Friends").id)
+    phone.engine.books("outlook")
+    phone.sync()
+    (link,) = phone.links("uid-000")
+    assert link.href == only(server).id
+    phone.edit("uid-000", lambda c: replace(c, titles=(Title("Captain"),)))
+    rest(server, phone)
+    assert len(phone.links("uid-000")) == 1 and only(server).values["jobTitle"] == "Captain"
+
+
 @pytest.mark.law("L21", "L24")
 def test_a_contact_that_goes_to_a_folder_that_is_not_read_stays(server: Graph, tmp_path: Path) -> None:
     away = server.mailbox.make_folder("Away")
