@@ -118,9 +118,7 @@ def add_carddav(
         mode=mode,
         conflicts=conflicts,
     )
-    wanted, who, notes = _tried(ctx, wanted, secret, book or (), default_book)
-    login.save(session, wanted, secret)
-    _welcome(ctx, wanted, who, notes)
+    _add(ctx, wanted, secret, book or (), default_book)
 
 
 @add.command("gmail")
@@ -155,9 +153,7 @@ def add_gmail(
         conflicts=conflicts,
     )
     secret = login.at_google(session, wanted, client_file, browser=not no_browser)
-    wanted, who, notes = _tried(ctx, wanted, secret, (), "")
-    login.save(session, wanted, secret)
-    _welcome(ctx, wanted, who, notes)
+    _add(ctx, wanted, secret, (), "")
 
 
 @add.command("outlook")
@@ -202,9 +198,7 @@ def add_outlook(
     wanted, secret = login.at_microsoft(
         session, wanted, client_id, authority, interactive=interactive, browser=not no_browser
     )
-    wanted, who, notes = _tried(ctx, wanted, secret, book or (), default_book)
-    login.save(session, wanted, secret)
-    _welcome(ctx, wanted, who, notes)
+    _add(ctx, wanted, secret, book or (), default_book)
 
 
 def _check_new_name(config: Config, name: str) -> None:
@@ -217,6 +211,19 @@ def _check_new_name(config: Config, name: str) -> None:
             f"There is an account {name!r} already.",
             hint=f"Choose another name, or change it: contactsync account set {name}",
         )
+
+
+def _add(
+    ctx: typer.Context,
+    wanted: AccountConfig,
+    secret: NewSecret,
+    books: Sequence[str],
+    default_book: str,
+) -> None:
+    """Save an account whose login works, and say what its first round will do."""
+    wanted, who, notes = _tried(ctx, wanted, secret, books, default_book)
+    login.save(session_of(ctx), wanted, secret)
+    _welcome(ctx, wanted, who, notes)
 
 
 def _tried(

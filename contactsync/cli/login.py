@@ -15,6 +15,7 @@ from contactsync.errors import UsageError
 
 if TYPE_CHECKING:
     from contactsync.config import AccountConfig, PasswordSource
+    from contactsync.connectors.oauth import Ways
 
 PasswordStdin = Annotated[
     bool,
@@ -114,21 +115,15 @@ def at_google(
 ) -> NewSecret:
     """The person agrees on a page of Google. Without a ``client_file`` the client of the last login is
     used again."""
-    import webbrowser
-
     from contactsync.connectors.google.login import authorize, known_client, read_client
-    from contactsync.connectors.oauth import Ways
 
     if client_file is not None:
         client = read_client(client_file.expanduser())
     else:
         client = known_client(_kept(session, account))
-    ways = Ways(
-        lambda url: session.out.warn("Agree on this page:", url, *_way_back()),
-        webbrowser.open if browser else None,
-        sys.stdin.readline if is_a_person_there() else None,
+    found = authorize(
+        client, _ways(session, browser), account=account.name, proxy=account.proxy, ca_file=account.ca_file
     )
-    found = authorize(client, ways, account=account.name, proxy=account.proxy, ca_file=account.ca_file)
     session.out.note(*found.notes)
     return NewSecret(found.secret, "login")
 
@@ -144,9 +139,6 @@ def at_microsoft(
 ) -> tuple[AccountConfig, NewSecret]:
     """The person agrees on a page of Microsoft, or enters a code there; the account with the Graph that
     belongs to where they did. Without a ``client_id`` the app of the last login is used again."""
-    import webbrowser
-
-    from contactsync.connectors.oauth import Ways
     from contactsync.connectors.outlook.clouds import ROOT, root_of
     from contactsync.connectors.outlook.login import App, by_code, by_page, known_app
 
@@ -158,17 +150,27 @@ def at_microsoft(
     root = root_of(app.authority)
     account = replace(account, url=account.url or ("" if root == ROOT else root))
     more = {"account": account.name, "proxy": account.proxy, "ca_file": account.ca_file}
-    if interactive if interactive is not None else _has_display():
-        ways = Ways(
-            lambda url: session.out.warn("Agree on this page:", url, *_way_back()),
-            webbrowser.open if browser else None,
-            sys.stdin.readline if is_a_person_there() else None,
-        )
-        found = by_page(app, ways, **more)
+    if interactive is None:
+        interactive = _has_display()
+    if interactive:
+        found = by_page(app, _ways(session, browser), **more)
     else:
         found = by_code(app, session.out.warn, **more)
     session.out.note(*found.notes)
     return account, NewSecret(found.secret, "login")
+
+
+def _ways(session: Session, browser: bool) -> Ways:
+    """How the person gets to a page and back."""
+    import webbrowser
+
+    from contactsync.connectors.oauth import Ways
+
+    return Ways(
+        lambda url: session.out.warn("Agree on this page:", url, *_way_back()),
+        webbrowser.open if browser else None,
+        sys.stdin.readline if is_a_person_there() else None,
+    )
 
 
 def _has_display() -> bool:

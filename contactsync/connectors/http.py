@@ -28,7 +28,7 @@ from urllib3.util import Retry
 
 from contactsync import errors
 from contactsync.connectors import dav
-from contactsync.connectors.base import Exchange, Traffic
+from contactsync.connectors.base import AccountSettings, Exchange, Traffic
 from contactsync.connectors.tls import system_trust, tls_error
 from contactsync.errors import RemoteError, TransientError
 
@@ -231,6 +231,19 @@ class Session(requests.Session):
             if time.monotonic() > ends:
                 raise TransientError(f"{host} is too slow: its answer does not come to an end.")
         return bytes(body)
+
+
+def api_root(settings: AccountSettings, usual: str) -> str:
+    """The root of an API at the URL of the account, else the ``usual`` one. Raises `ConfigError`."""
+    root = settings.url.rstrip("/") or usual
+    parts = urlsplit(root)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise errors.ConfigError([f"account {settings.name}: url must look like {usual}"])
+    try:
+        require_private(root, insecure_http=settings.insecure_http)
+    except RemoteError as error:
+        raise errors.ConfigError([f"account {settings.name}: {error}"]) from error
+    return root
 
 
 def route(ca_file: str, proxy: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import io
 import json
 import sys
 import threading
+import webbrowser
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import requests
 
 from contactsync.cli.app import run
 from tests.servers import Server
@@ -97,6 +99,21 @@ def cli(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     for name in ("CONFIG", "DATA_DIR", "DATABASE"):
         monkeypatch.delenv(f"CONTACTSYNC_{name}", raising=False)
     return Cli(tmp_path, capsys, monkeypatch)
+
+
+@pytest.fixture
+def browser(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A browser whose person agrees; the pages that it opened. There is no display unless a test has one."""
+    opened: list[str] = []
+
+    def visit(url: str) -> bool:
+        opened.append(url)
+        return requests.get(url, timeout=10).ok
+
+    monkeypatch.setattr(webbrowser, "open", visit)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SSH_CONNECTION"):
+        monkeypatch.delenv(name, raising=False)
+    return opened
 
 
 @dataclass(frozen=True)

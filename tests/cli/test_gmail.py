@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import logging
-import webbrowser
 from collections.abc import Iterator
 
 import pytest
-import requests
 
 from contactsync import log
 from tests.cli.conftest import ADA, Cli
 from tests.simulators.__main__ import client_file
 from tests.simulators.google import Google, google
 
+pytestmark = pytest.mark.usefixtures("browser")
+
 
 @pytest.fixture
 def server() -> Iterator[Google]:
     with google() as found:
         yield found
-
-
-@pytest.fixture(autouse=True)
-def browser(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A browser whose person agrees; the pages that it opened."""
-    opened: list[str] = []
-
-    def visit(url: str) -> bool:
-        opened.append(url)
-        return requests.get(url, timeout=10).ok
-
-    monkeypatch.setattr(webbrowser, "open", visit)
-    return opened
 
 
 def add(cli: Cli, server: Google, *more: str) -> str:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import webbrowser
 
 import pytest
-import requests
 
 from contactsync import log
 from tests.cli.conftest import ADA, Cli
@@ -16,22 +14,8 @@ from tests.simulators.entra import CLIENT
 from tests.simulators.graph import Graph
 
 __all__ = ["server"]
+pytestmark = pytest.mark.usefixtures("browser")
 CHESS = ADA.replace(b"Friends", b"Chess")
-
-
-@pytest.fixture(autouse=True)
-def browser(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A browser whose person agrees; the pages that it opened. There is no display unless a test has one."""
-    opened: list[str] = []
-
-    def visit(url: str) -> bool:
-        opened.append(url)
-        return requests.get(url, timeout=10).ok
-
-    monkeypatch.setattr(webbrowser, "open", visit)
-    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SSH_CONNECTION"):
-        monkeypatch.delenv(name, raising=False)
-    return opened
 
 
 def words(server: Graph, *more: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import requests
 
 from contactsync.api import Hooks
 from contactsync.connectors.memory import MemoryServer
+from tests.e2e.crashing import Crasher, crasher
 from tests.e2e.devices import AnyServer, Device, account_for
 from tests.servers import Server
 
@@ -52,6 +53,13 @@ def new_book() -> Iterator[NewBook]:
     for server, path in made:
         with suppress(requests.HTTPError):
             server.delete_book(path)
+
+
+@pytest.fixture(scope="module")
+def killer() -> Iterator[Crasher]:
+    """A process that makes rounds and dies where it is told to."""
+    with crasher() as found:
+        yield found
 
 
 @pytest.fixture

@@ -84,6 +84,14 @@ def crasher() -> Iterator[Crasher]:
         process.stdin.close()
 
 
+def settled(device: Device) -> None:
+    """Rounds until nothing is in doubt any more, with time for the remote's lists to catch up."""
+    deadline = time.monotonic() + 60
+    while device.sync().pushed or device.engine.status()["in_doubt"]:
+        assert time.monotonic() < deadline, "it does not come to rest"
+        time.sleep(0.3)
+
+
 def main() -> None:
     for line in sys.stdin:
         order = json.loads(line)

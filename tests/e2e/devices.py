@@ -150,6 +150,16 @@ def calm(*devices: Device) -> None:
             assert device.dump() == before
 
 
+def dies_at(boundary: str) -> Callable[[str], None]:
+    """A `Hooks.step` that ends the round at this boundary, as a kill would."""
+
+    def step(name: str) -> None:
+        if name == boundary:
+            raise KeyboardInterrupt
+
+    return step
+
+
 def card(uid: str, name: str = "", *lines: str, version: str = "3.0") -> bytes:
     """A card as another client writes it."""
     name = name or uid.capitalize()

@@ -14,7 +14,7 @@ from contactsync.model.contact import Contact, Title
 from contactsync.vcard.codec import VCardCodec
 from tests.e2e.conftest import NewBook, OpenDevice
 from tests.e2e.crash_matrix import PEOPLE, Stage, people_after
-from tests.e2e.crashing import BOUNDARIES, Crasher, crasher
+from tests.e2e.crashing import BOUNDARIES, Crasher
 from tests.e2e.devices import Device, card, fill, person, read_all
 from tests.proxy import Proxy, Reply, proxy
 from tests.servers import Server
@@ -47,12 +47,6 @@ class Reached:
 
     def note(self, kind: str, step: str) -> None:
         self.deaths.setdefault(kind, Counter())[step] += 1
-
-
-@pytest.fixture(scope="module")
-def killer() -> Iterator[Crasher]:
-    with crasher() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from contactsync.connectors.memory import MemoryConnector, MemoryServer
 from contactsync.model.contact import Anniversary, Contact, Email, Media, Note, PartialDate, Title
 from contactsync.vcard.codec import VCardCodec
 from tests.connectors.test_google import PNG, secret
-from tests.e2e.devices import Device, calm
+from tests.e2e.devices import Device, calm, dies_at
 from tests.e2e.devices import person as anybody
 from tests.simulators.google import Google, google
 from tests.simulators.google_account import Contact as Person
@@ -477,7 +477,7 @@ def test_a_create_that_took_long_is_not_repeated_before_the_list_can_know_it(
         server.faults[-1].lose = True
         phone.run()
     else:
-        phone.engine.hooks.step = _dies_at("answered")
+        phone.engine.hooks.step = dies_at("answered")
         with pytest.raises(KeyboardInterrupt):
             phone.run()
         phone.engine.hooks.step = lambda name: None
@@ -486,14 +486,6 @@ def test_a_create_that_took_long_is_not_repeated_before_the_list_can_know_it(
         phone.run()
     assert len(server.account.alive()) == 2
     rest(server, phone)
-
-
-def _dies_at(boundary: str) -> Callable[[str], None]:
-    def step(name: str) -> None:
-        if name == boundary:
-            raise KeyboardInterrupt
-
-    return step
 
 
 def _edit(phone: Device) -> None:

@@ -13,7 +13,7 @@ import pytest
 from contactsync.api import Hooks
 from contactsync.config import AccountConfig
 from tests.connectors.test_google import PNG, secret
-from tests.e2e.crashing import Crasher, crasher
+from tests.e2e.crashing import Crasher, settled
 from tests.e2e.devices import ANYTHING, Device
 from tests.e2e.test_google import PHOTO, changes, open_device, person, rest
 from tests.simulators.google import Google, google
@@ -91,12 +91,6 @@ KILLS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def killer() -> Iterator[Crasher]:
-    with crasher() as found:
-        yield found
-
-
 @pytest.mark.law("P5", "L31", "L33")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the process that dies is made by a fork")
 @pytest.mark.parametrize(("step", "count"), KILLS)
@@ -109,10 +103,7 @@ def test_a_push_of_a_hundred_that_is_killed_makes_a_hundred(
     phone = Device(tmp_path, server, account, Hooks(password=lambda _: secret(server)))  # type: ignore[arg-type]
     phone.engine.put([person(n, groups=frozenset({"Chess"})) for n in range(100)])
     assert killer.round(phone, step, count).killed, f"{step} {count} was not reached"
-    deadline = time.monotonic() + 60
-    while phone.sync().pushed or phone.engine.status()["in_doubt"]:
-        assert time.monotonic() < deadline, "it does not come to rest"
-        time.sleep(0.3)
+    settled(phone)
     names = [one.fields["names"][0]["givenName"] for one in server.account.alive()]
     assert len(names) == len(set(names)) == 100
     (label,) = [group for group in server.account.groups.values() if not group.is_system]

@@ -33,7 +33,7 @@ from contactsync.model.contact import (
     Title,
 )
 from tests.connectors.test_outlook import secret
-from tests.e2e.devices import Device, calm
+from tests.e2e.devices import Device, calm, dies_at
 from tests.e2e.devices import person as anybody
 from tests.simulators.graph import Fault, Graph, graph
 from tests.simulators.mailbox import Item
@@ -222,21 +222,13 @@ def test_five_emails_and_three_slots(
 def go(server: Graph, phone: Device, crash: str) -> None:
     """Rounds until all is done; the first that writes dies at this boundary."""
     if crash:
-        phone.engine.hooks.step = _dies_at(crash)
+        phone.engine.hooks.step = dies_at(crash)
         with contextlib.suppress(KeyboardInterrupt):
             phone.run()
         phone.engine.hooks.step = lambda name: None
     for _ in range(2):
         server.pass_time(60)
         phone.sync()
-
-
-def _dies_at(boundary: str) -> Callable[[str], None]:
-    def step(name: str) -> None:
-        if name == boundary:
-            raise KeyboardInterrupt
-
-    return step
 
 
 # ---- what Outlook makes of values ------------------------------------------------------------------------
@@ -694,7 +686,7 @@ def test_a_first_photo_that_does_not_arrive_with_the_rest_is_sent_again(
     if how == "die":
         server.before("PUT", "/photo/", _interrupt, drop=True)
         with contextlib.suppress(KeyboardInterrupt):
-            phone.engine.hooks.step = _dies_at("answered")
+            phone.engine.hooks.step = dies_at("answered")
             phone.run()
         phone.engine.hooks.step = lambda name: None
     else:

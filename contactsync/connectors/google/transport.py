@@ -19,6 +19,7 @@ from contactsync.connectors.google.refusals import classify, login_refused
 from contactsync.connectors.http import (
     Answer,
     Session,
+    api_root,
     is_html,
     network_error,
     require_private,
@@ -28,7 +29,7 @@ from contactsync.connectors.http import (
 )
 from contactsync.connectors.pacing import Quota
 from contactsync.connectors.tls import require_files
-from contactsync.errors import AuthError, ConfigError, ProtocolError, RemoteError, TransientError
+from contactsync.errors import AuthError, ProtocolError, RemoteError, TransientError
 
 if TYPE_CHECKING:
     from google.oauth2.credentials import Credentials
@@ -50,7 +51,7 @@ class Transport:
     def __init__(self, settings: AccountSettings, pause: Callable[[float], None] = time.sleep) -> None:
         self._settings = settings
         self._pause = pause
-        self.root = _checked(settings)
+        self.root = api_root(settings, ROOT)
         self.session = Session(witness=settings.witness)
         self._logins = Session()
         self._quota = Quota(settings.requests_per_minute or PER_MINUTE, pause=pause)
@@ -237,16 +238,3 @@ def read_login(secret: str) -> Credentials:
         scopes=info.get("scopes"),
         expiry=datetime.fromisoformat(text),
     )
-
-
-def _checked(settings: AccountSettings) -> str:
-    """The root of the API; `ConfigError` for an endpoint that is none."""
-    root = settings.url.rstrip("/") or ROOT
-    parts = urlsplit(root)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError([f"account {settings.name}: url must look like {ROOT}"])
-    try:
-        require_private(root, insecure_http=settings.insecure_http)
-    except RemoteError as error:
-        raise ConfigError([f"account {settings.name}: {error}"]) from error
-    return root

@@ -16,8 +16,8 @@ from contactsync.connectors.base import AccountSettings, Traffic
 from contactsync.connectors.http import (
     Answer,
     Session,
+    api_root,
     is_html,
-    require_private,
     retry_after,
     route,
     web_page,
@@ -26,7 +26,7 @@ from contactsync.connectors.outlook.clouds import ROOT
 from contactsync.connectors.outlook.login import Tokens
 from contactsync.connectors.outlook.refusals import classify
 from contactsync.connectors.pacing import Quota
-from contactsync.errors import AuthError, ConfigError, ProtocolError, RemoteError, TransientError
+from contactsync.errors import AuthError, ProtocolError, RemoteError, TransientError
 
 Json = dict[str, Any]
 
@@ -102,7 +102,7 @@ class Transport:
     def __init__(self, settings: AccountSettings, pause: Callable[[float], None] = time.sleep) -> None:
         self._settings = settings
         self._pause = pause
-        self.root = _checked(settings)
+        self.root = api_root(settings, ROOT)
         self.session = Session(witness=settings.witness, waits=False)
         self.tokens = Tokens(settings)
         self._quota = Quota(settings.requests_per_minute or PER_MINUTE, pause=pause)
@@ -273,16 +273,3 @@ def _pause_after(reply: Reply, attempt: int, *, reads: bool) -> float | None:
     wanted = retry_after(reply.headers)
     pause = wanted.total_seconds() if wanted is not None else FIRST_PAUSE * 2.0**attempt
     return pause if pause <= LONGEST_PAUSE else None
-
-
-def _checked(settings: AccountSettings) -> str:
-    """The root of Graph with its version; `ConfigError` for an endpoint that is none."""
-    root = settings.url.rstrip("/") or ROOT
-    parts = urlsplit(root)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError([f"account {settings.name}: url must look like {ROOT}"])
-    try:
-        require_private(root, insecure_http=settings.insecure_http)
-    except RemoteError as error:
-        raise ConfigError([f"account {settings.name}: {error}"]) from error
-    return root
