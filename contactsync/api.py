@@ -7,7 +7,7 @@ and runs are plain frozen values. All errors are `contactsync.errors.ContactSync
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,12 +20,14 @@ from contactsync.connectors.base import AccountSettings, Connector, Exchange
 from contactsync.engine.connect import connect, settings_of, stored_password, stored_renewal
 from contactsync.engine.context import Round, new_id, no_step, utc_now
 from contactsync.engine.hub import HubEdits, Undone, describe
+from contactsync.engine.idle import idle_round
 from contactsync.engine.lock import sync_lock
 from contactsync.engine.report import AccountReport, RunReport
 from contactsync.engine.run import refresh_books, run_account
 from contactsync.engine.upkeep import tidy
-from contactsync.errors import UsageError
+from contactsync.errors import ContactSyncError, UsageError
 from contactsync.model.contact import Contact
+from contactsync.store.files import file_of
 from contactsync.store.links import ALIVE
 from contactsync.store.store import Store
 from contactsync.store.values import Book, JournalRow, StoredConflict, StoredContact, StoredGroup, StoredRun
@@ -46,7 +48,8 @@ class Hooks:
 
     ``password`` gives the secret of an account; ``connect`` makes a connector (the entry points by
     default); ``step`` is called at every boundary where the process may die; ``progress`` takes
-    (what, done, of); ``witness`` sees every exchange with a remote.
+    (what, done, of); ``witness`` sees every exchange with a remote. Once ``stopping`` is true, a round begins
+    no further write; what was not sent goes with the next one.
     """
 
     now: Callable[[], datetime] = utc_now
@@ -56,6 +59,7 @@ class Hooks:
     step: Callable[[str], None] = no_step
     progress: Progress = no_progress
     witness: Callable[[Exchange], None] | None = None
+    stopping: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,9 @@ class Engine:
             try:
                 for account in accounts:
                     report.accounts.append(self._round(account, report.run, dry_run, limits))
+            except BaseException:
+                self._break_off(report.run)
+                raise
             finally:
                 log.set_run(None)
             report.open_conflicts = self.store.journal.open_conflicts()
@@ -130,6 +137,31 @@ class Engine:
                 keep = timedelta(days=settings.trash_days), timedelta(days=settings.journal_days)
                 tidy(self.store, self.hooks.now(), *keep)
         return report
+
+    def idle_round(self, names: Sequence[str] = (), *, wait_seconds: float = 0.0) -> RunReport | None:
+        """The report of a round in which nothing happened, at the cost of one request for each book; None
+        where there is news, here or there, or any doubt: then `sync` has to look. Raises `LockedError`."""
+        path = file_of(self.store.db.url)
+        if path is None:
+            return None
+        with self._lock(wait_seconds):
+            return idle_round(path, self._wanted(names), self.connect)
+
+    def pending(self, name: str) -> int:
+        """How many contacts and groups wait on the device for a round of this account."""
+        books = self.store.books.of_account(name)
+        account_id = self.store.books.account_id(name)
+        waiting = self.store.links.out_of_step(book.id for book in books)
+        if account_id is not None:
+            waiting |= self.store.links.homeless(account_id)
+        names = {g.id: g.name for g in self.store.groups.all() if g.deleted_at is None}
+        renamed = {
+            group_id
+            for book in books
+            for group_id, base in self.store.groups.base_names(book.id).items()
+            if names.get(group_id, base) != base
+        }
+        return len(waiting) + len(renamed)
 
     def _wanted(self, names: Sequence[str]) -> list[AccountConfig]:
         if names:
@@ -180,6 +212,7 @@ class Engine:
             new_id=self.hooks.new_id,
             step=self.hooks.step,
             progress=self.hooks.progress,
+            stopping=self.hooks.stopping,
             dry_run=dry_run,
         )
 
@@ -193,6 +226,12 @@ class Engine:
     def password(self, account: AccountConfig) -> str:
         """The secret of an account. Raises `AuthError` where there is none."""
         return (self.hooks.password or stored_password(self.data_dir))(account)
+
+    def _break_off(self, run: int) -> None:
+        """A round that somebody stopped, or that failed, is over too."""
+        with suppress(ContactSyncError), self.store.transaction():
+            if not self.store.journal.drop_run(run):
+                self.store.journal.end_run(run, self.hooks.now(), "interrupted", {})
 
     def _end(self, report: RunReport, dry_run: bool) -> None:
         idle = not any(account.worked or account.state != "ok" for account in report.accounts)
@@ -382,9 +421,6 @@ class Engine:
         for account in self.config.accounts:
             row = rows.get(account.name)
             books = self.store.books.of_account(account.name)
-            pending = self.store.links.out_of_step(book.id for book in books)
-            account_id = self.store.books.account_id(account.name)
-            homeless = self.store.links.homeless(account_id) if account_id is not None else set()
             accounts.append(
                 {
                     "name": account.name,
@@ -393,7 +429,8 @@ class Engine:
                     "message": row.message if row else "",
                     "last_run": row.ran_at.isoformat() if row and row.ran_at else None,
                     "books": [book.name for book in books],
-                    "pending": len(pending | homeless),
+                    "pending": self.pending(account.name),
+                    "next_due": row.next_due.isoformat() if row and row.next_due else None,
                 }
             )
         return {

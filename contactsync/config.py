@@ -108,12 +108,14 @@ class AccountConfig:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Limits of the brake (L25), and how long tombstones (L22) and the journal (L41) are kept."""
+    """Limits of the brake (L25), how long tombstones (L22) and the journal (L41) are kept, and the pause
+    between two rounds of continuous sync, in seconds."""
 
     max_delete_count: int = 10
     max_delete_share: float = 0.2
     trash_days: int = 30
     journal_days: int = 365
+    interval: int = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +320,25 @@ def _positive(check: _Checker, key: str, value: object) -> int | None:
     return None
 
 
+SECONDS = {"s": 1, "m": 60, "h": 3600}
+SHORTEST_INTERVAL = 10
+LONGEST_INTERVAL = 86400
+
+
+def seconds_of(text: str) -> int | None:
+    """``90s``, ``15m`` or ``2h`` in seconds, from ten seconds to a day; None for anything else."""
+    found = re.fullmatch(r"([0-9]{1,5})([smh])", text.strip())
+    seconds = int(found[1]) * SECONDS[found[2]] if found else 0
+    return seconds if SHORTEST_INTERVAL <= seconds <= LONGEST_INTERVAL else None
+
+
+def _interval(check: _Checker, key: str, value: object) -> int | None:
+    if isinstance(value, int) and SHORTEST_INTERVAL <= value <= LONGEST_INTERVAL:
+        return value
+    check.wrong(key, f"must be seconds, from {SHORTEST_INTERVAL} to {LONGEST_INTERVAL}.")
+    return None
+
+
 def _share(check: _Checker, key: str, value: object) -> float | None:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
         return float(value)
@@ -433,6 +454,7 @@ SETTINGS: dict[str, Reader] = {
     "max_delete_share": _share,
     "trash_days": _count,
     "journal_days": _count,
+    "interval": _interval,
 }
 
 

@@ -53,8 +53,10 @@ ALLOWED: dict[str, set[str]] = {
         "log",
         "errors",
     },
+    "daemon": {"api", "config", "engine.report", "store.files", "errors"},
     "cli": {
         "api",
+        "daemon",
         "engine",
         "exchange",
         "store",

@@ -48,6 +48,8 @@ INTERRUPTED = 130
 COMMANDS = {
     "sync": "sync",
     "plan": "sync",
+    "watch": "watch",
+    "service": "service",
     "status": "runs",
     "account": "accounts",
     "contact": "contacts",

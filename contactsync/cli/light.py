@@ -64,7 +64,7 @@ class Commands(Mapping[str, Any]):
         if name not in self._made:
             part = typer.Typer(add_completion=False, rich_markup_mode=None)
             import_module(f"contactsync.cli.{self._modules[name]}").register(part)
-            for made in typer.main.get_command(part).commands.items():  # type: ignore[attr-defined]
+            for made in typer.main.get_group(part).commands.items():
                 lighten(made[1], self._root)
                 self._made.setdefault(*made)
         return self._made[name]

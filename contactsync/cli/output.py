@@ -80,6 +80,11 @@ class Output:
         unicode = (sys.stdout.encoding or "").lower().startswith("utf")
         sys.stdout.write(json.dumps(document, ensure_ascii=not unicode) + "\n")
 
+    def event(self, document: dict[str, Any]) -> None:
+        """One of many documents, each on a line of its own, as soon as it happens."""
+        self._document(document)
+        sys.stdout.flush()
+
     def lines(self, *lines: str) -> None:
         """Lines of the result for people; nothing with ``json``."""
         if not self.json:

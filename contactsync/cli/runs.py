@@ -99,26 +99,43 @@ def undo_run(ctx: typer.Context, run_id: RunId) -> None:
 
 
 def status(ctx: typer.Context) -> None:
-    """One screen: the accounts, and all that waits for something."""
+    """One screen: is all well, the accounts, what waits for something, and when the next round is."""
+    from contactsync.daemon import health
+
     session = session_of(ctx)
     with open_engine(ctx) as engine:
         found = engine.status()
-    session.out.result(found, f"{plural(found['contacts'], 'contact')} on this device")
+    daemon = health.read(session.data_dir)
+    found["watch"] = {"running": daemon is not None, "pid": daemon.get("pid") if daemon else None}
+    waiting = [*_waiting(session, found)]
+    in_trouble = [a for a in found["accounts"] if a["state"] not in ("ok", "new", "paused")]
+    found["well"] = not waiting and not in_trouble
+    verdict = "All is well." if found["well"] else "Something needs a look:"
+    session.out.result(found, f"{plural(found['contacts'], 'contact')} on this device. {verdict}")
+    session.out.lines(*(f"{a['name']}: {a['message']}" for a in found["accounts"] if a["message"]), *waiting)
     rows = [
         (
             a["name"],
             a["state"],
             a["pending"],
-            (a["last_run"] or "never")[:16].replace("T", " "),
+            _minute(a["last_run"]) or "never",
+            (_minute(a["next_due"]) or "now") if daemon is not None else "-",
             ", ".join(a["books"]),
         )
         for a in found["accounts"]
     ]
-    session.out.table(("ACCOUNT", "STATE", "TO SEND", "LAST RUN (UTC)", "BOOKS"), rows)
-    session.out.lines(*(f"{a['name']}: {a['message']}" for a in found["accounts"] if a["message"]))
-    session.out.lines(*_waiting(session, found))
+    session.out.table(("ACCOUNT", "STATE", "TO SEND", "LAST RUN (UTC)", "NEXT (UTC)", "BOOKS"), rows)
     if not found["accounts"]:
         session.out.note("There is no account yet. Add one: contactsync account add carddav NAME --url ...")
+    elif daemon is None:
+        session.out.note(f"Nothing runs by itself now. To change that: {session.command('watch')}")
+    else:
+        session.out.note(f"contactsync watch runs (process {daemon.get('pid', 'unknown')}).")
+
+
+def _minute(stamp: str | None) -> str:
+    """An ISO time to the minute."""
+    return (stamp or "")[:16].replace("T", " ")
 
 
 def _waiting(session: Session, found: dict[str, Any]) -> Iterator[str]:

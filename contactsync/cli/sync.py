@@ -126,12 +126,20 @@ def show(session: Session, report: RunReport, names: Sequence[str] = (), *, dry_
     if not report.accounts:
         out.note("All accounts are paused. Go on with: contactsync account resume NAME")
     for account in report.accounts:
-        out.lines(*_account_lines(account, dry_run=dry_run))
+        lines, trouble = report_lines(session, account, names, dry_run=dry_run)
+        out.lines(*lines)
         if not out.json:
-            out.warn(*_trouble(session, account, names))
+            out.warn(*trouble)
     if report.open_conflicts:
         waiting = plural(report.open_conflicts, "conflict waits for you", "conflicts wait for you")
         out.note(f"{waiting}: {session.command('conflict', 'list', '--open')}")
+
+
+def report_lines(
+    session: Session, account: AccountReport, names: Sequence[str] = (), *, dry_run: bool = False
+) -> tuple[list[str], list[str]]:
+    """What a round of one account did, and what went wrong, for people."""
+    return [*_account_lines(account, dry_run=dry_run)], [*_trouble(session, account, names)]
 
 
 def _account_lines(account: AccountReport, *, dry_run: bool) -> Iterator[str]:

@@ -36,7 +36,8 @@ class Round:
     """One round of one account.
 
     ``step`` is called with a name at every boundary where the process may die (section 9 of the
-    laws): tests kill it there. ``progress`` takes (what, done, of).
+    laws): tests kill it there. ``progress`` takes (what, done, of). Once ``stopping`` is true, no further
+    write is begun.
     """
 
     store: Store
@@ -51,6 +52,7 @@ class Round:
     new_id: Callable[[], str] = new_id
     step: Callable[[str], None] = no_step
     progress: Callable[[str, int, int], None] = lambda what, done, of: None
+    stopping: Callable[[], bool] = lambda: False
     dry_run: bool = False
 
     def rules(self, book: Book, dead_groups: frozenset[str] = frozenset()) -> Rules:

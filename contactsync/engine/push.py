@@ -79,6 +79,8 @@ def _steps(round_: Round, book: Book, rows: dict[int, OutboxRow], result: Pushed
     size = max(WINDOW, round_.connector.capabilities.batch_size)
     for start in range(0, len(waiting), size):
         window = waiting[start : start + size]
+        if round_.stopping():
+            return
         round_.step("before-sent")
         with round_.store.transaction(durable=True):
             round_.store.journal.mark([row.id for row in window], "sent", sent_at=round_.now())

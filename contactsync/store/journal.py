@@ -43,6 +43,7 @@ _under_way = sa.and_(JOURNAL.c.side == "remote", JOURNAL.c.state.in_(("queued", 
 _OF_RUN = [
     sa.select(rows.c.id).where(rows.c.run_id == sa.bindparam("run")).limit(1) for rows in (JOURNAL, CONFLICT)
 ]
+_NEWEST = sa.select(sa.func.max(RUN.c.id))
 _OPEN = sa.select(sa.func.count()).select_from(CONFLICT).where(CONFLICT.c.status == "open")
 _CONFLICTS = (
     sa.select(CONFLICT, CONTACT.c.uid, CONTACT.c.display, ACCOUNT.c.name.label("account"))
@@ -91,6 +92,11 @@ class Journal:
 
     def runs(self, limit: int = 50) -> list[StoredRun]:
         return [_run(row) for row in self._db.rows(sa.select(RUN).order_by(RUN.c.id.desc()).limit(limit))]
+
+    def newest_run(self) -> int:
+        """The number of the last run; 0 before the first."""
+        row = self._db.row(_NEWEST)
+        return row[0] or 0 if row else 0
 
     def run(self, run_id: int) -> StoredRun | None:
         row = self._db.row(sa.select(RUN).where(RUN.c.id == run_id))

@@ -12,7 +12,7 @@ from sqlalchemy import Index, LargeBinary, MetaData, Text, UniqueConstraint
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel, UTCDateTime
 
-REVISION = "0002"
+REVISION = "0003"
 
 # Constraints with names, so that a later revision can drop or change one on any database.
 METADATA = MetaData(
@@ -33,7 +33,9 @@ class Account(Row, table=True):
     """State of an account; what it is stands in the configuration.
 
     ``quiet_run`` is the newest run when a round found that nothing waits here: as long as it is the
-    newest, nothing was edited on the device (every edit is a run).
+    newest, nothing was edited on the device (every edit is a run). ``rules`` are the modes, policies and
+    filters that the last round kept to. ``next_due`` and ``failures`` (rounds in a row) are the schedule of
+    continuous sync.
     """
 
     id: int | None = Field(default=None, primary_key=True)
@@ -42,8 +44,11 @@ class Account(Row, table=True):
     books_read_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     ran_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     quiet_run: int | None = Field(default=None)
+    next_due: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    failures: int = Field(default=0)
     state: str = Field(default="new", sa_type=Text)
     message: str = Field(default="", sa_type=Text)
+    rules: str = Field(default="", sa_type=Text)
 
 
 class Collection(Row, table=True):
@@ -189,6 +194,14 @@ class Staged(Row, table=True):
     payload: bytes | None = Field(default=None, sa_type=LargeBinary)
     gone: bool = False
     modified_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+
+
+class Outside(Row, table=True):
+    """A card that the filter of its book leaves out (L26); looked at again when its etag moves."""
+
+    collection_id: int = Field(foreign_key="collection.id", primary_key=True, ondelete="CASCADE")
+    href: str = Field(sa_type=Text, primary_key=True)
+    etag: str | None = Field(default=None, sa_type=Text)
 
 
 class Run(Row, table=True):

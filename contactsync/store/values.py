@@ -46,6 +46,8 @@ class AccountState(NamedTuple):
     message: str
     ran_at: datetime | None
     books_read_at: datetime | None
+    next_due: datetime | None
+    failures: int
 
 
 @dataclass(frozen=True, slots=True)

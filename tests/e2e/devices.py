@@ -93,7 +93,10 @@ class Device:
         self.engine.close()
 
 
-_RESTLESS = {"collection": {"cursor", "cursor_at"}, "account": {"ran_at", "books_read_at", "quiet_run"}}
+_RESTLESS = {
+    "collection": {"cursor", "cursor_at"},
+    "account": {"ran_at", "books_read_at", "quiet_run", "next_due", "failures", "rules"},
+}
 
 
 def dump(database: Path) -> dict[str, list[tuple[object, ...]]]:

@@ -36,7 +36,9 @@ def schema(path: Path) -> dict[str, list[str]]:
     """What SQLite knows of every table and index; the order of constraints means nothing."""
     with raw(path) as connection:
         rows = connection.execute("SELECT name, coalesce(sql, '') FROM sqlite_master").fetchall()
-    return {name: sorted(line.strip("\t ,") for line in sql.splitlines()) for name, sql in rows}
+    return {
+        name: sorted(line.strip("\t ,").replace('"', "") for line in sql.splitlines()) for name, sql in rows
+    }
 
 
 @pytest.fixture

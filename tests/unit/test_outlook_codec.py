@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from contactsync.connectors.outlook.codec import OutlookCodec, dumps, loads
@@ -86,6 +86,7 @@ JSON = st.recursive(
 
 
 @pytest.mark.law("L8")
+@example({"businessPhones": [None, None, "0"]})
 @given(st.dictionaries(st.sampled_from([*FIELDS, EXTENDED, "photo", "id"]), JSON))
 @SLOW
 def test_whatever_a_contact_says_it_is_read_and_goes_back_as_it_was(person: Json) -> None:

@@ -65,7 +65,8 @@ def fill(slot: Slot, entries: Iterable[Any], values: Sequence[Any]) -> list[Any]
     needed."""
     known = [(place, entry) for place, value in enumerate(values) if (entry := slot.read(value)) is not None]
     unread = 0 if slot.size == 1 else len(values) - len(known)
-    wanted = best((entry for entry in entries if slot.takes(entry)), max(slot.size - unread, 0))
+    room = max(slot.size - unread, min(len(known), slot.size))
+    wanted = best((entry for entry in entries if slot.takes(entry)), room)
     partners = pair([entry for _, entry in known], wanted)
     places = [None if partner is None else known[partner][0] for partner in partners]
     kept: dict[int, Any] = {}

@@ -1,0 +1,1 @@
+"""Continuous sync: rounds by themselves, until the process is told to end."""
