@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 
-.PHONY: help demo test test-servers check simulate simulate-google simulate-outlook crash-matrix fault-matrix mutants fuzz simulators format lock prepare-servers clean
+.PHONY: help demo test test-servers check simulate simulate-google simulate-outlook crash-matrix fault-matrix soak mutants fuzz simulators format lock prepare-servers clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -45,6 +45,9 @@ crash-matrix: $(VENV)/dev.stamp ## Kill rounds at every boundary, on two servers
 
 fault-matrix: $(VENV)/dev.stamp ## Break every request of a round in every way, and see that the next makes it good
 	$(BIN)/python -m tests.e2e.fault_matrix
+
+soak: prepare-servers ## Let the daemon run with people on all sides, faults and a kill: make soak MINUTES=30
+	$(BIN)/python -m tests.daemon.soak --minutes $(or $(MINUTES),30)
 
 mutants: $(VENV)/dev.stamp ## Plant mistakes into copies of the package, and see that the simulation catches each
 	$(BIN)/python -m tests.simulation.mutants

@@ -22,10 +22,12 @@ ALLOWED: dict[str, set[str]] = {
     "model": {"errors"},
     "vcard": {"model", "errors"},
     "jscontact": {"model", "vcard", "errors"},
+    "csvfiles": {"model", "vcard", "errors"},
     "sync": {"model", "errors"},
     "store": {"model", "sync.types", "errors"},
     "connectors": {"model", "vcard", "errors", "log", "credentials"},
     "exchange": {
+        "csvfiles",
         "model",
         "vcard",
         "jscontact",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
@@ -15,7 +16,7 @@ from contactsync.cli.accounts import path_of
 from contactsync.cli.login import PasswordCommand, PasswordFile, PasswordStdin
 from contactsync.cli.output import plural
 from contactsync.cli.session import (
-    CardFormat,
+    FileFormat,
     Session,
     absolute,
     busy,
@@ -30,14 +31,19 @@ if TYPE_CHECKING:
     from contactsync.api import Engine
     from contactsync.config import AccountConfig
     from contactsync.connectors.base import Collection, Connector
+    from contactsync.exchange.exporter import ExportReport
     from contactsync.exchange.importer import ImportReport, Match
 
 Sources = Annotated[
     list[str],
     typer.Argument(
-        metavar="SOURCE", help=".vcf files, folders, - for standard input, an account, or carddav:URL."
+        metavar="SOURCE",
+        help=".vcf, .csv and .json files, folders, - for standard input, an account, or carddav:URL.",
     ),
 ]
+SHOWN = 5
+"""How many contacts are named when something is said of many."""
+
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done and change nothing.")]
 
 backup = group("backup", "Copies of address books, made before the first write to them.")
@@ -73,8 +79,15 @@ def import_contacts(
     insecure_http: Annotated[
         bool, typer.Option("--insecure-http", help="Allow plain http beyond this machine.")
     ] = False,
+    columns: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help='TOML with lines like "Vorname" = "First Name", for tables.'),
+    ] = None,
 ) -> None:
-    """Take in contacts once. Importing the same source again changes nothing."""
+    """Take in contacts once. Importing the same source again changes nothing.
+
+    Files may be vCards of any version, tables (CSV) of Google or Outlook, JSContact or jCard.
+    """
     from contactsync.config import AccountConfig
 
     remote = any(source.startswith("carddav:") for source in sources)
@@ -95,8 +108,25 @@ def import_contacts(
     )
     with open_engine(ctx) as engine:
         opener = _opener(engine, stranger, secret.value or "")
-        report = _import(engine, sources, match, dry_run, opener)
+        report = _import(engine, sources, match, dry_run, opener, _columns(columns))
     _show_import(session_of(ctx), report, dry_run=dry_run)
+
+
+def _columns(path: Path | None) -> dict[str, str]:
+    """What the columns of a table in another language are called in English."""
+    import tomllib
+
+    if path is None:
+        return {}
+    try:
+        found = tomllib.loads(path.expanduser().read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise UsageError(f"{path} is not TOML: {error}.") from error
+    if wrong := [name for name, value in found.items() if not isinstance(value, str)]:
+        raise UsageError(f"{path}: {wrong[0]!r} must be the English name of a column, in quotation marks.")
+    return found
 
 
 def _opener(engine: Engine, stranger: AccountConfig, secret: str) -> Callable[[str], Connector]:
@@ -151,6 +181,7 @@ def _import(
     match: Match,
     dry_run: bool,
     open_account: Callable[[str], Connector] | None,
+    columns: Mapping[str, str],
 ) -> ImportReport:
     from contactsync.exchange.importer import import_sources
 
@@ -161,6 +192,7 @@ def _import(
         dry_run=dry_run,
         stdin=sys.stdin.buffer if "-" in sources else None,
         open_account=open_account,
+        columns=columns,
         progress=lambda what, done: engine.hooks.progress(f"importing {what}", done, 0),
     )
 
@@ -196,12 +228,18 @@ def _import_summary(report: ImportReport, *, dry_run: bool) -> str:
 def export_contacts(
     ctx: typer.Context,
     to: Annotated[str, typer.Option(metavar="PATH|-", help="A file, or a folder with --split.")] = "-",
-    form: Annotated[CardFormat, typer.Option("--format", help="vCard 4.0 or 3.0, or JSContact.")] = "vcard4",
+    form: Annotated[
+        FileFormat,
+        typer.Option("--format", help="vCard 4.0, 3.0 or 2.1, JSContact, a table of Google or of Outlook."),
+    ] = "vcard4",
     split: Annotated[bool, typer.Option("--split", help="One file for each contact.")] = False,
     group_name: Annotated[str, typer.Option("--group", help="Only the members of this group.")] = "",
     query: Annotated[str, typer.Option(help="Only contacts with all these words.")] = "",
 ) -> None:
-    """Write contacts as vCards, or as a list of JSContact Cards."""
+    """Write contacts as vCards, as a list of JSContact Cards, or as a table.
+
+    What the format has no place for is left out, and said.
+    """
     from contactsync.exchange.exporter import export
 
     out = session_of(ctx).out
@@ -209,13 +247,27 @@ def export_contacts(
         raise UsageError("With --json the cards need a place of their own.", hint="Name one with --to PATH.")
     with open_engine(ctx) as engine:
         busy(engine, "Exporting")
-        count = export(
+        report = export(
             engine, to=to, fmt=form, split=split, group=group_name, query=query, stdout=sys.stdout.buffer
         )
+    left_out = [one.to_json() for one in report.left_out]
     if out.json:
-        out.result({"contacts": count, "to": to, "format": form})
+        out.result({"contacts": report.contacts, "to": to, "format": form, "left_out": left_out})
     elif to != "-":
-        out.note(f"{plural(count, 'contact')} written to {to}")
+        out.note(f"{plural(report.contacts, 'contact')} written to {to}")
+    if report.left_out and not out.json:
+        out.note(*_left_out_lines(report))
+
+
+def _left_out_lines(report: ExportReport) -> Iterator[str]:
+    """How often a field had no room, and who the first ones are."""
+    counts = Counter(field for one in report.left_out for field in one.fields)
+    fields = ", ".join(f"{field} ({count})" for field, count in sorted(counts.items()))
+    yield f"This format has no room for all of {plural(len(report.left_out), 'contact')}: {fields}."
+    for one in report.left_out[:SHOWN]:
+        yield f"  {one.name}: {', '.join(one.fields)}"
+    if len(report.left_out) > SHOWN:
+        yield f"  and {len(report.left_out) - SHOWN} more; with --json all are named"
 
 
 # --- backups ---
@@ -255,7 +307,7 @@ def restore_backup(
     session = session_of(ctx)
     path = _backup_file(session, file)
     with open_engine(ctx) as engine:
-        report = _import(engine, [str(path)], "auto", dry_run, None)
+        report = _import(engine, [str(path)], "auto", dry_run, None, {})
     _show_import(session, report, dry_run=dry_run)
 
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 Mode = Literal["two-way", "pull", "push", "mirror-pull", "mirror-push"]
 Conflicts = Literal["newest", "device", "remote", "ask"]
-CardFormat = Literal["vcard4", "vcard3", "jscontact"]
+CardFormat = Literal["vcard4", "vcard3", "vcard21", "jscontact"]
+FileFormat = Literal["vcard4", "vcard3", "vcard21", "jscontact", "csv", "outlook-csv"]
 TranscriptFile = Annotated[
     Path | None,
     typer.Option(

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, BinaryIO, Literal
 
 from contactsync.engine.hub import describe
@@ -65,16 +66,18 @@ def import_sources(
     dry_run: bool = False,
     stdin: BinaryIO | None = None,
     open_account: OpenAccount | None = None,
+    columns: Mapping[str, str] = MappingProxyType({}),
     progress: Callable[[str, int], None] = lambda what, done: None,
 ) -> ImportReport:
     """Import files, folders, ``-`` (``stdin``) and accounts (``open_account`` makes their connector).
 
     ``match`` decides on cards that look like a contact with another UID: ``auto`` merges sure ones and
     holds the others, ``review`` holds all, ``never`` does not look. ``progress`` takes (source, cards
-    so far). Raises `UsageError` for a source that cannot be read, and what a connector raises.
+    so far), ``columns`` names columns of tables in English. Raises `UsageError` for a source that cannot be
+    read, and what a connector raises.
     """
     importer = _Importer(engine, match, dry_run, progress)
-    scopes = open_sources(sources, stdin, open_account)
+    scopes = open_sources(sources, stdin, open_account, columns)
     if not dry_run:
         importer.run(scopes)
         return importer.report

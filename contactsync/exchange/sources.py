@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO, cast
 
 from contactsync.connectors.base import Change, Completing, Connector
 from contactsync.errors import CodecError, UsageError
-from contactsync.exchange.streaming import stream_cards
-from contactsync.jscontact.files import looks_like_json
+from contactsync.exchange.streaming import has_card, stream_cards
 from contactsync.vcard.foreign import as_card, is_card, label_names
 
 SUFFIXES = (".vcf", ".vcard")
@@ -48,25 +48,31 @@ class Scope:
 
 
 def open_sources(
-    names: Sequence[str], stdin: BinaryIO | None, open_account: OpenAccount | None
+    names: Sequence[str],
+    stdin: BinaryIO | None,
+    open_account: OpenAccount | None,
+    columns: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Scope]:
     """What the names stand for. All files are looked for before the first is read, so that a slip in
-    the last name does not leave half an import behind. Raises `UsageError`."""
-    return iter([scope for name in names for scope in _scopes(name, stdin, open_account)])
+    the last name does not leave half an import behind. ``columns`` are English names of the columns of tables
+    in another language. Raises `UsageError`."""
+    return iter([scope for name in names for scope in _scopes(name, stdin, open_account, columns)])
 
 
-def _scopes(name: str, stdin: BinaryIO | None, open_account: OpenAccount | None) -> Iterator[Scope]:
+def _scopes(
+    name: str, stdin: BinaryIO | None, open_account: OpenAccount | None, columns: Mapping[str, str]
+) -> Iterator[Scope]:
     path = Path(name).expanduser()
     if name == "-":
         if stdin is None:
             raise UsageError("There is no standard input to import from.")
-        yield Scope("stdin", _of_stream(stdin, "stdin", "standard input"))
+        yield Scope("stdin", _of_stream(stdin, "stdin", "standard input", columns))
     elif name.startswith("carddav:") or not (path.exists() or _looks_like_path(name)):
         yield from _of_account(name, open_account)
     elif path.is_dir():
         yield _folder(path)
     elif path.exists():
-        yield Scope(str(path), _of_file(path))
+        yield Scope(str(path), _of_file(path, columns))
     else:
         raise UsageError(f"There is no file {name}.")
 
@@ -75,16 +81,19 @@ def _looks_like_path(name: str) -> bool:
     return name.lower().endswith((*SUFFIXES, ".csv", ".json", ".zip")) or "/" in name or os.sep in name
 
 
-def _of_stream(file: BinaryIO, source: str, name: str) -> Iterator[Raw]:
-    for number, card in enumerate(stream_cards(file, name), 1):
-        problem = "; ".join(card.problems) if looks_like_json(card.data) else ""
+def _of_stream(
+    file: BinaryIO, source: str, name: str, columns: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Raw]:
+    for number, card in enumerate(stream_cards(file, name, columns), 1):
+        # a vCard with faults is still read; a piece of another format with one is nothing
+        problem = "" if has_card(card.data) else "; ".join(card.problems)
         yield Raw(source, f"#{number}", f"{name}, line {card.line}", card.data, problem)
 
 
-def _of_file(path: Path) -> Iterator[Raw]:
+def _of_file(path: Path, columns: Mapping[str, str] = MappingProxyType({})) -> Iterator[Raw]:
     try:
         with path.open("rb") as file:
-            yield from _of_stream(file, str(path.resolve()), str(path))
+            yield from _of_stream(file, str(path.resolve()), str(path), columns)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
 

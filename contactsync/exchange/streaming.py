@@ -4,31 +4,45 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import BinaryIO
 
+from contactsync.csvfiles import google, outlook
+from contactsync.csvfiles.google import is_google
+from contactsync.csvfiles.outlook import is_outlook
+from contactsync.csvfiles.table import Row, header_of, read_table
 from contactsync.errors import CodecError, UsageError
 from contactsync.jscontact.files import loads, looks_like_json
-from contactsync.vcard.codec import VCardCodec
+from contactsync.model.contact import Contact
+from contactsync.vcard.codec import VCardCodec, portable
+from contactsync.vcard.jcard import cards_of, looks_like_jcard
 from contactsync.vcard.lines import MAX_CARD_BYTES, RawCard, split_cards
 
 CHUNK_BYTES = 1 << 20
 MAX_WHOLE_BYTES = 256 << 20
-"""UTF-16 and JSON are read as a whole."""
+"""UTF-16, JSON and tables are read as a whole."""
 MAX_CARDS = 1_000_000
 
 _BEGIN = re.compile(rb"BEGIN[ \t]*:[ \t]*VCARD", re.IGNORECASE)
+_BEGIN_LINE = re.compile(rb"(?:^|[\r\n\0])[ \t]*(?:\xef\xbb\xbf)?" + _BEGIN.pattern, re.IGNORECASE)
 # After the card inside an AGENT comes a further line of the outer card, never another BEGIN.
 _SEAM = re.compile(rb"[\r\n]END[ \t]*:[ \t]*VCARD[ \t\r\n]*[\r\n](?=BEGIN[ \t]*:[ \t]*VCARD)", re.IGNORECASE)
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, b"B\0", b"\0B")
 
 
-def stream_cards(file: BinaryIO, name: str) -> Iterator[RawCard]:
-    """The cards of ``file`` in order, those of JSContact as vCards; one that cannot be made a card of is
-    its text, with the reason as its problem. Raises `UsageError` when it is something else, or has no end."""
+def stream_cards(
+    file: BinaryIO, name: str, columns: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[RawCard]:
+    """The cards of ``file`` in order, those of JSContact, jCard and tables (CSV) as vCards; one that cannot
+    be made a card of is its text, with the reason as its problem. ``columns`` are English names of columns
+    that a table has in another language. Raises `UsageError` when it is something else, or has no end."""
     head = _read(file, CHUNK_BYTES)
-    if looks_like_json(head) and not _BEGIN.search(head):
+    if looks_like_json(head) and not has_card(head):
         yield from _of_json(head + _read(file, MAX_WHOLE_BYTES), name)
+        return
+    if (read := _row_reader(head, name, columns)) is not None:
+        yield from _of_table(head + _read(file, MAX_WHOLE_BYTES), name, columns, read)
         return
     _refuse_other_files(head, name)
     if head[:2] in _WIDE:
@@ -43,11 +57,55 @@ def stream_cards(file: BinaryIO, name: str) -> Iterator[RawCard]:
             yield card._replace(line=card.line + lines)
 
 
+def _row_reader(head: bytes, name: str, columns: Mapping[str, str]) -> Callable[[Row], Contact] | None:
+    """What reads a row of the table that begins so; None where it is none. Raises `UsageError` for a table
+    of columns that nobody knows."""
+    if _is_no_text(head):
+        return None
+    header = [columns.get(one, one) for one in header_of(head)]
+    if is_google(header):
+        return google.read_row
+    if is_outlook(header):
+        return outlook.read_row
+    if not header or head.lstrip()[:1] == b"<" or has_card(head):
+        return None
+    named = ", ".join(header[:8]) + (" ..." if len(header) > 8 else "")
+    raise UsageError(
+        f"{name} is a table (CSV) with columns that are not known: {named}.",
+        hint="Known are those of Google and Outlook in English; say with --columns what others are.",
+    )
+
+
+def _is_no_text(head: bytes) -> bool:
+    return head[:2] not in _WIDE and (b"\0" in head or any(head.startswith(start) for start, _ in _KINDS))
+
+
+def _of_table(
+    data: bytes, name: str, columns: Mapping[str, str], read: Callable[[Row], Contact]
+) -> Iterator[RawCard]:
+    if len(data) >= MAX_WHOLE_BYTES:
+        raise UsageError(f"{name} is too large for a table.", hint="Import it in parts.")
+    codec = VCardCodec("4.0")
+    try:
+        for found in read_table(data):
+            if found.problem:
+                yield RawCard(found.text.encode(), 0, found.line, (found.problem,))
+                continue
+            contact = read({columns.get(column, column): cell for column, cell in found.cells.items()})
+            yield RawCard(codec.write(portable(contact), None), 0, found.line)
+    except CodecError as error:
+        raise UsageError(f"{name}: {error.message}", hint="Save the table as CSV again.") from error
+
+
 def _of_json(data: bytes, name: str) -> Iterator[RawCard]:
     if len(data) >= MAX_WHOLE_BYTES:
         raise UsageError(f"{name} is too large for JSON.", hint="Import it in parts.")
     codec = VCardCodec("4.0")
     try:
+        if looks_like_jcard(data):
+            for number, (card, problem) in enumerate(cards_of(data), 1):
+                yield RawCard(card, 0, number, (problem,) if problem else ())
+            return
         for found in loads(data):
             if found.contact is None:
                 yield RawCard(found.text.encode(), 0, found.line, (found.problem,))
@@ -55,6 +113,11 @@ def _of_json(data: bytes, name: str) -> Iterator[RawCard]:
                 yield RawCard(codec.write(found.contact, None), 0, found.line)
     except CodecError as error:
         raise UsageError(f"{name}: {error.message}", hint="Export the contacts again.") from error
+
+
+def has_card(data: bytes) -> bool:
+    """Does a line of it begin a vCard? In the texts of a JSON file there are no lines."""
+    return _BEGIN_LINE.search(data) is not None or data[:2] in _WIDE
 
 
 def _read(file: BinaryIO, size: int) -> bytes:
@@ -109,8 +172,6 @@ def _kind_of(head: bytes) -> str:
     for start, kind in _KINDS:
         if head.startswith(start) or text.startswith(start):
             return kind
-    if b"," in text.partition(b"\n")[0] and b"\0" not in text:
-        return "a table (CSV)"
     return "something else"
 
 
@@ -126,5 +187,4 @@ _HINTS = {
     "a ZIP archive": "Unpack it and import the .vcf files in it.",
     "a gzip archive": "Unpack it first.",
     "a web page": "The download may have led to a login page: export the contacts again.",
-    "a table (CSV)": "CSV comes later; export the contacts as vCard (.vcf).",
 }

@@ -69,12 +69,13 @@ def _objects(shape: Shape, entries: Iterable[Any]) -> tuple[dict[str, Json], tup
     """Objects by id, and the entries that would not read back as they are."""
     found: dict[str, Json] = {}
     left = []
-    for number, entry in enumerate(entries, 1):
+    for entry in entries:
         content = shape.write(entry)
         if _read(shape, content) != entry:
             left.append(entry)
             continue
-        key = entry.ref if _ID.fullmatch(entry.ref) and entry.ref not in found else f"{shape.prefix}{number}"
+        known = _ID.fullmatch(entry.ref) and entry.ref not in found
+        key = entry.ref if known else f"{shape.prefix}{len(found) + 1}"
         while key in found:
             key += "-"
         found[key] = {"@type": shape.kind, **content}

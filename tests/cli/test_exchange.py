@@ -80,7 +80,7 @@ def test_contacts_are_exported_to_stdout_a_file_and_a_folder(cli: Cli) -> None:
     assert result.out == "" and result.err == f"2 contacts written to {file}\n"
     assert file.read_bytes().count(b"BEGIN:VCARD") == 2
     found = cli.json("export", "--to", str(folder), "--split", "--format", "vcard3")
-    assert found == {"contacts": 2, "to": str(folder), "format": "vcard3"}
+    assert found == {"contacts": 2, "to": str(folder), "format": "vcard3", "left_out": []}
     assert {p.name for p in folder.iterdir()} == {"ada.vcf", "grace.vcf"}
 
 

@@ -45,7 +45,7 @@ def test_an_export_writes_nothing_on_the_device_and_is_the_same_each_time(demo: 
 
 
 @pytest.mark.law("L8")
-@pytest.mark.parametrize("fmt", ["vcard4", "vcard3", "jscontact"])
+@pytest.mark.parametrize("fmt", ["vcard4", "vcard3", "vcard21", "jscontact", "csv", "outlook-csv"])
 def test_an_export_imported_elsewhere_exports_the_same_bytes(
     demo: Engine, make_device: MakeDevice, tmp_path: Path, fmt: str
 ) -> None:
@@ -60,7 +60,10 @@ def test_jscontact_is_one_list_or_one_card_in_each_file(demo: Engine, tmp_path: 
     found = json.loads(exported(demo, fmt="jscontact"))
     assert len(found) == 25 and {card["@type"] for card in found} == {"Card"}
     assert any(card["media"]["m1"]["uri"].startswith("data:image/") for card in found if "media" in card)
-    assert export(demo, to=str(tmp_path / "out"), fmt="jscontact", split=True, stdout=io.BytesIO()) == 25
+    assert (
+        export(demo, to=str(tmp_path / "out"), fmt="jscontact", split=True, stdout=io.BytesIO()).contacts
+        == 25
+    )
     files = sorted((tmp_path / "out").iterdir())
     assert {path.suffix for path in files} == {".json"}
     assert sorted(json.loads(path.read_bytes())["uid"] for path in files) == sorted(c["uid"] for c in found)
@@ -69,7 +72,7 @@ def test_jscontact_is_one_list_or_one_card_in_each_file(demo: Engine, tmp_path: 
 def test_a_file_is_private_and_replaced_as_a_whole(demo: Engine, tmp_path: Path) -> None:
     target = tmp_path / "out.vcf"
     target.write_bytes(b"old")
-    assert export(demo, to=str(target), fmt="vcard4", split=False, stdout=io.BytesIO()) == 25
+    assert export(demo, to=str(target), fmt="vcard4", split=False, stdout=io.BytesIO()).contacts == 25
     assert target.read_bytes() == exported(demo)
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.glob(".*")] == []
@@ -151,9 +154,15 @@ def test_places_that_cannot_be_written_are_named(device: Engine, tmp_path: Path)
         exported(device, to=str(tmp_path / "file" / "a.vcf"))
 
 
-def test_a_format_of_later_says_so(device: Engine) -> None:
-    with pytest.raises(UsageError, match="comes later"):
-        exported(device, fmt="csv")
+def test_a_format_that_is_not_there_is_refused_with_those_that_are(device: Engine) -> None:
+    with pytest.raises(UsageError, match="no format 'ldif'") as refused:
+        exported(device, fmt="ldif")
+    assert "vcard21" in refused.value.hint
+
+
+def test_a_table_cannot_be_one_file_for_each_contact(device: Engine, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="one file"):
+        exported(device, fmt="csv", split=True, to=str(tmp_path))
 
 
 def test_a_card_round_trips_its_rare_properties(device: Engine, tmp_path: Path) -> None:
