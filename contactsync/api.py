@@ -24,6 +24,7 @@ from contactsync.engine.idle import idle_round
 from contactsync.engine.lock import sync_lock
 from contactsync.engine.report import AccountReport, RunReport
 from contactsync.engine.run import refresh_books, run_account
+from contactsync.engine.selecting import Places
 from contactsync.engine.upkeep import tidy
 from contactsync.errors import ContactSyncError, UsageError
 from contactsync.model.contact import Contact
@@ -149,12 +150,17 @@ class Engine:
 
     def pending(self, name: str) -> int:
         """How many contacts and groups wait on the device for a round of this account."""
+        account = self.config.account(name)
         books = self.store.books.of_account(name)
         account_id = self.store.books.account_id(name)
-        waiting = self.store.links.out_of_step(book.id for book in books)
-        if account_id is not None:
+        groups = self.store.groups.all()
+        places = Places(account, books, groups)
+        waiting = self.store.links.out_of_step(book.id for book in books) | set(places.moving(self.store))
+        if account_id is not None and books:
+            waiting |= places.waiting(self.store, account_id)
+        elif account_id is not None:  # nobody knows yet what books there are
             waiting |= self.store.links.homeless(account_id)
-        names = {g.id: g.name for g in self.store.groups.all() if g.deleted_at is None}
+        names = {g.id: g.name for g in groups if g.deleted_at is None}
         renamed = {
             group_id
             for book in books

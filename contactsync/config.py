@@ -8,6 +8,7 @@ tomlkit, checks the result with the same rules first, and replaces the file in o
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import shlex
@@ -15,7 +16,7 @@ import stat
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +26,23 @@ from contactsync.errors import ConfigError, UsageError
 APP = "contactsync"
 MODES = ("two-way", "pull", "push", "mirror-pull", "mirror-push")
 CONFLICTS = ("newest", "device", "remote", "ask")
+#: Fields of which a filter may want a value; the names are those of the model.
+SELECTABLE = (
+    "addresses",
+    "anniversaries",
+    "emails",
+    "groups",
+    "links",
+    "media",
+    "name",
+    "nicknames",
+    "notes",
+    "online_services",
+    "organizations",
+    "phones",
+    "related_to",
+    "titles",
+)
 ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 Table = Mapping[str, object]
@@ -61,11 +79,21 @@ class PasswordSource:
 
 @dataclass(frozen=True, slots=True)
 class BookConfig:
-    """What a person set for one book; an empty word means "as the account"."""
+    """What a person set for one book; an empty word means "as the account". ``group`` is what its cards are
+    members of; ``only_`` is its filter: groups, fields and words, of which each that is given must fit."""
 
     name: str
     mode: str = ""
     conflicts: str = ""
+    group: str = ""
+    only_groups: tuple[str, ...] = ()
+    only_with: tuple[str, ...] = ()
+    only_query: str = ""
+
+    @property
+    def selects(self) -> bool:
+        """Does it leave anybody out?"""
+        return bool(self.only_groups or self.only_with or self.only_query)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +131,15 @@ class AccountConfig:
         stronger name, because two books can be called the same."""
         own = {book.name: book for book in self.book}
         book = own.get(href) or own.get(name) or BookConfig(name)
-        return BookConfig(name, mode=book.mode or self.mode, conflicts=book.conflicts or self.conflicts)
+        return replace(
+            book, name=name, mode=book.mode or self.mode, conflicts=book.conflicts or self.conflicts
+        )
+
+    @property
+    def rules(self) -> str:
+        """Modes, policies, filters and homes as one text: where it changes, all contacts are looked at."""
+        own = [asdict(book) for book in self.book]
+        return json.dumps([self.mode, self.conflicts, self.default_book, sorted(self.books), own])
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +331,15 @@ def _words(check: _Checker, key: str, value: object) -> tuple[str, ...] | None:
     return None
 
 
+def _field_names(check: _Checker, key: str, value: object) -> tuple[str, ...] | None:
+    names = _words(check, key, value)
+    for name in names or ():
+        if name not in SELECTABLE:
+            check.wrong(key, f"{name!r} is no field. {_did_you_mean(name, SELECTABLE)}".strip())
+            return None
+    return names
+
+
 def _choice(*choices: str) -> Reader:
     def read(check: _Checker, key: str, value: object) -> str | None:
         if isinstance(value, str) and value in choices:
@@ -429,7 +474,14 @@ PASSWORD: dict[str, Callable[[_Checker, str, object], PasswordSource | None]] = 
     "keyring": _password_kept("keyring"),
     "vault": _password_kept("vault"),
 }
-BOOK: dict[str, Reader] = {"mode": _choice(*MODES), "conflicts": _choice(*CONFLICTS)}
+WAYS: dict[str, Reader] = {"mode": _choice(*MODES), "conflicts": _choice(*CONFLICTS)}
+BOOK: dict[str, Reader] = {
+    **WAYS,
+    "group": _text,
+    "only_groups": _words,
+    "only_with": _field_names,
+    "only_query": _text,
+}
 ACCOUNT: dict[str, Reader] = {
     "connector": _text,
     "url": _url,
@@ -441,7 +493,7 @@ ACCOUNT: dict[str, Reader] = {
     "insecure_http": _flag,
     "paused": _flag,
     "default_book": _text,
-    **BOOK,
+    **WAYS,
     "region": _region,
     "settles_after": _count,
     "sweep_after": _count,
@@ -509,7 +561,7 @@ def account_table(account: AccountConfig) -> dict[str, object]:
     if account.password is not None:
         table["password"] = password_table(account.password)
     if account.book:
-        table["book"] = {book.name: _book_table(book) for book in account.book}
+        table["book"] = {book.name: book_table(book) for book in account.book}
     return table
 
 
@@ -518,8 +570,14 @@ def password_table(source: PasswordSource) -> dict[str, object]:
     return {source.kind: list(source.argv) if source.argv else source.place or True}
 
 
-def _book_table(book: BookConfig) -> dict[str, object]:
-    return {name: value for name, value in (("mode", book.mode), ("conflicts", book.conflicts)) if value}
+def book_table(book: BookConfig) -> dict[str, object]:
+    """The settings of a book as its table in the file."""
+    found = asdict(book)
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in found.items()
+        if value and name != "name"
+    }
 
 
 def _edit(path: Path, change: Callable[[Section], None]) -> None:

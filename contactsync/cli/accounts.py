@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -38,10 +38,12 @@ from contactsync.errors import ContactSyncError, UsageError
 
 if TYPE_CHECKING:
     from contactsync.api import Engine
-    from contactsync.config import AccountConfig, Config
+    from contactsync.config import AccountConfig, BookConfig, Config
     from contactsync.connectors.base import Collection
     from contactsync.store.values import Book
 
+#: A book as a remote lists it, or as the device knows it.
+AnyBook = TypeVar("AnyBook", "Collection", "Book")
 #: Whose page one logs in on, where there is no password.
 PAGES = {"gmail": "Google", "outlook": "Microsoft"}
 
@@ -271,7 +273,7 @@ def _refuse_open_http(wanted: AccountConfig) -> None:
         raise UsageError(f"{wanted.url!r} is not a URL.", hint="Like: https://dav.example.org/") from error
 
 
-def _find_book(found: Sequence[Collection], wanted: str) -> Collection:
+def _find_book(found: Sequence[AnyBook], wanted: str) -> AnyBook:
     """The book of this name or href, in whichever way its letters are spelled."""
     fitting = [book for book in found if wanted == book.name]
     fitting = fitting or [book for book in found if path_of(wanted) == path_of(book.href)]
@@ -472,6 +474,96 @@ def set_account(
     if new == old and secret.value is None:
         raise UsageError("Nothing was given to change.", hint="contactsync account set --help lists all.")
     _save_changes(ctx, old, new, secret)
+
+
+@account.command("book")
+def set_book(
+    ctx: typer.Context,
+    name: Name,
+    book: Annotated[str, typer.Argument(metavar="BOOK", help="Name or href of one of its address books.")],
+    mode: Annotated[Mode | None, typer.Option(help="Which way changes go in this book.")] = None,
+    conflicts: Annotated[Conflicts | None, typer.Option(help="Who wins in this book.")] = None,
+    only_group: Annotated[
+        list[str] | None, typer.Option(help="Take only members of this group; repeatable.")
+    ] = None,
+    only_with: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD", help="Take only who has something in this field: phones; repeatable."),
+    ] = None,
+    only_query: Annotated[
+        str | None, typer.Option(metavar="WORDS", help="Take only contacts with all these words.")
+    ] = None,
+    everybody: Annotated[bool, typer.Option("--everybody", help="Take everybody again.")] = False,
+    group_name: Annotated[
+        str | None,
+        typer.Option(
+            "--group", help="The book stands for this group, whose members its cards are; '': none."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would leave and what stays, and change nothing.")
+    ] = False,
+) -> None:
+    """Settings of one address book: its mode, which contacts it takes, the group that it stands for.
+
+    Who is left out by a filter is not deleted, here or there.
+    """
+    from contactsync.config import SELECTABLE, BookConfig, book_table
+
+    session = session_of(ctx)
+    config = session.config()
+    old = config.account(name)
+    if wrong := [field for field in only_with or () if field not in SELECTABLE]:
+        raise UsageError(f"{wrong[0]!r} is no field.", hint=f"There are: {', '.join(SELECTABLE)}.")
+    with open_engine(ctx) as engine:
+        known = engine.books(name, refresh=False) or engine.books(name)
+    found = _find_book(known, book)
+    own = next((b for b in old.book if b.name in (found.href, found.name)), BookConfig(found.name))
+    if everybody:
+        own = replace(own, only_groups=(), only_with=(), only_query="")
+    given = {
+        "mode": mode,
+        "conflicts": conflicts,
+        "only_groups": tuple(only_group) if only_group else None,
+        "only_with": tuple(only_with) if only_with else None,
+        "only_query": only_query,
+        "group": group_name,
+    }
+    changes = {key: value for key, value in given.items() if value is not None}
+    if not everybody and not changes:
+        _show_book(session, old.for_book(found.name, found.href))
+        return
+    own = replace(own, **changes)  # type: ignore[arg-type]
+    new = replace(old, book=(*(b for b in old.book if b.name != own.name), own))
+    if dry_run:
+        _try_book(ctx, config, new)
+    _write_book(session, name, own.name, book_table(own))
+    session.out.result({"account": _to_json(new)}, f"{new.name}/{found.name} is changed.")
+    session.out.note(f"What it means: {session.command('plan', name)}")
+
+
+def _show_book(session: Session, book: BookConfig) -> None:
+    found = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(book).items()}
+    session.out.result({"book": found}, *(f"{key:<14} {_setting(value)}" for key, value in found.items()))
+
+
+def _try_book(ctx: typer.Context, config: Config, new: AccountConfig) -> None:
+    """What a round would do by the settings of this account, and no more."""
+    from contactsync.cli.sync import show
+
+    accounts = tuple(new if one.name == new.name else one for one in config.accounts)
+    with open_engine(ctx, config=replace(config, accounts=accounts)) as engine:
+        report = engine.sync([new.name], dry_run=True)
+    show(session_of(ctx), report, [new.name], dry_run=True)
+    raise typer.Exit(report.exit_code())
+
+
+def _write_book(session: Session, name: str, book: str, table: dict[str, object]) -> None:
+    from contactsync.config import BOOK
+    from contactsync.config import set_account as write
+
+    # what is not said any more is taken out
+    write(session.config_path, name, {"book": {book: {key: table.get(key) for key in BOOK}}})
 
 
 def _no_password(account: AccountConfig, *given: object) -> None:

@@ -160,6 +160,10 @@ def _summary(account: AccountReport, book: BookReport, *, dry_run: bool) -> str:
         parts.append(plural(book.conflicts, "conflict"))
     if book.duplicates_for_review:
         parts.append(plural(book.duplicates_for_review, "possible duplicate") + " held for review")
+    if book.released:
+        parts.append(f"{'would let' if dry_run else 'let'} go of {book.released}")
+    if book.outside and dry_run:
+        parts.append(plural(book.outside, "card") + " left out by the filter")
     if book.errors:
         parts.append(plural(len(book.errors), "card") + " set aside")
     return "; ".join(parts) or "nothing to do"
@@ -183,6 +187,9 @@ def _counts(counts: Counts) -> str:
 def plan_lines(change: PlannedChange) -> Iterator[str]:
     """One line of a plan, and below it the fields."""
     side = "on this device" if change.side in ("device", "local") else f"in {change.book}"
+    if change.action == "release":
+        yield f"  let go of {change.name} {side}: the filter leaves it out, and the card stays there"
+        return
     yield f"  {change.action} {change.name} {side}"
     yield from change_lines(change.action, change.changes)
 

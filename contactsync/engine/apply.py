@@ -18,7 +18,7 @@ from contactsync.errors import CodecError
 from contactsync.model.contact import Contact
 from contactsync.model.fields import path_text, unit_text
 from contactsync.store.journal import Queued
-from contactsync.store.links import ALIVE
+from contactsync.store.links import ALIVE, OUTSIDE
 from contactsync.store.values import StoredConflict
 from contactsync.sync.diff import differs
 from contactsync.sync.echo import holding_back
@@ -42,6 +42,11 @@ def apply(round_: Round, decision: Decision) -> bool:
     return _Applier(round_, decision).run()
 
 
+def _is_leaving(outcome: Outcome) -> bool:
+    """The edit that leads out of the filter is carried first, and then the link is released (L26)."""
+    return outcome.leaves and any(isinstance(a, UpdateRemote) for s in outcome.spokes for a in s.actions)
+
+
 SAFE_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
@@ -51,6 +56,7 @@ class _Applier:
         self._store = round_.store
         self._decision = decision
         self._at = round_.now()
+        self._again = False
         self._open: dict[tuple[int, int | None], list[StoredConflict]] = {}
         for question in round_.store.journal.conflicts(only_open=True):
             self._open.setdefault((question.contact_id, question.collection_id), []).append(question)
@@ -71,7 +77,8 @@ class _Applier:
             if book is not None:
                 self._round.book_report(book).guard = stop
         unsure = any(state.unsure for state in self._decision.states)
-        return unsure or any(changed) or any(outcome.survivor for outcome in self._decision.outcomes)
+        waits = any(outcome.survivor or _is_leaving(outcome) for outcome in self._decision.outcomes)
+        return unsure or any(changed) or waits or self._again
 
     def _groups(self, state: BookState) -> None:
         for group_id, name in state.renames.items():
@@ -164,8 +171,11 @@ class _Applier:
             self._store.links.move(spoke.link.id, spoke.state.book.id, spoke.card.href, spoke.card.etag)
         link_id = spoke.link.id if spoke.link else None
         base: Base | None = spoke.base
+        released = False
         for action in spoke.actions:
             match action:
+                case Unlink(outside=True):
+                    released = True
                 case SaveLocal() | DropLocal():
                     pass
                 case NoteConflict(clash):
@@ -186,7 +196,20 @@ class _Applier:
                     base = None
         self._close_questions(contact_id, spoke)
         if base is not None and (link_id is not None or spoke.card is not None):
-            self._agreed(outcome, contact_id, spoke, link_id, base)
+            if released:
+                self._release(outcome, contact_id, spoke, link_id, base)
+            else:
+                self._agreed(outcome, contact_id, spoke, link_id, base)
+
+    def _release(
+        self, outcome: Outcome, contact_id: int, spoke: Spoke, link_id: int | None, base: Base
+    ) -> None:
+        """L26: the filter does not take the contact any more. Both shadows stay, for when it does again."""
+        link_id = self._rebase(contact_id, spoke, link_id, base)
+        self._store.links.update(link_id, state="left", reason=OUTSIDE)
+        self._round.book_report(spoke.state.book).released += 1
+        contact = outcome.hub.contact
+        self._plan_line(spoke.state.book.name, outcome, "remote", "release", contact, contact)
 
     def _close_questions(self, contact_id: int, spoke: Spoke) -> None:
         """Where both sides came to the same value by themselves, nobody has to be asked any more."""
@@ -349,6 +372,22 @@ class _Applier:
         else:
             self._store.links.remove(link_id)
 
+    def _keep_outside(self, state: BookState) -> None:
+        """What the filter leaves out is remembered; a card that was let go of and is gone is forgotten, so
+        that who comes back into the filter is made anew."""
+        known = self._store.books.outside(state.book.id)
+        left = {href: (card.etag, card.payload) for href, card in state.outside.items()}
+        came = known.keys() & (state.cards.keys() | state.gone) - left.keys()
+        self._store.books.let_in(state.book.id, known if self._round.rules_changed else came)
+        fresh = {h: card for h, card in left.items() if self._round.rules_changed or known.get(h) != card}
+        self._store.books.leave_outside(state.book.id, fresh)
+        self._round.book_report(state.book).outside = len((known.keys() - came) | left.keys())
+        for href in state.gone:
+            link = state.links.get(href)
+            if link is not None and link.state == "left" and link.reason == OUTSIDE:
+                self._store.links.remove(link.id)
+                self._again = True
+
     def _queue(self, state: BookState, step: Queued) -> None:
         self._store.journal.queue(self._round.run_id, step, self._at)
         if self._round.dry_run:
@@ -362,7 +401,8 @@ class _Applier:
                     pushed.deleted += 1
         if state.names.labels is not None:
             return
-        for group_id in sorted(step.target.groups - state.names.base.keys() - state.names.dead):
+        named = step.target.groups - state.names.standing
+        for group_id in sorted(named - state.names.base.keys() - state.names.dead):
             self._store.groups.link(group_id, state.book.id, state.names.name_of(group_id))
 
     def _conflict(self, contact_id: int, collection_id: int, clash: Clash) -> bool:
@@ -389,6 +429,7 @@ class _Applier:
             link = state.links.get(href) or self._store.links.at(state.book.id, [href]).get(href)
             if link is not None and link.state == "deleted" and href not in state.cards:
                 self._store.links.remove(link.id)
+        self._keep_outside(state)
         self._finish_renames(state)
         for link in self._store.links.at(state.book.id, state.unsure).values():
             if link.state in ALIVE:

@@ -14,11 +14,12 @@ from contactsync.engine.pull import Pulled
 from contactsync.errors import CodecError
 from contactsync.model.contact import Contact
 from contactsync.model.fields import FIELD
-from contactsync.store.links import ALIVE, LET_GO
+from contactsync.store.links import ALIVE, LET_GO, OUTSIDE
 from contactsync.store.store import Store
-from contactsync.store.values import Book, StagedChange, StoredGroup, StoredLink
+from contactsync.store.values import Book, StagedChange, StoredContact, StoredGroup, StoredLink
 from contactsync.sync.merge import Project
 from contactsync.sync.plan import Rules
+from contactsync.sync.selection import EVERYBODY, Selection
 from contactsync.sync.types import Base, Live
 
 
@@ -53,7 +54,8 @@ class BookState:
 
     ``unsure`` are hrefs of cards to be read again: they name labels that are not known yet.
     ``refused`` are (contact, hash of its document) that the book did not take (L35); ``tried``
-    (contact, name) of creates that came to nothing, once they were looked up.
+    (contact, name) of creates that came to nothing, once they were looked up. ``selection`` is what the book
+    takes (L26), ``returning`` are links that it takes again, and ``outside`` the cards that it leaves out.
     """
 
     book: Book
@@ -71,6 +73,9 @@ class BookState:
     unsure: frozenset[str] = frozenset()
     refused: frozenset[tuple[int, str]] = frozenset()
     tried: set[tuple[int, str]] | None = None
+    selection: Selection = EVERYBODY
+    returning: frozenset[int] = frozenset()
+    outside: dict[str, Card] = field(default_factory=dict)
 
     def strangers(self) -> Iterable[Card]:
         """Cards that no link knows (a link of our own deletion knows nothing any more, L22), and those that
@@ -82,10 +87,15 @@ class BookState:
 
     def project(self, codec: Codec) -> Project:
         """What this book shows of a contact: not those groups that are cards of their own in it."""
-        carded = self.names.carded
-        if not carded:
+        carded, standing = self.names.carded, self.names.standing
+        if not carded and not standing:
             return codec.project
-        return lambda contact: codec.project(replace(contact, groups=contact.groups - carded))
+
+        def project(contact: Contact) -> Contact:
+            shown = codec.project(replace(contact, groups=contact.groups - carded - standing))
+            return replace(shown, groups=shown.groups | standing)
+
+        return project
 
     def without_ended(self, base: Base) -> Base:
         """Shadows that know nothing of labels that are gone: their members were not edited by that."""
@@ -114,9 +124,40 @@ def read_books(round_: Round, pulled: Iterable[Pulled]) -> list[BookState]:
     for part in parts:
         states.append(_read_book(round_, part, account_books, fresh))
         fresh += [StoredGroup(group_id, name, None) for group_id, name in states[-1].names.new.items()]
+    places = round_.places([part.book for part in parts], fresh)
     for state in states:
         state.names.learn(fresh)
+        state.selection = places.of(state.book).selection
+        if not state.selection.takes_all or round_.rules_changed:
+            waits = bool(places.waiting(round_.store, round_.account_id))
+            _look_outside(round_, state, known=waits)
     return states
+
+
+def _look_outside(round_: Round, state: BookState, *, known: bool) -> None:
+    """Who comes back into the filter; and where somebody is to be made in the book, ``known`` cards that it
+    leaves out: one of them may be the same person."""
+    links = {
+        link.id: link for link in state.links.values() if link.reason == OUTSIDE and link.state == "left"
+    }
+    people = round_.store.contacts.many({link.contact_id for link in links.values()})
+    takes = state.selection.takes
+    state.returning = frozenset(
+        link.id
+        for link in links.values()
+        if (card := state.cards.get(link.href)) and (takes(card.view) or _is_taken(people, link, state))
+    )
+    if not known:
+        return
+    for href, (etag, payload) in round_.store.books.outside(state.book.id).items():
+        if href not in state.cards and href not in state.gone:
+            view = state.names.to_ids(round_.connector.codec.read(payload))
+            state.cards[href] = Card(href, etag, payload, view, None)
+
+
+def _is_taken(people: Mapping[int, StoredContact], link: StoredLink, state: BookState) -> bool:
+    stored = people.get(link.contact_id)
+    return stored is not None and not stored.deleted and state.selection.takes(stored.contact)
 
 
 def _read_book(
@@ -126,6 +167,8 @@ def _read_book(
     store, book = round_.store, pulled.book
     groups = [*store.groups.all(), *fresh]
     names = GroupNames(groups, store.groups.base_names(book.id), round_.new_id)
+    if standing := round_.account.for_book(book.name, book.href).group:
+        names.standing = frozenset({names.id_of(standing)})
     staged = store.books.staged(book.id)
     links = store.links.at(book.id, (change.href for change in staged))
     state = BookState(book, pulled, round_.rules(book, names.dead), names, account_books, links=links)
@@ -182,7 +225,8 @@ def _know_cards(round_: Round, state: BookState) -> None:
         if not any(row.is_of(href, card.view.uid) for row in rows):
             ids.add(state.names.id_of(card.view.name.full))
     if ids:
-        state.names.carded = frozenset(ids | (state.names.ids() - state.names.base.keys()))
+        carded = ids | (state.names.ids() - state.names.base.keys())
+        state.names.carded = frozenset(carded - state.names.standing)
 
 
 def _know_labels(round_: Round, state: BookState, views: Mapping[str, Contact]) -> None:
@@ -220,7 +264,12 @@ def _believe_renames(round_: Round, state: BookState, views: Mapping[str, Contac
     if round_.connector.capabilities.labels:
         return
     changes = [
-        (frozenset(base.get(g, state.names.name_of(g)) for g in link.base.remote.groups), views[href].groups)
+        (
+            frozenset(
+                base.get(g, state.names.name_of(g)) for g in link.base.remote.groups - state.names.standing
+            ),
+            views[href].groups,
+        )
         for href, link in state.links.items()
         if href in views and link.state != "deleted"
     ]
@@ -237,4 +286,4 @@ def _believe_renames(round_: Round, state: BookState, views: Mapping[str, Contac
     if state.renames:
         groups = [replace(g, name=state.renames.get(g.id, g.name)) for g in state.names.groups]
         names = {**base, **state.renames}
-        state.names = GroupNames(groups, names, round_.new_id)
+        state.names = GroupNames(groups, names, round_.new_id, standing=state.names.standing)

@@ -12,11 +12,11 @@ from pathlib import Path
 from contactsync.config import AccountConfig
 from contactsync.connectors.base import Connector
 from contactsync.engine.report import AccountReport, BookReport
+from contactsync.engine.selecting import Places, home_of, rules_of
 from contactsync.store.store import Store
-from contactsync.store.values import Book
+from contactsync.store.values import Book, StoredGroup
 from contactsync.sync.brakes import Limits
 from contactsync.sync.plan import Rules
-from contactsync.sync.types import Mode, Policy
 
 
 def utc_now() -> datetime:
@@ -37,7 +37,8 @@ class Round:
 
     ``step`` is called with a name at every boundary where the process may die (section 9 of the
     laws): tests kill it there. ``progress`` takes (what, done, of). Once ``stopping`` is true, no further
-    write is begun.
+    write is begun. With ``rules_changed``, modes and filters are others than in the last round, so that every
+    contact is looked at.
     """
 
     store: Store
@@ -54,23 +55,19 @@ class Round:
     progress: Callable[[str, int, int], None] = lambda what, done, of: None
     stopping: Callable[[], bool] = lambda: False
     dry_run: bool = False
+    rules_changed: bool = False
 
     def rules(self, book: Book, dead_groups: frozenset[str] = frozenset()) -> Rules:
-        """Policy and mode of one book; a book without write privilege is pull (L26)."""
-        special = self.account.for_book(book.name, book.href)
-        mode = Mode(special.mode or self.account.mode)
-        if not book.writable and mode.outwards:
-            mode = Mode.PULL
-        return Rules(Policy(special.conflicts or self.account.conflicts), mode, dead_groups)
+        """Policy and mode of one book."""
+        return rules_of(self.account, book, dead_groups)
 
     def home_of(self, books: Iterable[Book]) -> Book | None:
-        """L37: the default book: the configured one, else the server's, else the first writable own one."""
-        wanted = self.account.default_book
-        own = [b for b in books if b.selected and b.writable and not b.shared and b.gone_at is None]
-        if wanted:
-            return next((b for b in own if wanted in (b.name, b.href)), None)
-        own.sort(key=lambda b: (not b.default, b.href))
-        return own[0] if own else None
+        """L37: the default book."""
+        return home_of(self.account, books)
+
+    def places(self, books: Iterable[Book], fresh: Iterable[StoredGroup] = ()) -> Places:
+        """What these books take, with the groups of the device and ``fresh`` ones."""
+        return Places(self.account, books, [*self.store.groups.all(), *fresh])
 
     def book_report(self, book: Book) -> BookReport:
         return self.report.book(book.name, book.href)

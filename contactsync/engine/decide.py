@@ -16,11 +16,12 @@ from contactsync.engine.groupcards import memberships_lost
 from contactsync.engine.meet import Meeting, meet
 from contactsync.engine.pull import Pulled
 from contactsync.engine.recover import Recovered, read_back_base, recover
+from contactsync.engine.selecting import leaving
 from contactsync.errors import CodecError, SafetyStop
 from contactsync.model.contact import Contact
 from contactsync.model.fields import FIELD, Path, path_text
 from contactsync.store.links import ALIVE
-from contactsync.store.values import StoredContact, StoredLink
+from contactsync.store.values import StoredContact, StoredGroup, StoredLink
 from contactsync.sync import brakes
 from contactsync.sync.diff import differs
 from contactsync.sync.plan import first_meeting, new_card, plan
@@ -72,7 +73,8 @@ class Outcome:
     """One contact in this round: as it was, as it will be, and its spokes.
 
     ``elsewhere``: it has a card in a book of the account that could not be read this time;
-    ``survivor`` is the contact that it was made part of at the remote (L40).
+    ``survivor`` is the contact that it was made part of at the remote (L40); ``leaves``: a filter does not
+    take it any more (L26).
     """
 
     stored: StoredContact | None
@@ -82,6 +84,7 @@ class Outcome:
     elsewhere: bool = False
     dropped: bool = False
     survivor: StoredContact | None = None
+    leaves: bool = False
 
     @property
     def saved(self) -> bool:
@@ -118,9 +121,14 @@ class _Planner:
     def __init__(self, round_: Round, states: list[BookState]) -> None:
         self._round = round_
         self._states = {state.book.id: state for state in states}
+        for state in states:
+            state.outside = {}
         self._store = round_.store
         self._recovered = recover(round_, states)
         books = round_.store.books.of_account(round_.account.name, selected_only=False)
+        fresh = {group_id: name for state in states for group_id, name in state.names.new.items()}
+        groups = [StoredGroup(group_id, name, None) for group_id, name in fresh.items()]
+        self._places = round_.places([state.book for state in states], groups)
         self._unread = {book.id for book in books} - self._states.keys()
 
     def decide(self) -> Decision:
@@ -144,11 +152,12 @@ class _Planner:
             if i in contacts
         ]
         outcomes += [self._stranger(meeting) for meeting in meetings if meeting.contact is None]
-        home = self._home()
         outcomes += [
             self._at_home(contacts[i], home)
             for i in sorted(homeless)
-            if home and i in contacts and not self._refused(home, contacts[i])
+            if i in contacts
+            and (home := self._home_for(contacts[i])) is not None
+            and not self._refused(home, contacts[i])
         ]
         outcomes = [outcome for outcome in outcomes if outcome.spokes]
         self._merged_there(outcomes)
@@ -158,21 +167,27 @@ class _Planner:
         """Linked contacts of which either side may have changed."""
         ids = self._store.links.out_of_step(self._states)
         for state in self._states.values():
-            ids |= {link.contact_id for link in state.links.values() if link.state != "left"}
+            ids |= {
+                link.contact_id
+                for link in state.links.values()
+                if link.state != "left" or link.id in state.returning
+            }
+            if self._round.rules_changed:
+                ids |= self._store.links.contacts_in(state.book.id, *ALIVE)
+            if not state.selection.takes_all:
+                ids |= leaving(self._store, state.book, state.selection)
             if pending := state.names.pending():
                 for group_id in pending:
                     ids |= {contact.id for contact in self._store.contacts.in_group(group_id)}
         return ids
 
     def _homeless(self) -> set[int]:
-        home = self._home()
-        if home is None or not home.rules.mode.outwards:
-            return set()
-        return self._store.links.homeless(self._round.account_id) - self._recovered.in_doubt
+        waiting = self._places.waiting(self._store, self._round.account_id)
+        return waiting - self._recovered.in_doubt
 
-    def _home(self) -> BookState | None:
+    def _home_for(self, stored: StoredContact) -> BookState | None:
         """L37: where a contact without a card in this account is created."""
-        book = self._round.home_of([state.book for state in self._states.values()])
+        book = self._places.home_for(stored.contact)
         return self._states.get(book.id) if book else None
 
     def _absorbed(
@@ -210,7 +225,7 @@ class _Planner:
                 absorbed=m.absorbed,
             )
             for m in meetings
-            if not m.moved
+            if not m.moved and (m.absorbed or self._let_in(m.state, m.card, stored.contact))
         ]
         hub = Hub(stored.contact, stored.deleted, stored.times)
         spokes = [s for s in spokes if s.card or s.gone or not self._refused(s.state, stored)]
@@ -219,8 +234,16 @@ class _Planner:
         self._fold(outcome)
         return outcome
 
+    def _let_in(self, state: BookState, card: Card, *contacts: Contact) -> bool:
+        """Does the filter of its book take a card without a link, or who it would belong to (L26)?"""
+        taken = any(map(state.selection.takes, (card.view, *contacts)))
+        if not taken:
+            state.outside[card.href] = card
+        return taken
+
     def _in_play(self, link: StoredLink) -> bool:
-        return link.collection_id in self._states and link.state in ALIVE
+        state = self._states.get(link.collection_id)
+        return state is not None and (link.state in ALIVE or link.id in state.returning)
 
     def _spoke(self, link: StoredLink, move: Meeting | None) -> Spoke:
         if move is not None:
@@ -257,6 +280,11 @@ class _Planner:
                 inward = [a for a in spoke.actions if isinstance(a, SaveLocal | NoteConflict)]
                 again = [a for a in self._plan(outcome, spoke) if not isinstance(a, SaveLocal | NoteConflict)]
                 spoke.actions = inward + again
+        for spoke in live if not outcome.hub.deleted else ():
+            if not spoke.state.selection.takes(outcome.hub.contact):
+                outcome.leaves = True
+                if not any(isinstance(action, UpdateRemote) for action in spoke.actions):
+                    spoke.actions.append(Unlink(outside=True))
 
     def _plan(self, outcome: Outcome, spoke: Spoke) -> list[Action]:
         rules = spoke.state.rules
@@ -294,7 +322,10 @@ class _Planner:
 
     def _stranger(self, meeting: Meeting) -> Outcome:
         """A new contact is what its card says, united with its copies in other books (L28, L37)."""
-        found = [(meeting.state, meeting.card), *meeting.copies]
+        both = [(meeting.state, meeting.card), *meeting.copies]
+        found = [(state, card) for state, card in both if self._let_in(state, card)]
+        if not found:
+            return Outcome(None, Hub(meeting.card.view), [])
         cards = [(state, card) for state, card in found if state.rules.mode.inwards] or found[:1]
         state, card = cards[0]
         actions = new_card(card.live(), meeting.uid) if state.rules.mode.inwards else []

@@ -17,7 +17,8 @@ class GroupNames:
     """The groups of the hub, and what one book calls them (``base``: id -> name).
 
     Names that nothing answers to become new groups, collected in ``new``; ``seen`` are the names
-    that this book was seen to use; ``carded`` the groups that its cards say nothing of.
+    that this book was seen to use; ``carded`` the groups that its cards say nothing of; ``standing`` is the
+    group that the book stands for: all its cards are members, and none says so.
 
     Where groups are `Capabilities.labels`, ``labels`` maps those that the book has to their hrefs: by
     these its cards name them, and by no other text. It is None everywhere else.
@@ -32,6 +33,7 @@ class GroupNames:
     _ids: dict[str, str] = field(default_factory=dict)
     dead: frozenset[str] = frozenset()
     carded: frozenset[str] = frozenset()
+    standing: frozenset[str] = frozenset()
     labels: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
@@ -76,13 +78,13 @@ class GroupNames:
     def to_ids(self, view: Contact) -> Contact:
         """A codec's view with group ids instead of names."""
         if not view.groups:
-            return view
+            return replace(view, groups=self.standing) if self.standing else view
         if self.labels is not None:
             groups = frozenset(id_ for id_, href in self.labels.items() if href in view.groups)
-            return replace(view, groups=groups - self.carded)
+            return replace(view, groups=(groups - self.carded) | self.standing)
         pairs = {self.id_of(name): name for name in sorted(view.groups) if name.strip()}
         self.seen.update(pairs)
-        return replace(view, groups=frozenset(pairs))
+        return replace(view, groups=frozenset(pairs) | self.standing)
 
     def to_names(self, contact: Contact) -> Contact:
         """A hub contact with the present names of its live groups, for a codec to write; with their
@@ -90,7 +92,7 @@ class GroupNames:
         if not contact.groups:
             return contact
         there = {**self._names, **(self.labels or {})}
-        live = (group_id for group_id in contact.groups if group_id not in self.dead)
+        live = (group_id for group_id in contact.groups - self.standing if group_id not in self.dead)
         return replace(contact, groups=frozenset(there[g] for g in live if g in there))
 
     def revive(self, group_id: str) -> None:

@@ -28,7 +28,7 @@ def idle_round(
     Call it under the lock of the rounds. ``database`` is the SQLite file of the device.
     """
     now = datetime.now(UTC)
-    quiet = [(account, quiet_account(database, account.name, now - BOOKS_EVERY)) for account in accounts]
+    quiet = [(a, quiet_account(database, a.name, now - BOOKS_EVERY, a.rules)) for a in accounts]
     report = RunReport()
     if any(found is None for _, found in quiet):
         return None

@@ -15,9 +15,10 @@ from contactsync.connectors.base import Change, Page
 from contactsync.engine.aside import set_aside
 from contactsync.engine.context import Round
 from contactsync.engine.reading import BATCH, completed, read_cards
+from contactsync.engine.selecting import returning
 from contactsync.errors import RemoteError, SyncTokenExpired
 from contactsync.store.links import LET_GO
-from contactsync.store.values import Book, StagedChange
+from contactsync.store.values import Book, StagedChange, StoredLink
 from contactsync.sync.brakes import check_deletions
 
 
@@ -41,8 +42,10 @@ def pull(round_: Round, book: Book) -> Pulled:
     known = round_.store.links.etags(book.id) | round_.store.group_cards.etags(book.id)
     changes = {change.href: change for page in pages for change in page.changes}
     cursor = pages[-1].cursor if pages else book.cursor
-    news = {href: c for href, c in changes.items() if _is_news(c, known)}
+    outside = {} if round_.rules_changed else round_.store.books.outside(book.id)
+    news = {href: c for href, c in changes.items() if _is_news(c, known, outside)}
     news |= _gone_from_aside(round_, book, known, changes, full)
+    news |= {href: Change(href, gone=True) for href in outside if _unlisted(href, changes, full)}
     gone_by_us = tuple(
         h for h, (_, state) in known.items() if state == "deleted" and _unlisted(h, changes, full)
     )
@@ -62,7 +65,7 @@ def pull(round_: Round, book: Book) -> Pulled:
 def _listing(round_: Round, book: Book) -> tuple[list[Page], bool]:
     """All pages since the cursor; everything when the cursor is not valid any more."""
     try:
-        pages = _pages(round_, book, book.cursor)
+        pages = _pages(round_, book, None if round_.rules_changed else book.cursor)
     except SyncTokenExpired:
         pages = _pages(round_, book, None)
     return pages, bool(pages) and all(page.full for page in pages) and pages[-1].last
@@ -77,11 +80,16 @@ def _pages(round_: Round, book: Book, cursor: str | None) -> list[Page]:
     return pages
 
 
-def _is_news(change: Change, known: dict[str, tuple[str | None, str]]) -> bool:
+def _is_news(
+    change: Change,
+    known: Mapping[str, tuple[str | None, str]],
+    outside: Mapping[str, tuple[str | None, bytes]],
+) -> bool:
     """L1: an etag only tells that a look may be worth it; the one we know tells that it is not."""
     link = known.get(change.href)
     if link is None:
-        return not change.gone
+        etag, _ = outside.get(change.href, (None, b""))
+        return not change.gone and (etag is None or etag != change.etag)
     etag, state = link
     if change.gone:
         return state not in LET_GO
@@ -133,8 +141,17 @@ def _unsettled(round_: Round, book: Book) -> list[str]:
     """Cards that we wrote and did not read back, and those whose write is in doubt (L12, L13)."""
     hrefs = [link.href for link in round_.store.links.in_state(book.id, "written", "recheck")]
     hrefs += [row.href for row in round_.store.journal.outbox(book.id, "sent") if row.link_id is not None]
+    hrefs += [link.href for link in _returning(round_, book)]
     known = round_.store.group_cards.etags(book.id)
     return hrefs + [href for href, (etag, _) in known.items() if etag is None]
+
+
+def _returning(round_: Round, book: Book) -> list[StoredLink]:
+    """Cards that were let go of, and whose contacts are in the filter of the book again (L26)."""
+    selection = round_.places([book]).of(book).selection
+    if selection.takes_all and not round_.rules_changed:
+        return []
+    return returning(round_.store, book, selection)
 
 
 def _stage(

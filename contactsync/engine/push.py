@@ -230,6 +230,8 @@ def read_back(round_: Round, book: Book, shown: Mapping[str, Change]) -> None:
     round_.step("read-back")
     with store.transaction():
         names = GroupNames(store.groups.all(), store.groups.base_names(book.id), round_.new_id)
+        if standing := round_.account.for_book(book.name, book.href).group:
+            names.standing = frozenset({names.id_of(standing)})
         if round_.connector.capabilities.labels:
             names.labels = store.group_cards.hrefs(book.id)
         for change in changes:

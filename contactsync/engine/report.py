@@ -36,7 +36,8 @@ class CardError:
 
 @dataclass(slots=True)
 class BookReport:
-    """One book in one round. ``error`` is set when the book as a whole could not be synchronised."""
+    """One book in one round. ``error`` is set when the book as a whole could not be synchronised;
+    ``released`` contacts left its filter, and ``outside`` cards are left out by it (L26)."""
 
     name: str
     href: str
@@ -47,6 +48,8 @@ class BookReport:
     errors: list[CardError] = field(default_factory=list)
     guard: SafetyStop | None = None
     error: str = ""
+    released: int = 0
+    outside: int = 0
     requests: int = 0
     bytes_sent: int = 0
     bytes_received: int = 0
@@ -66,7 +69,8 @@ class BookReport:
             "bytes_received": self.bytes_received,
             "seconds": round(self.seconds, 3),
         }
-        return {**found, "error": self.error} if self.error else found
+        more = {"error": self.error, "released": self.released, "outside": self.outside}
+        return found | {name: value for name, value in more.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,10 @@ class AccountReport:
     @property
     def worked(self) -> bool:
         """Did anything change anywhere?"""
-        return any(book.pulled or book.pushed or book.conflicts or book.errors for book in self.books)
+        return any(
+            book.pulled or book.pushed or book.conflicts or book.errors or book.released
+            for book in self.books
+        )
 
     def to_json(self) -> dict[str, Any]:
         found: dict[str, Any] = {"name": self.name, "type": self.type, "state": self.state}

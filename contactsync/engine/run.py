@@ -39,6 +39,8 @@ def run_account(round_: Round) -> None:
     """One round; everything that goes wrong ends up in the report, nothing is raised but bugs and
     errors of the store."""
     after = _After.DONE
+    row = next((a for a in round_.store.books.accounts() if a.name == round_.account.name), None)
+    round_.rules_changed = row is not None and row.rules not in ("", round_.account.rules)
     if not round_.dry_run:
         with round_.store.transaction():
             round_.store.journal.date_doubts(round_.account_id, round_.now())
@@ -46,6 +48,7 @@ def run_account(round_: Round) -> None:
         books = refresh_books(round_)
         for attempt in range(ATTEMPTS):
             after = _attempt(round_, books, attempt)
+            round_.rules_changed = False
             if after is not _After.AGAIN:
                 break
             books = round_.store.books.of_account(round_.account.name)
@@ -119,6 +122,8 @@ def _back_up(round_: Round, pulled: Sequence[Pulled]) -> None:
 
 def _nothing_to_do(round_: Round, pulled: Sequence[Pulled]) -> bool:
     """The quiet round: nothing was pulled, and nothing waits on the device (P4, L36)."""
+    if round_.rules_changed:
+        return False
     for part in pulled:
         if part.cursor != part.book.cursor or part.settled or round_.store.books.staged(part.book.id):
             return False
@@ -137,7 +142,10 @@ def _device_is_quiet(round_: Round, books: Sequence[Book]) -> bool:
         if groups_wait(round_, book):
             return False
     ids = [book.id for book in books]
-    return not store.links.out_of_step(ids) and not store.links.homeless(round_.account_id)
+    places = round_.places(books)
+    if store.links.out_of_step(ids) or places.waiting(store, round_.account_id):
+        return False
+    return next(places.moving(store), None) is None
 
 
 def refresh_books(round_: Round, *, force: bool = False) -> list[Book]:
@@ -235,6 +243,7 @@ def _conclude(round_: Round, *, device_is_quiet: bool) -> None:
                 state=report.state,
                 message=report.message,
                 ran_at=round_.now(),
+                **({"rules": round_.account.rules} if report.state == "ok" else {}),
                 quiet_run=round_.run_id if _is_quiet(round_, device_is_quiet) else None,
             )
     except ContactSyncError as error:

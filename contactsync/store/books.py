@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ ACCOUNT = table(tables.Account)
 COLLECTION = table(tables.Collection)
 STAGED = table(tables.Staged)
 JOURNAL = table(tables.Journal)
+OUTSIDE = table(tables.Outside)
 
 _ACCOUNTS = sa.select(*(ACCOUNT.c[name] for name in AccountState._fields)).order_by(ACCOUNT.c.name)
 _ACCOUNT_ID = sa.select(ACCOUNT.c.id).where(ACCOUNT.c.name == sa.bindparam("name"))
@@ -25,6 +26,8 @@ _OF_ACCOUNT = (
     .order_by(COLLECTION.c.href)
 )
 _STAGED = sa.select(STAGED).where(STAGED.c.collection_id == sa.bindparam("book")).order_by(STAGED.c.href)
+
+_OUTSIDE = sa.select(OUTSIDE).where(OUTSIDE.c.collection_id == sa.bindparam("book"))
 
 
 class Books:
@@ -107,6 +110,23 @@ class Books:
 
     def clear_staged(self, collection_id: int) -> None:
         self._db.execute(sa.delete(STAGED).where(STAGED.c.collection_id == collection_id))
+
+    def outside(self, collection_id: int) -> dict[str, tuple[str | None, bytes]]:
+        """Cards that the filter of a book leaves out: href -> (etag, payload)."""
+        rows = self._db.rows(_OUTSIDE, {"book": collection_id})
+        return {row.href: (row.etag, row.payload) for row in rows}
+
+    def leave_outside(self, collection_id: int, cards: Mapping[str, tuple[str | None, bytes]]) -> None:
+        """Remember these cards as left out."""
+        self.let_in(collection_id, cards)
+        rows = [{"href": href, "etag": etag, "payload": data} for href, (etag, data) in cards.items()]
+        self._db.put(OUTSIDE, [{"collection_id": collection_id, **row} for row in rows])
+
+    def let_in(self, collection_id: int, hrefs: Iterable[str]) -> None:
+        """These cards are not left out any more, or are gone."""
+        where = sa.and_(OUTSIDE.c.collection_id == collection_id, OUTSIDE.c.href == sa.bindparam("one"))
+        if rows := [{"one": href} for href in hrefs]:
+            self._db.execute(sa.delete(OUTSIDE).where(where), rows)
 
 
 def _book(row: Any) -> Book:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -15,6 +14,7 @@ import sqlalchemy as sa
 from contactsync.model import jsonform
 from contactsync.model.contact import Contact
 from contactsync.model.fields import fold
+from contactsync.model.searching import search_form, search_text
 from contactsync.store import tables
 from contactsync.store.database import Database, table
 from contactsync.store.values import StoredContact
@@ -205,30 +205,15 @@ def chunks(values: Sequence[Any], size: int = 500) -> Iterable[Sequence[Any]]:
     return (values[start : start + size] for start in range(0, len(values), size))
 
 
-def search_form(text: str) -> str:
-    """Folded, without accents, for the search column."""
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    return "".join(c for c in plain if not unicodedata.combining(c))
-
-
 def _derived(contact: Contact, times: Mapping[str, datetime]) -> dict[str, Any]:
     doc = jsonform.dumps(contact)
     surname = contact.name.part("surname") or contact.display
-    words = [
-        contact.display,
-        *(c.value for c in contact.name.components),
-        *(n.name for n in contact.nicknames),
-        *(e.address for e in contact.emails),
-        *(p.number for p in contact.phones),
-        *(o.name for o in contact.organizations),
-        *(n.text for n in contact.notes),
-    ]
     return {
         "doc": doc,
         "hash": jsonform.text_hash(doc),
         "display": contact.display,
         "sort_key": fold(f"{surname} {contact.name.part('given')}"),
-        "search": search_form(" ".join(words)),
+        "search": search_text(contact),
         "times": json.dumps({path: at.isoformat() for path, at in times.items()}),
     }
 

@@ -29,6 +29,9 @@ ALIVE = ("ok", "written", "recheck", "refused")
 #: Of a card that we deleted, and of one that is not in the book any more though it was not deleted.
 LET_GO = ("deleted", "away")
 
+#: Why a card was left (state ``left``): the filter of the book does not take its contact.
+OUTSIDE = "outside the filter"
+
 _IN_STATE = (
     sa.select(LINK)
     .where(LINK.c.collection_id == sa.bindparam("book"), LINK.c.state.in_(one_of("states")))
@@ -90,6 +93,16 @@ class Links:
     def in_state(self, collection_id: int, *states: str) -> list[StoredLink]:
         params = {"book": collection_id, "states": states}
         return [_stored(row) for row in self._db.rows(_IN_STATE, params)]
+
+    def contacts_in(self, collection_id: int, *states: str) -> set[int]:
+        """Contacts with a card in the book whose link is in one of these states."""
+        where = sa.and_(LINK.c.collection_id == collection_id, LINK.c.state.in_(states))
+        return {row[0] for row in self._db.rows(sa.select(LINK.c.contact_id).where(where))}
+
+    def left_outside(self, collection_id: int) -> list[StoredLink]:
+        """Links of cards that the filter of the book left out."""
+        where = (LINK.c.collection_id == collection_id, LINK.c.state == "left", LINK.c.reason == OUTSIDE)
+        return self._all(sa.and_(*where))
 
     def count(self, collection_id: int) -> int:
         condition = sa.and_(LINK.c.collection_id == collection_id, LINK.c.state.in_(ALIVE))

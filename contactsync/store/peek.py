@@ -25,17 +25,18 @@ class QuietAccount:
     open_conflicts: int
 
 
-def quiet_account(path: Path, name: str, books_read_after: datetime) -> QuietAccount | None:
+def quiet_account(path: Path, name: str, books_read_after: datetime, rules: str) -> QuietAccount | None:
     """The account's books if nothing waits here, else None; also None whenever in doubt.
 
-    ``books_read_after``: an older list of books is to be read anew by a full round.
+    ``books_read_after``: an older list of books is to be read anew by a full round. ``rules``: so is all that
+    was decided by others.
     """
     with contextlib.suppress(sqlite3.Error), _reading(path) as connection:
         row = connection.execute(
-            "SELECT id, quiet_run, books_read_at FROM account WHERE name = ?", (name,)
+            "SELECT id, quiet_run, books_read_at, rules FROM account WHERE name = ?", (name,)
         ).fetchone()
         newest = connection.execute("SELECT max(id) FROM run").fetchone()[0]
-        if row is None or row[1] is None or (newest or 0) > row[1]:
+        if row is None or row[1] is None or (newest or 0) > row[1] or row[3] != rules:
             return None
         if row[2] is None or datetime.strptime(row[2], FORMAT).replace(tzinfo=UTC) < books_read_after:
             return None

@@ -197,11 +197,13 @@ class Staged(Row, table=True):
 
 
 class Outside(Row, table=True):
-    """A card that the filter of its book leaves out (L26); looked at again when its etag moves."""
+    """A card that the filter of its book leaves out (L26), as it was read last: fetched again when its etag
+    moves, and looked at when somebody comes into the filter who may be the same person."""
 
     collection_id: int = Field(foreign_key="collection.id", primary_key=True, ondelete="CASCADE")
     href: str = Field(sa_type=Text, primary_key=True)
     etag: str | None = Field(default=None, sa_type=Text)
+    payload: bytes = Field(sa_type=LargeBinary)
 
 
 class Run(Row, table=True):

@@ -48,6 +48,7 @@ class AccountState(NamedTuple):
     books_read_at: datetime | None
     next_due: datetime | None
     failures: int
+    rules: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from contactsync.sync.types import (
     Rebase,
     SaveLocal,
     Seen,
+    Side,
     Unlink,
     UpdateRemote,
 )
@@ -99,17 +100,21 @@ def _delete_there(hub: Hub, rules: Rules) -> list[Action]:
 def _gone_there(base: Base, hub: Hub, rules: Rules) -> list[Action]:
     if hub.deleted:
         return [Unlink()]
-    edits = differs(base.local, hub.contact)
-    if rules.mode is Mode.PUSH:
-        return [Unlink(left=True)]
-    if rules.mode is Mode.MIRROR_PUSH:
-        return [Unlink(), CreateRemote(hub.contact)]
-    if not _real(edits, rules) or rules.mode is Mode.MIRROR_PULL:
-        return [DropLocal(), Unlink()]
-    note = NoteConflict(Clash(WHOLE, base.local, hub.contact, None, "local"))
-    if rules.mode is Mode.PULL:
-        return [note, Unlink(left=True)]
-    return [note, Unlink(), CreateRemote(hub.contact)]
+    edited = _real(differs(base.local, hub.contact), rules)
+    winner: Side = "remote" if rules.mode is Mode.MIRROR_PULL else "local"
+    note = NoteConflict(Clash(WHOLE, base.local, hub.contact, None, winner))
+    noted: list[Action] = [note] if edited else []
+    match rules.mode:
+        case Mode.MIRROR_PULL:
+            return [*noted, DropLocal(), Unlink()]
+        case Mode.PULL if edited:
+            return [*noted, Unlink(left=True)]
+        case Mode.PUSH if not edited:
+            return [Unlink(left=True)]
+        case Mode.MIRROR_PUSH:
+            return [*noted, Unlink(), CreateRemote(hub.contact)]
+        case _:
+            return [*noted, Unlink(), CreateRemote(hub.contact)] if edited else [DropLocal(), Unlink()]
 
 
 def _real(edits: object, rules: Rules) -> bool:

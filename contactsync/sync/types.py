@@ -140,10 +140,12 @@ class Rebase:
 @dataclass(frozen=True, slots=True)
 class Unlink:
     """Let go of the card. ``left``: remember (href, uid) and neither pair nor pull it again (L26).
-    ``away``: it is in a book that is not read; remember it until it is back (L21)."""
+    ``away``: it is in a book that is not read; remember it until it is back (L21). ``outside``: the filter of
+    the book does not take the contact any more; left as well, and taken up when it does (L26)."""
 
     left: bool = False
     away: bool = False
+    outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

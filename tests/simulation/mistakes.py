@@ -284,8 +284,8 @@ MISTAKES = (
         "deletions win",
         "L23",
         "sync/plan.py",
-        "    if not _real(edits, rules) or rules.mode is Mode.MIRROR_PULL:\n",
-        "    if edits or not edits:\n",
+        "    edited = _real(differs(base.local, hub.contact), rules)\n",
+        "    edited = False\n",
     ),
     _mistake(
         "a tombstone has no content",

@@ -109,12 +109,15 @@ def test_a_pair_that_meets_is_united_and_a_card_of_no_one_becomes_a_contact() ->
         (Mode.PULL, Hub(POET), Seen.GONE, [NoteConflict, Unlink]),
         (Mode.PUSH, Hub(ADA), Live(POET), []),
         (Mode.PUSH, Hub(ADA), Seen.GONE, [Unlink]),
+        (Mode.PUSH, Hub(POET), Seen.GONE, [NoteConflict, Unlink, CreateRemote]),
         (Mode.PUSH, Hub(POET), Seen.UNCHANGED, [UpdateRemote]),
         (Mode.MIRROR_PULL, Hub(POET), Seen.UNCHANGED, [SaveLocal]),
         (Mode.MIRROR_PULL, Hub(ADA, deleted=True), Seen.UNCHANGED, [SaveLocal]),
-        (Mode.MIRROR_PULL, Hub(POET), Seen.GONE, [DropLocal, Unlink]),
+        (Mode.MIRROR_PULL, Hub(ADA), Seen.GONE, [DropLocal, Unlink]),
+        (Mode.MIRROR_PULL, Hub(POET), Seen.GONE, [NoteConflict, DropLocal, Unlink]),
         (Mode.MIRROR_PUSH, Hub(ADA), Live(POET), [UpdateRemote]),
         (Mode.MIRROR_PUSH, Hub(ADA), Seen.GONE, [Unlink, CreateRemote]),
+        (Mode.MIRROR_PUSH, Hub(POET), Seen.GONE, [NoteConflict, Unlink, CreateRemote]),
     ],
 )
 @pytest.mark.law("L26")

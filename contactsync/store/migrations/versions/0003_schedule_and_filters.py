@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("collection_id", sa.Integer(), nullable=False),
         sa.Column("href", sa.Text(), nullable=False),
         sa.Column("etag", sa.Text(), nullable=True),
+        sa.Column("payload", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ["collection_id"], ["collection.id"], name=op.f("fk_outside_collection_id"), ondelete="CASCADE"
         ),
