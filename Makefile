@@ -7,6 +7,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 
+PARALLEL := --numprocesses auto --dist loadfile
+
+# Worlds, kills, faults and the corpus run the same lines again and again: counting them takes as long as they do.
+HEAVY := tests/simulation tests/corpus tests/e2e/test_crash.py tests/e2e/test_faults.py tests/e2e/test_bad_servers.py \
+	tests/e2e/test_google_limits.py tests/e2e/test_outlook_limits.py tests/e2e/test_demo.py
+
 .PHONY: help demo test test-servers check simulate simulate-google simulate-outlook crash-matrix fault-matrix soak mutants fuzz simulators format lock prepare-servers clean
 
 help: ## Say what can be made
@@ -16,7 +22,8 @@ demo: $(VENV)/demo.stamp ## Show the main job on a server of its own, and check 
 	$(BIN)/contactsync demo
 
 test: check prepare-servers ## Everything that must be green: format, lint, types, tests, coverage
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov --cov-report=term
+	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term $(HEAVY:%=--ignore=%)
+	$(BIN)/python -m pytest $(PARALLEL) $(HEAVY)
 
 check: $(VENV)/dev.stamp ## Format, lint and types only
 	$(BIN)/ruff format --check .
@@ -25,9 +32,9 @@ check: $(VENV)/dev.stamp ## Format, lint and types only
 
 test-servers: prepare-servers ## The server tests on all that can be had: Radicale, Xandikos, Cyrus, sabre/dav
 	$(BIN)/python -m tests.debian_servers
-	$(BIN)/python -m pytest -m "servers or not servers" --numprocesses auto --dist loadfile \
+	$(BIN)/python -m pytest -m "servers or not servers" $(PARALLEL) \
 		tests/connectors tests/e2e/test_two_devices.py tests/e2e/test_groups.py tests/e2e/test_servers.py \
-		tests/e2e/test_real_cards.py
+		tests/e2e/test_real_cards.py tests/e2e/test_google_limits.py tests/e2e/test_outlook_limits.py
 
 simulate: $(VENV)/dev.stamp ## Run random worlds on all cores: make simulate WORLDS=100000; goes on where it was stopped
 	$(BIN)/python -m tests.simulation --worlds $(or $(WORLDS),20000)

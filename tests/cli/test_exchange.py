@@ -135,3 +135,24 @@ def test_the_demo_tells_its_story_and_ends_well(cli: Cli, monkeypatch: pytest.Mo
     monkeypatch.setattr(demo, "run_demo", story)
     assert cli.ok("demo") == "Once upon a time\n"
     assert cli.json("demo", "--keep", code=1) == {"ok": False, "story": ["Once upon a time"]}
+
+
+def test_a_table_in_another_language_is_read_with_the_names_of_its_columns(cli: Cli) -> None:
+    table = cli.file("k.csv", b"Vorname;Nachname;E-Mail-Adresse\nLise;Meitner;lise@x.example\n")
+    refused = cli("import", table)
+    assert refused.code == 2 and "Vorname, Nachname" in refused.err and "--columns" in refused.err
+    names = b'Vorname = "First Name"\nNachname = "Last Name"\n"E-Mail-Adresse" = "E-mail Address"\n'
+    cli.ok("import", table, "--columns", cli.file("columns.toml", names))
+    assert "Lise Meitner" in cli.ok("contact", "list")
+    wrong = cli("import", table, "--columns", cli.file("wrong.toml", b"Vorname = 1\n"))
+    assert wrong.code == 2 and "Vorname" in wrong.err
+
+
+def test_what_an_export_leaves_out_is_said_to_people_and_to_programs(cli: Cli) -> None:
+    cli.ok("contact", "put", stdin=card("ada", "Ada", "ROLE:Poet"))
+    target = str(cli.folder / "out.csv")
+    result = cli("export", "--format", "csv", "--to", target)
+    assert result.code == 0
+    assert "no room for all of 1 contact: titles (1)" in result.err and "Ada: titles" in result.err
+    found = cli.json("export", "--format", "csv", "--to", target)
+    assert found["left_out"] == [{"uid": "ada", "name": "Ada", "fields": ["titles"]}]

@@ -13,7 +13,7 @@ import pytest
 
 from contactsync.api import Engine
 from contactsync.csvfiles.outlook import COLUMNS
-from contactsync.errors import UsageError
+from contactsync.errors import StoreError, UsageError
 from contactsync.exchange.exporter import export
 from contactsync.exchange.importer import ImportReport, import_sources
 from contactsync.model.contact import (
@@ -304,3 +304,56 @@ def test_libreoffice_opens_the_table_with_all_columns(device: Engine, tmp_path: 
     assert len(theirs) == len(ours)
     for column in ("First Name", "Last Name", "Notes"):
         assert [row[column] for row in theirs] == [row[column] for row in ours]
+
+
+# ---- what is no table ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"PK\x03\x04" + b"\0" * 100, "a ZIP archive"),
+        (b"<!DOCTYPE html><html><body>Please log in, now</body></html>", "a web page"),
+        (b"\x1f\x8b\x08" + b"\0" * 50, "a gzip archive"),
+        (b"", "is empty"),
+        (b"just a line of words\nand another\n", "something else"),
+    ],
+)
+@pytest.mark.parametrize("name", ["contacts.csv", "contacts.vcf"])
+def test_a_file_of_another_kind_is_named_whatever_it_is_called(
+    device: Engine, tmp_path: Path, content: bytes, said: str, name: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        taken(device, write(tmp_path / name, content))
+    assert not device.contacts()
+
+
+class Endless(io.RawIOBase):
+    """A table of which more comes for ever."""
+
+    def __init__(self) -> None:
+        self.served = 0
+
+    def read(self, size: int = -1) -> bytes:
+        head = b"First Name,Last Name,E-mail Address\n" if not self.served else b""
+        piece = head + b"Ada,Lovelace,ada@x.example\n" * 40_000
+        self.served += len(piece[:size])
+        return piece[:size]
+
+
+def test_a_table_without_an_end_is_given_up(device: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("contactsync.exchange.streaming.MAX_WHOLE_BYTES", 3_000_000)
+    endless = Endless()
+    with pytest.raises(UsageError, match="too large for a table"):
+        import_sources(device, ["-"], stdin=endless)  # type: ignore[arg-type]
+    assert endless.served < 10_000_000
+    assert not device.contacts()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("fmt", ["vcard4", "csv", "outlook-csv", "jscontact"])
+def test_a_disk_that_is_full_is_said(device: Engine, fmt: str) -> None:
+    taken(device, DEMO)
+    with pytest.raises(StoreError, match="No space left"):
+        export(device, to="/dev/full", fmt=fmt, split=False, stdout=io.BytesIO())
+    assert len(device.contacts()) == 25

@@ -21,12 +21,12 @@ from tests.simulation.stage import Stage
 from tests.simulation.telling import tell
 from tests.simulation.world import DRAWS, Act, Plan, draw
 
-WORLDS = 500
+WORLDS = 250
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.law("P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "L30", "L32")
-def test_no_law_breaks_in_five_hundred_worlds_and_everything_is_reached() -> None:
+def test_no_law_breaks_in_hundreds_of_worlds_and_everything_is_reached() -> None:
     harvest = run_many(range(WORLDS))
     assert harvest.worlds == WORLDS
     assert not harvest.broken, tell(draw(min(harvest.broken)))
@@ -35,7 +35,7 @@ def test_no_law_breaks_in_five_hundred_worlds_and_everything_is_reached() -> Non
 
 @pytest.mark.law("P1", "P2", "P3", "P4", "P8", "L33", "L34", "L39")
 @pytest.mark.parametrize(
-    ("drawn", "worlds"), [("google", 50), ("google-radicale", 3), ("outlook", 50), ("outlook-radicale", 3)]
+    ("drawn", "worlds"), [("google", 20), ("google-radicale", 2), ("outlook", 20), ("outlook-radicale", 2)]
 )
 def test_no_law_breaks_with_google_and_outlook_behind_their_real_connectors(drawn: str, worlds: int) -> None:
     harvest = run_many(range(worlds), drawn=drawn)
