@@ -336,8 +336,10 @@ class _Importer:
         if self._match == "never":
             return {}
         if self._crowd is None:
-            # Those that were there before this source: two cards of one source are two people (L29).
-            self._crowd = matching.Crowd((c.uid, c.contact) for c in self._store.contacts.live())
+            # Those that did not come from this source: two cards of one source are two people (L29), also
+            # where the first came in by an import that was interrupted.
+            others = self._store.contacts.live_besides(self._taken)
+            self._crowd = matching.Crowd((c.uid, c.contact) for c in others)
         found = matching.match([(str(i), card.view) for i, card in enumerate(cards)], self._crowd)
         pairs: dict[str, matching.Pair] = {}
         for pair in (*found.sure, *found.unsure):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -77,6 +77,12 @@ class Contacts:
             condition.append(CONTACT.c.doc.contains(json.dumps(group), autoescape=True))
         found = self._all(sa.and_(*condition), CONTACT.c.sort_key, CONTACT.c.uid)
         return [c for c in found if not group or group in c.contact.groups]
+
+    def live_besides(self, known: Container[int]) -> Iterator[StoredContact]:
+        """Live contacts but for these, a few at a time: there may be very many."""
+        rows = self._db.rows(sa.select(CONTACT.c.id).where(CONTACT.c.deleted_at.is_(None)))
+        for some in chunks([row[0] for row in rows if row[0] not in known]):
+            yield from self.many(some).values()
 
     def deleted(self) -> list[StoredContact]:
         return self._all(CONTACT.c.deleted_at.is_not(None), CONTACT.c.deleted_at.desc())

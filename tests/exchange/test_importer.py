@@ -12,11 +12,11 @@ from contactsync.api import Engine
 from contactsync.connectors.base import Connector
 from contactsync.connectors.memory import MemoryConnector, MemoryServer
 from contactsync.errors import UsageError
-from contactsync.exchange.importer import ImportReport, import_sources
+from contactsync.exchange.importer import BATCH_SIZE, ImportReport, import_sources
 from contactsync.model.contact import Contact, Email, Note, Phone
 from contactsync.vcard.codec import VCardCodec
 from tests.exchange.cards import card, write
-from tests.exchange.conftest import dump
+from tests.exchange.conftest import MakeDevice, dump
 
 ADA = card("Ada Lovelace", "EMAIL:ada@x.example", "CATEGORIES:Friends", uid="ada")
 BOB = card("Bob Stone", "TEL:+15550100100", uid="bob")
@@ -446,3 +446,33 @@ def test_notes_of_a_person_are_never_lost_by_a_union(device: Engine, tmp_path: P
     recorded = " ".join(f"{c.local} {c.remote}" for c in device.conflicts())
     assert "mine" in kept + recorded
     assert "theirs" in kept + recorded
+
+
+@pytest.mark.law("L29", "L30")
+def test_an_import_that_was_interrupted_ends_as_if_it_had_not_been(
+    make_device: MakeDevice, tmp_path: Path
+) -> None:
+    """Cards of one source that look alike are different people, also if some came in by the run before."""
+    people = [(f"Given{n} Family{n}", f"TEL:+49 30 55{n:04}") for n in range(BATCH_SIZE)]
+    first = [
+        card(name, phone, f"EMAIL:a{n}@x.example", uid=f"a{n}") for n, (name, phone) in enumerate(people)
+    ]
+    again = [
+        card(name, phone, f"EMAIL:b{n}@y.example", uid=f"b{n}") for n, (name, phone) in enumerate(people)
+    ]
+    alike = [*first, *again]
+    path = write(tmp_path / "all.vcf", *alike)
+    whole, broken = make_device("whole"), make_device("broken")
+    expected = import_sources(whole, [path])
+
+    def stop(what: str, done: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        import_sources(broken, [path], progress=stop)
+    assert 0 < len(broken.contacts()) < len(alike)
+    report = import_sources(broken, [path])
+    assert report.new + report.equal == expected.new == len(alike)
+    assert [(c.uid, c.held, c.contact) for c in broken.contacts()] == [
+        (c.uid, c.held, c.contact) for c in whole.contacts()
+    ]
