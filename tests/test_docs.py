@@ -31,10 +31,11 @@ from contactsync.connectors.carddav.connector import CAPABILITIES as CARDDAV
 from contactsync.connectors.carddav.presets import ELSEWHERE, PATHS, PRESETS
 from contactsync.connectors.carddav.quirks import QUIRKS
 from contactsync.connectors.google.connector import CAPABILITIES as GOOGLE
-from contactsync.connectors.google.items import CUSTOM_FIELD, SHAPES, Shape
+from contactsync.connectors.google.items import SHAPES, Shape
 from contactsync.connectors.outlook.connector import CAPABILITIES as OUTLOOK
 from contactsync.connectors.outlook.slots import SLOTS, Slot
 from contactsync.model.fields import FIELDS, Field, Kind
+from contactsync.vcard.dialects import CUSTOM_FIELD
 from tests import surviving
 from tests.cases.showing import section
 from tests.each_server import NAMES

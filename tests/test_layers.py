@@ -55,7 +55,7 @@ ALLOWED: dict[str, set[str]] = {
         "log",
         "errors",
     },
-    "daemon": {"api", "config", "engine.report", "store.files", "errors"},
+    "daemon": {"api", "config", "engine.lock", "engine.report", "store.files", "errors"},
     "cli": {
         "api",
         "daemon",

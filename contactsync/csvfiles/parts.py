@@ -7,10 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 
 from contactsync.model.contact import Contact, Extra, Name, NameComponent, PartialDate
+from contactsync.vcard.dialects import CUSTOM_FIELD
 from contactsync.vcard.values import escape, extended_date, parse_date, tidy, unescape
-
-CUSTOM_FIELD = "X-CUSTOM-FIELD"
-"""A column, or a field of the person's own, that has no other place; its name is the LABEL."""
 
 _KINDS = ("title", "given", "given2", "surname", "credential")
 _PLACE = {"surname2": "surname", "generation": "credential"}

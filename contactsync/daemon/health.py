@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from contactsync.config import write_private
+from contactsync.engine.lock import held
 from contactsync.errors import LockedError, StoreError
 
 FILE = "watch.json"
@@ -23,22 +24,12 @@ LOCK = "watch.lock"
 @contextlib.contextmanager
 def only_one(data_dir: Path) -> Iterator[None]:
     """Hold the lock of the daemon. Raises `LockedError` where another one runs on the same data."""
-    import filelock
-
-    lock = filelock.FileLock(data_dir / LOCK, mode=0o600)
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise LockedError(
-            "Another contactsync watch runs on this data directory.",
-            hint="One is enough; see how it does with: contactsync status",
-        ) from error
-    except OSError as error:
-        raise StoreError(f"The lock {data_dir / LOCK} cannot be made: {error.strerror}.") from error
-    try:
+    busy = LockedError(
+        "Another contactsync watch runs on this data directory.",
+        hint="One is enough; see how it does with: contactsync status",
+    )
+    with held(data_dir / LOCK, busy):
         yield
-    finally:
-        lock.release()
 
 
 def is_running(data_dir: Path) -> bool:

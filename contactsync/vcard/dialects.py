@@ -130,6 +130,9 @@ PHONETIC = {
     "X-PHONETIC-LAST-NAME": "surname",
 }
 
+#: A field of the person's own, or one that another program has and we have not; its name is the LABEL.
+CUSTOM_FIELD = "X-CUSTOM-FIELD"
+
 # Properties that are one unit of the contact, or no content at all.
 KIND_NAMES = ("KIND", "X-ADDRESSBOOKSERVER-KIND")
 NO_CONTENT = frozenset({"BEGIN", "END", "VERSION", "PRODID", "UID", "REV"})

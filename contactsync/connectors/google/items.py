@@ -33,7 +33,7 @@ from contactsync.model.contact import (
     Phone,
     Relation,
 )
-from contactsync.vcard.dialects import SCHEMES
+from contactsync.vcard.dialects import CUSTOM_FIELD, SCHEMES
 from contactsync.vcard.values import escape, loose, one_line, tidy, unescape
 
 Item = dict[str, Any]
@@ -51,7 +51,6 @@ _PARTS = {
 _PROTOCOLS = {"googleTalk": "gtalk", "netMeeting": "netmeeting"}
 _SERVICES = {service: protocol for protocol, service in _PROTOCOLS.items()}
 _SEXES = {"male": "M", "female": "F", "unspecified": "U"}
-CUSTOM_FIELD = "X-CUSTOM-FIELD"
 
 
 class Shape(NamedTuple):
