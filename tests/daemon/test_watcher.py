@@ -20,9 +20,9 @@ from contactsync.daemon import health
 from contactsync.daemon.stopping import Stop, Stopped
 from contactsync.daemon.watcher import Watcher
 from contactsync.engine.lock import sync_lock
-from contactsync.errors import AuthError, LockedError, StoreError, TransientError
+from contactsync.errors import AuthError, LockedError, PayloadRejected, StoreError, TransientError
 from contactsync.model.contact import Nickname
-from contactsync.testing.faults import FaultyConnector
+from contactsync.testing.faults import Fault, FaultyConnector
 from contactsync.vcard.codec import VCardCodec
 from tests.e2e.devices import person
 
@@ -55,6 +55,7 @@ class Daemon:
         self.configure("home", "work")
         self.servers = {name: MemoryServer() for name in ("home", "work", "third")}
         self.trouble: dict[str, Exception] = {}
+        self.refused: set[str] = set()
         self.looks: list[str] = []
         self.events: list[tuple[str, Mapping[str, Any]]] = []
         self.steps: Callable[[str], None] = lambda step: None
@@ -75,6 +76,8 @@ class Daemon:
         if name in self.trouble:
             for method in ("changes", "collections"):
                 connector.break_off(method, self.trouble[name])
+        if name in self.refused:
+            connector.on_step(Fault.REFUSED, PayloadRejected("This server takes no such contact."))
         return connector
 
     def run(self, *turns: Turn, names: Sequence[str] = (), stop: Stop | None = None) -> None:
@@ -177,6 +180,23 @@ def test_what_can_never_be_sent_does_not_keep_the_loop_busy(daemon: Daemon) -> N
         daemon.note(found),
     )  # fmt: skip
     assert found == [[]]
+
+
+def rounds(daemon: Daemon, name: str) -> int:
+    return sum(event["account"].name == name for event in daemon.told("round"))
+
+
+def test_an_edit_costs_one_round_for_each_account(daemon: Daemon) -> None:
+    daemon.run(*[nothing] * 4, lambda: daemon.engine.put([person(1)]), *[nothing] * 12)
+    assert (rounds(daemon, "home"), rounds(daemon, "work")) == (2, 2)
+
+
+def test_a_contact_that_a_server_refuses_is_looked_at_only_when_something_happens(daemon: Daemon) -> None:
+    daemon.refused.add("home")
+    daemon.run(*[nothing] * 4, lambda: daemon.engine.put([person(1)]), *[nothing] * 12)
+    assert daemon.engine.pending("home") == 1
+    # the third is for what the other account's round may have brought
+    assert (rounds(daemon, "home"), rounds(daemon, "work")) == (3, 2)
 
 
 def test_one_account_in_trouble_does_not_stop_the_others_and_is_left_in_peace(daemon: Daemon) -> None:
