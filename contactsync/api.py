@@ -277,6 +277,11 @@ class Engine:
             b.pulled.created + b.pulled.updated for b in report.books
         )
 
+    def forgive(self, name: str) -> None:
+        """Continuous sync forgets how often this account failed: its next round is due at once."""
+        with self.store.transaction():
+            self.store.books.note_account(name, next_due=None, failures=0)
+
     def reset(self, name: str) -> None:
         """Forget cursors and bases of an account; nothing is deleted, the next round links again."""
         self.config.account(name)

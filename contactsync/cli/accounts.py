@@ -577,8 +577,9 @@ def _no_password(account: AccountConfig, *given: object) -> None:
 def _save_changes(ctx: typer.Context, old: AccountConfig, new: AccountConfig, secret: NewSecret) -> None:
     session = session_of(ctx)
     login.change(session, old, new, secret)
-    if old.books != new.books:
-        with open_engine(ctx) as engine:
+    with open_engine(ctx) as engine:
+        engine.forgive(new.name)
+        if old.books != new.books:
             engine.books(new.name)
     session.out.result({"account": _to_json(new)}, f"{new.name} is changed.")
 
@@ -613,6 +614,8 @@ def log_in(
             _, secret = login.choose(name, password_stdin, None, "", needed=True)
     new, _, _ = _tried(ctx, new, secret, (), "")
     login.change(session, old, new, secret)
+    with open_engine(ctx) as engine:
+        engine.forgive(name)
     session.out.result({"account": _to_json(new)}, f"{name}: the login works.")
 
 

@@ -113,6 +113,7 @@ class Watcher:
         self._look_at_database()
         self._look_at_config()
         self._mind_the_clock()
+        self._look_at_schedule()
         self._look_for_edits()
         for name in self._due():
             self._round(name)
@@ -167,6 +168,13 @@ class Watcher:
         if jump < -CLOCK_JUMP:
             for due in self._accounts.values():
                 due.next_due = due.next_due + jump if due.next_due is not None else None
+
+    def _look_at_schedule(self) -> None:
+        """Another command may have made an account due: a new login, or a round by hand that went well."""
+        for row in self.engine.store.books.accounts():
+            due = self._accounts.get(row.name)
+            if due is not None and due.failures and not row.failures:
+                due.next_due, due.failures = None, 0
 
     def _look_for_edits(self) -> None:
         """Every edit on the device, by whichever process, is a run; accounts for which something waits are

@@ -6,6 +6,7 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from contactsync.connectors.base import Collection
 from contactsync.engine.apply import apply
@@ -243,11 +244,19 @@ def _conclude(round_: Round, *, device_is_quiet: bool) -> None:
                 state=report.state,
                 message=report.message,
                 ran_at=round_.now(),
-                **({"rules": round_.account.rules} if report.state == "ok" else {}),
+                **_went_well(round_),
                 quiet_run=round_.run_id if _is_quiet(round_, device_is_quiet) else None,
             )
     except ContactSyncError as error:
         report.fail(error)
+
+
+def _went_well(round_: Round) -> dict[str, Any]:
+    """What only a round without trouble notes: the rules that all contacts were looked at by, and that
+    continuous sync need not be patient any more."""
+    if round_.report.state != "ok":
+        return {}
+    return {"rules": round_.account.rules, "failures": 0}
 
 
 def _is_quiet(round_: Round, device_is_quiet: bool) -> bool:

@@ -236,6 +236,25 @@ def test_all_is_well_again_after_the_trouble(daemon: Daemon) -> None:
     assert daemon.schedule("home")[1] == 0
 
 
+@pytest.mark.parametrize("how", ["a new login", "a round by hand"])
+def test_who_repairs_it_by_another_command_need_not_wait(daemon: Daemon, how: str) -> None:
+    daemon.trouble["home"] = AuthError("Log in again.")
+    daemon.engine.put([person(1)])
+    other = daemon.open()
+
+    def repaired() -> None:
+        del daemon.trouble["home"]
+        if how == "a new login":
+            other.forgive("home")
+        else:
+            assert other.sync(["home"]).ok
+
+    daemon.run(nothing, repaired, *[nothing] * 3)
+    other.close()
+    assert daemon.cards("home") == 1
+    assert daemon.told("round")[-1]["account"].state == "ok" and daemon.schedule("home") == (QUARTER, 0)
+
+
 def test_after_a_restart_trouble_is_remembered_and_the_rest_is_asked_at_once(daemon: Daemon) -> None:
     daemon.trouble["home"] = TransientError("The server is down.", retry_after=timedelta(hours=2))
     daemon.run(nothing)
