@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from contactsync.api import Engine, Hooks
-from contactsync.config import AccountConfig, Config
+from contactsync.config import AccountConfig, BookConfig, Config
 from contactsync.connectors.base import AccountSettings, Connector
 from contactsync.connectors.google.connector import GoogleConnector
 from contactsync.connectors.memory import MemoryConnector, MemoryServer
@@ -601,3 +601,34 @@ def test_a_contact_above_a_limit_waits_and_the_rest_goes_on(server: Google, phon
     phone.edit("uid-000", lambda c: replace(c, notes=(Note("short"),)))
     rest(server, phone)
     assert len(server.account.alive()) == 3
+
+
+# ---- a part of the contacts (L26) ------------------------------------------------------------------------
+
+
+@pytest.mark.law("L26", "P4")
+def test_only_who_has_the_label_is_taken_and_coming_back_doubles_nobody(
+    tmp_path: Path, server: Google
+) -> None:
+    label = server.account.create_group("Choir").resource_name
+    inside = {"contactGroupMembership": {"contactGroupResourceName": label}}
+    everybody = {"contactGroupMembership": {"contactGroupResourceName": "contactGroups/myContacts"}}
+    server.account.create({"names": [{"givenName": "Ada"}], "memberships": [inside, everybody]})
+    server.account.create({"names": [{"givenName": "Bob"}], "memberships": [everybody]})
+    phone = open_device(tmp_path / "phone", server, book=(BookConfig("Contacts", only_groups=("Choir",)),))
+    phone.engine.put([person(1, groups=frozenset({"Choir"})), person(2)])
+    rest(server, phone)
+    assert sorted(c.display for c in phone.everyone().values()) == [
+        "Ada",
+        "Person001 Tester",
+        "Person002 Tester",
+    ]
+    assert len(server.account.alive()) == 3
+    phone.edit("uid-001", lambda c: replace(c, groups=frozenset(), titles=(Title("Last word"),)))
+    rest(server, phone)
+    assert at_google(server, "Person001").fields["organizations"][0]["title"] == "Last word"
+    phone.edit("uid-001", lambda c: replace(c, groups=frozenset({"Choir"}), titles=(Title("Again"),)))
+    rest(server, phone)
+    assert at_google(server, "Person001").fields["organizations"][0]["title"] == "Again"
+    assert len(server.account.alive()) == 3
+    phone.close()
