@@ -204,9 +204,17 @@ def _show_import(session: Session, report: ImportReport, *, dry_run: bool) -> No
         out.lines(*plan_lines(change))
     if not out.json:
         out.warn(*(f"  {error.remote_ref}: {error.name}: {error.reason}" for error in report.errors))
+        out.note(*_review_lines(report))
     if report.run is not None:
         out.note(f"To take it back: {session.command('run', 'undo', str(report.run))}")
     raise typer.Exit(report.exit_code())
+
+
+def _review_lines(report: ImportReport) -> Iterator[str]:
+    for one in report.reviews[:SHOWN]:
+        yield f"  held: {one.name} {one.reason}"
+    if len(report.reviews) > SHOWN:
+        yield f"  and {len(report.reviews) - SHOWN} more; with --json all are named"
 
 
 def _import_summary(report: ImportReport, *, dry_run: bool) -> str:

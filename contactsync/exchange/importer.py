@@ -37,7 +37,8 @@ GROUP_CARD = "This card is a group, not a person; groups as cards are not import
 
 @dataclass(slots=True)
 class ImportReport:
-    """What an import did. ``plan`` is filled by a dry run; ``run`` is None when nothing changed."""
+    """What an import did. ``errors`` are the cards that were set aside, ``reviews`` those that are held, each
+    with the reason; ``plan`` is filled by a dry run; ``run`` is None when nothing changed."""
 
     new: int = 0
     merged: int = 0
@@ -45,6 +46,7 @@ class ImportReport:
     held: int = 0
     set_aside: int = 0
     errors: list[CardError] = field(default_factory=list)
+    reviews: list[CardError] = field(default_factory=list)
     plan: list[PlannedChange] = field(default_factory=list)
     run: int | None = None
 
@@ -55,6 +57,8 @@ class ImportReport:
         counts = ("new", "merged", "equal", "held", "set_aside")
         found: dict[str, Any] = {"run": self.run, **{name: getattr(self, name) for name in counts}}
         found["errors"] = [error.to_json() for error in self.errors]
+        if self.reviews:
+            found["reviews"] = [review.to_json() for review in self.reviews]
         return {**found, "plan": [line.to_json() for line in self.plan]} if self.plan else found
 
 
@@ -357,6 +361,7 @@ class _Importer:
         self._fresh[card.content] = contact_id
         if held:
             self.report.held += 1
+            self.report.reviews.append(CardError(uid, card.raw.place, contact.display, held))
         else:
             self.report.new += 1
         self._plan(None, contact, "create")

@@ -156,3 +156,10 @@ def test_what_an_export_leaves_out_is_said_to_people_and_to_programs(cli: Cli) -
     assert "no room for all of 1 contact: titles (1)" in result.err and "Ada: titles" in result.err
     found = cli.json("export", "--format", "csv", "--to", target)
     assert found["left_out"] == [{"uid": "ada", "name": "Ada", "fields": ["titles"]}]
+
+
+def test_who_is_held_for_review_is_named_with_the_reason(cli: Cli) -> None:
+    cli.ok("contact", "put", stdin=card("bob", "Bob Stone", "N:Stone;Bob;;;", "TEL:+15550100100"))
+    result = cli("import", cli.file("b.vcf", card("bob-2", "Robert Stone", "TEL:+15550100100")))
+    assert result.code == 0 and "1 held for review" in result.out
+    assert "held: Robert Stone may be the same as Bob Stone" in result.err

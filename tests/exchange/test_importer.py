@@ -196,9 +196,12 @@ class TestMeetingContacts:
         load(device, write(tmp_path / "a.vcf", ADA, BOB))
         sure = card("Ada Lovelace", "EMAIL:ada@x.example", "TEL:+15550100177", uid="ada-2")
         unsure = card("Robert Stone", "TEL:+15550100100", uid="bob-2")
-        assert counts(load(device, write(tmp_path / "b.vcf", sure, unsure))) == (0, 1, 0, 1, 0)
+        report = load(device, write(tmp_path / "b.vcf", sure, unsure))
+        assert counts(report) == (0, 1, 0, 1, 0)
         held = device.contact("bob-2")
         assert held.held == "may be the same as Bob Stone"
+        (review,) = report.reviews
+        assert (review.uid, review.reason) == ("bob-2", held.held)
         assert len(device.contacts()) == 3
 
     @pytest.mark.law("L27")
