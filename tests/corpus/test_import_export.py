@@ -47,7 +47,7 @@ def exported(device: Engine, fmt: str) -> tuple[bytes, ExportReport]:
 
 #: The share of contacts of which a format may leave something out; a vCard 2.1 has one text for each part of
 #: a name, and no way to write a backslash before a comma.
-MOST_CUT = {"vcard4": 0.0, "vcard3": 0.0, "vcard21": 0.08, "jscontact": 0.0}
+MOST_CUT = {"vcard4": 0.0, "vcard3": 0.0, "vcard21": 0.12, "jscontact": 0.0}
 #: Rows of contacts of which a table can show nothing.
 NOBODY = (frozenset(), frozenset({("Labels", "* myContacts")}))
 
@@ -102,7 +102,7 @@ def test_a_second_import_of_every_file_changes_nothing_whatever_was_edited(
 
 
 @pytest.mark.parametrize("fmt", ["vcard4", "vcard3", "vcard21", "jscontact", "csv", "outlook-csv"])
-def test_an_export_of_the_corpus_is_the_same_again_from_anchangeddevice(
+def test_an_export_of_the_corpus_is_the_same_again_from_another_device(
     make_device: MakeDevice, folder: Path, tmp_path: Path, fmt: str
 ) -> None:
     device, other = make_device("phone"), make_device("laptop")
