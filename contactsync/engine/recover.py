@@ -57,6 +57,8 @@ def _create(round_: Round, state: BookState, row: OutboxRow, found: Recovered) -
         local = without_absent(row.sent_local, row.target, card.view)
         found.adopted[card.href] = Base(local, settled.remote)
         found.done.append(row.id)
+        # it may be another client's card of the same person: what it says otherwise is on record (L12)
+        found.rewritten += [(row.contact_id, row.collection_id, *unit) for unit in settled.rewritten]
     elif row.sent_at is not None and state.pulled.began_at >= row.sent_at + capabilities.settles_after:
         found.dropped.append(row.id)
         if capabilities.names_href:

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from contactsync.api import Hooks
 from contactsync.config import BookConfig
 from contactsync.connectors.memory import Habits, MemoryServer
 from contactsync.engine.idle import idle_round
-from contactsync.model.contact import Contact, Email, Phone, Title
+from contactsync.model.contact import Contact, Email, Note, Phone, Title
+from contactsync.testing.faults import Crash
 from contactsync.vcard.codec import VCardCodec
 from tests.e2e.conftest import NewBook, OpenDevice
 from tests.e2e.devices import Device, calm, card, person
@@ -403,3 +405,33 @@ def test_filters_hold_at_a_real_server(radicale: Server, open_device: OpenDevice
     assert "uid-002" in laptop.everyone()
     assert phone.contact("uid-003").titles == (Title("Bye"),)
     calm(phone, laptop)
+
+
+# ---- found by the random worlds --------------------------------------------------------------------------
+
+
+@pytest.mark.law("L12", "L33", "P1")
+def test_a_card_of_another_client_that_is_taken_for_our_lost_create_leaves_both_values_on_record(
+    server: MemoryServer, open_device: OpenDevice
+) -> None:
+    died: list[str] = []
+
+    def step(name: str) -> None:
+        if name == "sent" and not died:
+            died.append(name)
+            raise Crash
+
+    device = open_device("phone", server, hooks=Hooks(step=step))
+    device.engine.put([person(1, notes=(Note("ours"),))])
+    with pytest.raises(Crash):
+        device.run()
+    device.close()
+    device.engine = device.open()
+    server.put(BOOK + "theirs.vcf", card("uid-001", "Person001 Tester", "NOTE:theirs"))
+    for _ in range(2):
+        device.sync()
+    values = repr([(c.local, c.remote) for c in device.engine.conflicts()])
+    notes = {note.text for note in device.contact("uid-001").notes}
+    assert all(text in notes or text in values for text in ("ours", "theirs"))
+    assert len(server.etags(BOOK)) == len(device.everyone()) == 1
+    calm(device)

@@ -55,8 +55,7 @@ def planted(mistake: Mistake, options: list[str]) -> Catch:
     try:
         skipped = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "contactsync", folder / "contactsync", ignore=skipped)
-        shutil.copytree(ROOT / "tests" / "simulation", folder / "tests" / "simulation", ignore=skipped)
-        (folder / "tests" / "__init__.py").touch()
+        shutil.copytree(ROOT / "tests", folder / "tests", ignore=skipped)
         for patch in mistake.patches:
             patch.apply(folder)
         command = [sys.executable, "-m", "tests.simulation.catching", *options]
