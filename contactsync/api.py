@@ -153,21 +153,13 @@ class Engine:
         account = self.config.account(name)
         books = self.store.books.of_account(name)
         account_id = self.store.books.account_id(name)
-        groups = self.store.groups.all()
-        places = Places(account, books, groups)
+        places = Places(account, books, self.store.groups.all())
         waiting = self.store.links.out_of_step(book.id for book in books) | set(places.moving(self.store))
         if account_id is not None and books:
             waiting |= places.waiting(self.store, account_id)
         elif account_id is not None:  # nobody knows yet what books there are
             waiting |= self.store.links.homeless(account_id)
-        names = {g.id: g.name for g in groups if g.deleted_at is None}
-        renamed = {
-            group_id
-            for book in books
-            for group_id, base in self.store.groups.base_names(book.id).items()
-            if names.get(group_id, base) != base
-        }
-        return len(waiting) + len(renamed)
+        return len(waiting) + len(set(places.renamed(self.store)))
 
     def _wanted(self, names: Sequence[str]) -> list[AccountConfig]:
         if names:

@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 from contactsync.csvfiles.parts import (
     custom,
     custom_fields,
+    employer,
     first,
     joined_notes,
     name_parts,
+    online_service,
     read_date,
     read_name,
     write_date,
@@ -144,9 +146,9 @@ def read_row(row: Row) -> Contact:
         phones=tuple(_each(lists, "Phone", _phone)),
         addresses=tuple(a for part in lists.get("Address", ()) if (a := _address(part)) is not None),
         organizations=tuple(
-            Organization(job["Name"], (job["Department"],) if job.get("Department") else ())
-            for job in map(_complete_job, jobs)
-            if job["Name"] or job.get("Department")
+            Organization(job.get("Name", ""), (job["Department"],) if job.get("Department") else ())
+            for job in jobs
+            if job.get("Name") or job.get("Department")
         ),
         titles=tuple(Title(job["Title"]) for job in jobs if job.get("Title")),
         online_services=tuple(ims),
@@ -161,10 +163,6 @@ def read_row(row: Row) -> Contact:
         groups=frozenset(_groups(first([cells.get("Labels", ""), cells.get("Group Membership", "")]))),
         extra=(*(custom(*field) for field in _fields(lists)), *rest),
     )
-
-
-def _complete_job(job: dict[str, str]) -> dict[str, str]:
-    return {"Name": "", **job}
 
 
 def _parts(cells: Row, columns: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
@@ -263,12 +261,7 @@ def _ims(lists: dict[str, list[dict[str, str]]]) -> Iterator[OnlineService]:
 def _ims_of_fields(lists: dict[str, list[dict[str, str]]]) -> Iterator[OnlineService]:
     for label, value in _pairs(lists):
         if found := _IM.fullmatch(label):
-            yield _service(found[1], value)
-
-
-def _service(service: str, value: str) -> OnlineService:
-    is_uri = re.match(r"[a-z][a-z0-9+.-]*:\S", value, re.IGNORECASE) is not None
-    return OnlineService(service, value if is_uri else "", "" if is_uri else value)
+            yield online_service(value, found[1])
 
 
 def _fields(lists: dict[str, list[dict[str, str]]]) -> Iterator[tuple[str, str]]:
@@ -317,14 +310,8 @@ def write_row(contact: Contact) -> Row:
     parts, sounds = name_parts(contact.name)
     row = {_NAME[kind][0]: text for kind, text in parts.items()}
     row |= {_SOUND[kind][0]: text for kind, text in sounds.items() if kind in _SOUND}
-    organization = next(
-        (o for o in contact.organizations if tidy(o.name) or tidy("".join(o.units[:1]))), None
-    )
     row["Nickname"] = first(tidy(n.name) for n in contact.nicknames)
-    row["Organization Name"] = tidy(organization.name) if organization else ""
-    row["Organization Department"] = (
-        tidy(organization.units[0]) if organization and organization.units else ""
-    )
+    row["Organization Name"], row["Organization Department"] = employer(contact)
     row["Organization Title"] = first(tidy(t.name) for t in contact.titles if t.kind != "role")
     row["Birthday"] = first(write_date(a.date) for a in contact.anniversaries if a.kind == "birth")
     row["Notes"] = joined_notes(contact)

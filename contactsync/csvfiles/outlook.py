@@ -15,9 +15,11 @@ from typing import Any, NamedTuple
 from contactsync.csvfiles.parts import (
     custom,
     custom_fields,
+    employer,
     first,
     joined_notes,
     name_parts,
+    online_service,
     read_date,
     read_name,
 )
@@ -32,7 +34,6 @@ from contactsync.model.contact import (
     Link,
     Nickname,
     Note,
-    OnlineService,
     Organization,
     Phone,
     Relation,
@@ -192,7 +193,7 @@ def read_row(row: Row) -> Contact:
             for name, kind in (("Job Title", "title"), ("Profession", "role"))
             if (text := cell(name))
         ),
-        online_services=(_service(cell("IMAddress")),) if cell("IMAddress") else (),
+        online_services=(online_service(cell("IMAddress")),) if cell("IMAddress") else (),
         links=tuple(
             Link(uri, contexts)
             for name, contexts in (("Web Page", _PLAIN), ("Personal Web Page", _HOME))
@@ -212,11 +213,6 @@ def read_row(row: Row) -> Contact:
 
 def _split(cell: str) -> list[str]:
     return [name for part in re.split(r"[;,]", cell) if (name := part.strip())]
-
-
-def _service(text: str) -> OnlineService:
-    is_uri = re.match(r"[a-z][a-z0-9+.-]*:\S", text, re.IGNORECASE) is not None
-    return OnlineService(uri=text if is_uri else "", user="" if is_uri else text)
 
 
 def _address(place: str, cell: Callable[[str], str]) -> Address | None:
@@ -298,9 +294,7 @@ def write_row(contact: Contact) -> Row:
     """A contact as one row, only with the cells that say something. ``groups`` are names."""
     parts, _ = name_parts(contact.name)
     row = {_NAME[kind]: text for kind, text in parts.items()}
-    company = next((o for o in contact.organizations if tidy(o.name) or tidy("".join(o.units[:1]))), None)
-    row["Company"] = tidy(company.name) if company else ""
-    row["Department"] = tidy(company.units[0]) if company and company.units else ""
+    row["Company"], row["Department"] = employer(contact)
     row["Job Title"] = first(tidy(t.name) for t in contact.titles if t.kind != "role")
     row["Profession"] = first(tidy(t.name) for t in contact.titles if t.kind == "role")
     for kind, column in (("birth", "Birthday"), ("wedding", "Anniversary")):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import date
 
-from contactsync.model.contact import Contact, Extra, Name, NameComponent, PartialDate
+from contactsync.model.contact import Contact, Extra, Name, NameComponent, OnlineService, PartialDate
 from contactsync.vcard.dialects import CUSTOM_FIELD
 from contactsync.vcard.values import escape, extended_date, parse_date, tidy, unescape
 
@@ -90,6 +90,21 @@ def write_date(day: PartialDate) -> str:
     if day.year is None and day.month and day.day and not day.text:
         return f"--{day.month:02}-{day.day:02}"
     return extended_date(day)
+
+
+def online_service(text: str, service: str = "") -> OnlineService:
+    """An address of a messenger: a URI where it is one, else the name of a user there."""
+    is_uri = re.match(r"[a-z][a-z0-9+.-]*:\S", text, re.IGNORECASE) is not None
+    return OnlineService(service, text if is_uri else "", "" if is_uri else text)
+
+
+def employer(contact: Contact) -> tuple[str, str]:
+    """The name and the department of the first organization that has either."""
+    for organization in contact.organizations:
+        name, department = tidy(organization.name), tidy("".join(organization.units[:1]))
+        if name or department:
+            return name, department
+    return "", ""
 
 
 def joined_notes(contact: Contact) -> str:

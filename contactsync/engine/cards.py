@@ -165,10 +165,7 @@ def _read_book(
 ) -> BookState:
     """One book; unreadable cards are set aside, not raised."""
     store, book = round_.store, pulled.book
-    groups = [*store.groups.all(), *fresh]
-    names = GroupNames(groups, store.groups.base_names(book.id), round_.new_id)
-    if standing := round_.account.for_book(book.name, book.href).group:
-        names.standing = frozenset({names.id_of(standing)})
+    names = round_.group_names(book, fresh)
     staged = store.books.staged(book.id)
     links = store.links.at(book.id, (change.href for change in staged))
     state = BookState(book, pulled, round_.rules(book, names.dead), names, account_books, links=links)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from contactsync.config import AccountConfig
 from contactsync.connectors.base import Connector
+from contactsync.engine.groupnames import GroupNames
 from contactsync.engine.report import AccountReport, BookReport
 from contactsync.engine.selecting import Places, home_of, rules_of
 from contactsync.store.store import Store
@@ -68,6 +69,14 @@ class Round:
     def places(self, books: Iterable[Book], fresh: Iterable[StoredGroup] = ()) -> Places:
         """What these books take, with the groups of the device and ``fresh`` ones."""
         return Places(self.account, books, [*self.store.groups.all(), *fresh])
+
+    def group_names(self, book: Book, fresh: Iterable[StoredGroup] = ()) -> GroupNames:
+        """What the book calls the groups of the device and ``fresh`` ones, and which it stands for."""
+        store = self.store
+        names = GroupNames([*store.groups.all(), *fresh], store.groups.base_names(book.id), self.new_id)
+        if standing := self.account.for_book(book.name, book.href).group:
+            names.standing = frozenset({names.id_of(standing)})
+        return names
 
     def book_report(self, book: Book) -> BookReport:
         return self.report.book(book.name, book.href)

@@ -229,9 +229,7 @@ def read_back(round_: Round, book: Book, shown: Mapping[str, Change]) -> None:
     changes += read_cards(round_, book, [href for href in links if href not in shown])
     round_.step("read-back")
     with store.transaction():
-        names = GroupNames(store.groups.all(), store.groups.base_names(book.id), round_.new_id)
-        if standing := round_.account.for_book(book.name, book.href).group:
-            names.standing = frozenset({names.id_of(standing)})
+        names = round_.group_names(book)
         if round_.connector.capabilities.labels:
             names.labels = store.group_cards.hrefs(book.id)
         for change in changes:

@@ -134,11 +134,8 @@ def _nothing_to_do(round_: Round, pulled: Sequence[Pulled]) -> bool:
 def _device_is_quiet(round_: Round, books: Sequence[Book]) -> bool:
     """No contact, link, group or step of these books waits for a round."""
     store = round_.store
-    names = {g.id: g.name for g in store.groups.all() if g.deleted_at is None}
     for book in books:
         if store.journal.outbox(book.id) or store.links.in_state(book.id, "written", "recheck", "deleted"):
-            return False
-        if any(names.get(g, base) != base for g, base in store.groups.base_names(book.id).items()):
             return False
         if groups_wait(round_, book):
             return False
@@ -146,7 +143,7 @@ def _device_is_quiet(round_: Round, books: Sequence[Book]) -> bool:
     places = round_.places(books)
     if store.links.out_of_step(ids) or places.waiting(store, round_.account_id):
         return False
-    return next(places.moving(store), None) is None
+    return next(places.renamed(store), None) is None and next(places.moving(store), None) is None
 
 
 def refresh_books(round_: Round, *, force: bool = False) -> list[Book]:

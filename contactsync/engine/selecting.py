@@ -69,6 +69,7 @@ class Places:
         self._account = account
         self._books = list(books)
         self._home = home_of(account, self._books)
+        self._live_names = {group.id: group.name for group in known if group.deleted_at is None}
         self._ids = {fold(group.name): group.id for group in known}
         self._places = {book.id: self._place(book, known) for book in self._books}
 
@@ -99,6 +100,13 @@ class Places:
             return homeless if self._home is None or self.home_for(Contact()) else set()
         found = store.contacts.many(homeless)
         return {i for i, stored in found.items() if self.home_for(stored.contact) is not None}
+
+    def renamed(self, store: Store) -> Iterator[str]:
+        """Live groups that a book knows by another name."""
+        for book in self._books:
+            for group_id, base in store.groups.base_names(book.id).items():
+                if self._live_names.get(group_id, base) != base:
+                    yield group_id
 
     def moving(self, store: Store) -> Iterator[int]:
         """Contacts that left the filter of a book, or came back into it."""
