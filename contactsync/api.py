@@ -6,8 +6,8 @@ and runs are plain frozen values. All errors are `contactsync.errors.ContactSync
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,14 +17,17 @@ from typing import Any
 from contactsync import log
 from contactsync.config import AccountConfig, Config, database_url
 from contactsync.connectors.base import AccountSettings, Connector, Exchange
+from contactsync.engine import merging
 from contactsync.engine.connect import connect, settings_of, stored_password, stored_renewal
 from contactsync.engine.context import Round, new_id, no_step, utc_now
-from contactsync.engine.hub import HubEdits, Undone, describe
+from contactsync.engine.hub import HubEdits, describe
 from contactsync.engine.idle import idle_round
 from contactsync.engine.lock import sync_lock
 from contactsync.engine.report import AccountReport, RunReport
+from contactsync.engine.resolving import Answered, one_of, resolve, resolve_all
 from contactsync.engine.run import refresh_books, run_account
 from contactsync.engine.selecting import Places
+from contactsync.engine.undo import Undone, restore, take_sent, undo
 from contactsync.engine.upkeep import tidy
 from contactsync.errors import ContactSyncError, UsageError
 from contactsync.model.contact import Contact
@@ -61,6 +64,10 @@ class Hooks:
     progress: Progress = no_progress
     witness: Callable[[Exchange], None] | None = None
     stopping: Callable[[], bool] = lambda: False
+
+
+class _TakenBack(Exception):
+    """Ends a trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,7 +352,7 @@ class Engine:
         return self.hub.delete(names, here_only=here_only)
 
     def restore(self, names: Sequence[str]) -> list[StoredContact]:
-        return self.hub.restore(names)
+        return restore(self.hub, names)
 
     def trash(self) -> list[StoredContact]:
         return self.store.contacts.deleted()
@@ -354,7 +361,7 @@ class Engine:
         return self.hub.purge(names)
 
     def merge(self, survivor: str, other: str) -> StoredContact:
-        return self.hub.merge(survivor, other)
+        return merging.merge(self.hub, survivor, other)
 
     def history(self, name: str) -> list[JournalRow]:
         """All steps of one contact, live or deleted, oldest first."""
@@ -402,20 +409,38 @@ class Engine:
         return run, self.store.journal.of_run(run_id)
 
     def undo(self, run_id: int) -> Undone:
-        return self.hub.undo(run_id)
+        """Take back what a run changed here and nobody changed since (P7)."""
+        return undo(self.hub, run_id)
+
+    def take_sent(self, step_id: int) -> Undone:
+        """Take back one edit that a run sent: the remote's former values become an edit here (P7)."""
+        return take_sent(self.hub, step_id)
+
+    @contextmanager
+    def trying(self, dry_run: bool = True) -> Iterator[None]:
+        """With ``dry_run`` all edits inside are taken back at the end, so that they can be shown (L36)."""
+        if not dry_run:
+            yield
+            return
+        with suppress(_TakenBack), self.store.transaction():
+            yield
+            raise _TakenBack
 
     def conflicts(self, *, only_open: bool = False) -> list[StoredConflict]:
         """Open ones, and those that a policy or a person decided, with the losing value."""
         return [c for c in self.store.journal.conflicts() if not only_open or c.status == "open"]
 
     def conflict(self, conflict_id: int) -> StoredConflict:
-        found = self.store.journal.conflicts(conflict_id=conflict_id)
-        if not found:
-            raise UsageError(f"No conflict {conflict_id}.", hint="contactsync conflict list")
-        return found[0]
+        return one_of(self.store, conflict_id)
 
-    def resolve(self, conflict_id: int, take: str) -> bool:
-        return self.hub.resolve(conflict_id, take)
+    def resolve(self, conflict_id: int, take: str, *, shown: StoredConflict | None = None) -> Answered:
+        """Take the value of ``device``, ``remote``, ``both`` or the ``newest``. ``shown`` is the conflict as
+        the person saw it: one that moved on meanwhile raises `UsageError`."""
+        return resolve(self.hub, conflict_id, take, shown=shown)
+
+    def resolve_all(self, conflicts: Iterable[StoredConflict], take: str) -> Answered:
+        """Settle many conflicts by one rule, as one run."""
+        return resolve_all(self.hub, conflicts, take)
 
     def status(self) -> dict[str, Any]:
         """One screen: accounts with their last state, and what is pending, in doubt, set aside."""

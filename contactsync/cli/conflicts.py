@@ -68,7 +68,7 @@ def resolve_conflict(ctx: typer.Context, conflict_id: ConflictId, take: Take) ->
     out = session_of(ctx).out
     with open_engine(ctx) as engine:
         found = engine.conflict(conflict_id)
-        changed = engine.resolve(conflict_id, take)
+        changed = bool(engine.resolve(conflict_id, take).changed)
     done = "Taken; the next round carries it." if changed else "This device has that value already."
     out.result(
         {"id": str(conflict_id), "uid": found.uid, "take": take, "changed": changed}, f"{found.name}: {done}"

@@ -90,7 +90,7 @@ def undo_run(ctx: typer.Context, run_id: RunId) -> None:
     with open_engine(ctx) as engine:
         undone = engine.undo(run_id)
     out.result(
-        {"restored": undone.restored, "left": list(undone.left)},
+        {"restored": undone.restored, "left": [str(left) for left in undone.left]},
         f"{plural(undone.restored, 'contact is', 'contacts are')} as before run {run_id}.",
     )
     if undone.left:

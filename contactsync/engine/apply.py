@@ -14,6 +14,7 @@ from contactsync.engine.groupcards import take_in
 from contactsync.engine.groupnames import keep_groups
 from contactsync.engine.merging import become_one
 from contactsync.engine.report import PlannedChange
+from contactsync.engine.steps import set_group
 from contactsync.errors import CodecError
 from contactsync.model.contact import Contact
 from contactsync.model.fields import path_text, unit_text
@@ -82,9 +83,13 @@ class _Applier:
 
     def _groups(self, state: BookState) -> None:
         for group_id, name in state.renames.items():
-            self._store.groups.update(group_id, self._at, name=name)
+            self._set_group(group_id, name, state.book.id)
             self._store.groups.link(group_id, state.book.id, name)
-        keep_groups(self._store, state.names, state.book.id, self._at)
+        keep_groups(self._store, self._round.run_id, self._at, state.names, state.book.id)
+
+    def _set_group(self, group_id: str, name: str, book_id: int) -> None:
+        run = self._round.run_id
+        set_group(self._store, run, self._at, group_id, name, collection_id=book_id)
 
     def _settle_doubts(self) -> None:
         recovered = self._decision.recovered
@@ -111,9 +116,7 @@ class _Applier:
         report = self._report(outcome)
         if outcome.dropped and hub.deleted:
             self._store.contacts.bury(stored.id, self._at)
-            self._note(outcome, stored.id, "delete", stored.contact, None)
-            if outcome.survivor is not None:
-                become_one(self._store, stored, outcome.survivor, self._round.new_id())
+            self._note(outcome, stored.id, "delete", stored.contact, None, self._merged(outcome))
             report.pulled.deleted += 1
         elif outcome.saved and (hub.contact != stored.contact or stored.deleted):
             self._store.contacts.save(stored.id, hub.contact, self._at, times=hub.times)
@@ -124,11 +127,17 @@ class _Applier:
             report.pulled.updated += 1
         return stored.id
 
+    def _merged(self, outcome: Outcome) -> dict[str, Any] | None:
+        """L40: it was made part of another contact at the remote."""
+        if outcome.stored is None or outcome.survivor is None:
+            return None
+        return {"merged": become_one(self._store, outcome.stored, outcome.survivor, self._round.new_id())}
+
     def _new_contact(self, outcome: Outcome) -> int | None:
         if not any(spoke.actions for spoke in outcome.spokes):
             return None
         contact = outcome.hub.contact
-        contact_id = self._store.contacts.add(contact, self._at, held=outcome.held)
+        contact_id = self._store.contacts.add(contact, self._at, held=outcome.held, held_for=outcome.held_for)
         self._note(outcome, contact_id, "create", None, contact)
         self._revive_groups(outcome)
         report = self._report(outcome)
@@ -143,7 +152,7 @@ class _Applier:
         stored = outcome.stored
         before = stored.contact.groups if stored and not stored.deleted else frozenset()
         for group_id in sorted((outcome.hub.contact.groups - before) & names.dead):
-            self._store.groups.update(group_id, self._at, name=names.name_of(group_id))
+            self._set_group(group_id, names.name_of(group_id), outcome.spokes[0].state.book.id)
             for state in self._decision.states:
                 state.names.revive(group_id)
 
@@ -151,7 +160,13 @@ class _Applier:
         return self._round.book_report(outcome.spokes[0].state.book)
 
     def _note(
-        self, outcome: Outcome, contact_id: int, action: str, before: Contact | None, after: Contact | None
+        self,
+        outcome: Outcome,
+        contact_id: int,
+        action: str,
+        before: Contact | None,
+        after: Contact | None,
+        detail: dict[str, Any] | None = None,
     ) -> None:
         book = outcome.spokes[0].state.book
         self._store.journal.note(
@@ -163,6 +178,7 @@ class _Applier:
             after=after,
             collection_id=book.id,
             note=f"from {self._round.account.name}",
+            detail=detail,
         )
         self._plan_line(book.name, outcome, "device", action, before, after)
 

@@ -81,6 +81,7 @@ class Outcome:
     hub: Hub
     spokes: list[Spoke]
     held: str = ""
+    held_for: str = ""
     elsewhere: bool = False
     dropped: bool = False
     survivor: StoredContact | None = None
@@ -330,7 +331,8 @@ class _Planner:
         state, card = cards[0]
         actions = new_card(card.live(), meeting.uid) if state.rules.mode.inwards else []
         hub = Hub(replace(card.view, uid=meeting.uid, updated=None))
-        outcome = Outcome(None, hub, [Spoke(s, None, c) for s, c in cards], meeting.held)
+        spokes = [Spoke(s, None, c) for s, c in cards]
+        outcome = Outcome(None, hub, spokes, meeting.held, meeting.held_for)
         if len(cards) > 1:
             self._fold(outcome)
         else:

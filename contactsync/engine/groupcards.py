@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from contactsync.connectors.base import (
     Create,
@@ -29,6 +28,7 @@ from contactsync.engine.context import Round
 from contactsync.engine.push import Pushed
 from contactsync.engine.reading import read_cards
 from contactsync.engine.report import CardError, PlannedChange
+from contactsync.engine.steps import set_group
 from contactsync.errors import CodecError, Recovery, RemoteError
 from contactsync.model.fields import squeeze
 from contactsync.model.group import GroupCard
@@ -146,9 +146,9 @@ class _TakeIn:
 
     def _live(self, group_id: str) -> None:
         """Somebody made a group by the name of one that was deleted here."""
-        groups = {group.id: group for group in self._store.groups.all()}
-        if groups[group_id].deleted_at is not None:
-            self._store.groups.update(group_id, self._at, name=groups[group_id].name)
+        group = self._store.groups.get(group_id)
+        if group is not None and group.deleted_at is not None:
+            self._journal_group(group_id, group.name)
             self._state.names.revive(group_id)
 
     def _second(self, href: str, group: GroupCard) -> None:
@@ -188,14 +188,17 @@ class _TakeIn:
         others = {squeeze(g.name) for g in groups.values() if g.id != row.group_id and not g.deleted_at}
         if squeeze(name) == squeeze(old) or squeeze(name) in others:
             return old
-        self._set_group(row.group_id, name)
-        self._note("rename-group", f"{old} -> {name}" + (f"; {lost!r} gave way" if lost else ""))
+        self._set_group(row.group_id, name, f"{old} -> {name}; {lost!r} gave way" if lost else "")
         self._plan(row.group_id, name, "device", "update", (("name", old, name),))
         return name
 
-    def _set_group(self, group_id: str, name: str, deleted_at: datetime | None = None) -> None:
-        self._store.groups.update(group_id, self._at, name=name, deleted_at=deleted_at)
-        self._hub.groups[group_id] = StoredGroup(group_id, name, deleted_at)
+    def _set_group(self, group_id: str, name: str, note: str = "", *, live: bool = True) -> None:
+        self._journal_group(group_id, name, note, live=live)
+        self._hub.groups[group_id] = StoredGroup(group_id, name, None if live else self._at)
+
+    def _journal_group(self, group_id: str, name: str, note: str = "", *, live: bool = True) -> None:
+        run, book = self._round.run_id, self._state.book.id
+        set_group(self._store, run, self._at, group_id, name, live=live, collection_id=book, note=note)
 
     def _change_members(self, group_id: str, add: set[int], remove: set[int]) -> None:
         members = self._hub.members[group_id]
@@ -238,8 +241,7 @@ class _TakeIn:
             self._remove(row)
         elif self._state.rules.mode.inwards and self._hub.says(row) == row.base:
             self._change_members(row.group_id, set(), set(self._hub.members[row.group_id]))
-            self._set_group(row.group_id, group.name, self._at)
-            self._note("delete-group", group.name)
+            self._set_group(row.group_id, group.name, live=False)
             self._plan(row.group_id, group.name, "device", "delete", ())
             self._remove(row)
         elif self._state.rules.mode.outwards:
@@ -254,7 +256,6 @@ class _TakeIn:
         name = row.shown.name
         self._set_group(row.group_id, name)
         self._state.names.revive(row.group_id)
-        self._note("revive-group", name)
         cards = self._hub.cards
         members = {cards[uid][0] for uid in row.shown.members if uid in cards}
         if self._state.names.labels is not None:
@@ -284,18 +285,6 @@ class _TakeIn:
     def _remove(self, row: StoredGroupCard) -> None:
         del self._rows[row.group_id]
         self._store.group_cards.remove(row.group_id, self._state.book.id)
-
-    def _note(self, action: str, note: str) -> None:
-        self._store.journal.note(
-            self._round.run_id,
-            action,
-            self._at,
-            contact_id=None,
-            before=None,
-            after=None,
-            collection_id=self._state.book.id,
-            note=note,
-        )
 
     def _plan_outwards(self) -> None:
         for row, target in _outgoing(self._round, self._state.book, self._state.rules):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from contactsync.engine.steps import set_group
 from contactsync.model.contact import Contact
 from contactsync.model.fields import fold
 from contactsync.store.store import Store
@@ -111,10 +112,10 @@ class GroupNames:
         }
 
 
-def keep_groups(store: Store, names: GroupNames, collection_id: int, at: datetime) -> None:
+def keep_groups(store: Store, run: int, at: datetime, names: GroupNames, collection_id: int) -> None:
     """Store the groups that a book's names turned out to be new for, and what the book calls them."""
     for group_id, name in names.new.items():
-        store.groups.add(group_id, name, at)
+        set_group(store, run, at, group_id, name, collection_id=collection_id)
     for group_id, name in names.seen.items():
         if group_id not in names.base:
             store.groups.link(group_id, collection_id, name)

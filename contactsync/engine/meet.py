@@ -18,7 +18,8 @@ class Meeting:
 
     ``contact`` None: a new one, with ``uid``, and the ``copies`` of it in other books (L37); ``moved``
     is the link that it had elsewhere in the account; ``absorbed`` is the card of a twin that was merged
-    into the contact (L40); ``held`` says why a new contact stays in its own book (L27).
+    into the contact (L40); ``held`` says why a new contact stays in its own book (L27), and ``held_for`` is
+    the UID of whom it may be the same as.
     """
 
     state: BookState
@@ -28,6 +29,7 @@ class Meeting:
     uid: str = ""
     absorbed: bool = False
     held: str = ""
+    held_for: str = ""
     copies: list[tuple[BookState, Card]] = field(default_factory=list)
 
     def is_in(self, state: BookState) -> bool:
@@ -131,7 +133,9 @@ class _Meetings:
         elif self._is_twin(card) or self._is_alias(there, contact):
             self._found.append(Meeting(state, card, contact, absorbed=True))
         else:
-            self._add_new(state, card, f"a second card with the UID of {contact.contact.display}")
+            self._add_new(
+                state, card, f"a second card with the UID of {contact.contact.display}", contact.uid
+            )
         return True
 
     def _card_uid(self, state: BookState, contact: StoredContact, own: list[StoredLink]) -> str | None:
@@ -174,8 +178,9 @@ class _Meetings:
                 self._taken[state.book.id, people[sure[href]].id] = by_href[href].view.uid
                 self._found.append(Meeting(state, by_href[href], people[sure[href]]))
             else:
-                like = known.get(unsure.get(href, ""))
-                self._add_new(state, by_href[href], f"may be the same as {like.display}" if like else "")
+                uid = unsure.get(href, "")
+                held = f"may be the same as {known[uid].display}" if uid else ""
+                self._add_new(state, by_href[href], held, uid)
 
     def _copy_of_new(self, state: BookState, card: Card) -> bool:
         """A copy, in another book, of a card that is new in this very round (L37)."""
@@ -190,11 +195,12 @@ class _Meetings:
         contradicted = first and match.same_person_contradicted(card.view, first.card.view)
         return None if contradicted else first
 
-    def _add_new(self, state: BookState, card: Card, held: str) -> None:
-        if first := self._first_of_uid(card):
-            held = held or f"a second card with the UID of {first.card.view.display}"
+    def _add_new(self, state: BookState, card: Card, held: str, held_for: str) -> None:
+        first = self._first_of_uid(card)
+        if first is not None and not held:
+            held, held_for = f"a second card with the UID of {first.card.view.display}", first.uid
         uid = card.view.uid
         if not uid or uid in self._by_uid or uid in self._new:
             uid = self._round.new_id()
-        self._new[uid] = Meeting(state, card, uid=uid, held=held)
+        self._new[uid] = Meeting(state, card, uid=uid, held=held, held_for=held_for)
         self._found.append(self._new[uid])

@@ -1,16 +1,104 @@
-"""What is left of a contact that was merged into another one (L40)."""
+"""One contact made of two, and two of one again (L40).
+
+What the one that is merged away had stays with its tombstone; its history, its conflicts and what imports
+remember of it are found through ``merged_into``, so that they go back with it when the two part.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from contactsync.engine.hub import HubEdits
+from contactsync.engine.steps import set_held
+from contactsync.errors import UsageError
 from contactsync.store.store import Store
 from contactsync.store.values import StoredContact
+from contactsync.sync.union import unite
 
 
-def become_one(store: Store, gone: StoredContact, survivor: StoredContact, new_uid: str) -> None:
-    """History, conflicts and uid of a buried contact are those of another one from now on. Its tombstone
-    is called ``new_uid``, and its cards stay with it until they are deleted."""
-    store.contacts.move_aliases(gone.id, survivor.id)
-    store.keepsakes.hand_over(gone.id, survivor.id)
-    store.journal.hand_over(gone.id, survivor.id)
+def merge(hub: HubEdits, survivor: str, other: str) -> StoredContact:
+    """One contact with all values and both histories; the other's uid becomes an alias.
+
+    The other's cards stay with its tombstone and are deleted; where it alone had one, the next round
+    creates one for the survivor: a card that other devices know by its UID as the other person
+    must not become this one.
+    """
+    with hub.edit("merge") as step:
+        first, second = hub.find(survivor), hub.find(other)
+        if first.id == second.id:
+            raise UsageError("These are the same contact already.", hint="Name two different ones.")
+        merge_two(hub, step.run, step.at, first, second)
+    return hub.find(first.uid)
+
+
+def merge_two(hub: HubEdits, run: int, at: datetime, first: StoredContact, second: StoredContact) -> None:
+    """Merge ``second`` into ``first`` inside the caller's transaction. Where both have another value of
+    one unit, the first one's stays, and the other's is on record (L16)."""
+    store = hub.store
+    both, clashes = unite(first.contact, second.contact)
+    hub.change(run, at, first, both, note=f"merged with {second.contact.display} ({second.uid})")
+    for clash in clashes:
+        store.journal.note_clash(first.id, None, clash, run, at)
+    set_held(store, run, at, first)
+    bury_into(hub, run, at, first, second)
+
+
+def bury_into(hub: HubEdits, run: int, at: datetime, first: StoredContact, second: StoredContact) -> None:
+    """``second`` is part of ``first`` from now on, inside the caller's transaction; what ``first`` takes over
+    of its content is not this one's business."""
+    store = hub.store
+    books = {link.collection_id for link in store.links.of_contact(first.id)}
+    links = [
+        link.id
+        for link in store.links.of_contact(second.id)
+        if link.state in ("left", "away") and link.collection_id not in books
+    ]
+    for link_id in links:
+        store.links.hand_to(link_id, first.id)
+    merged = become_one(store, second, first, hub.new_id())
+    hub.drop(
+        run,
+        at,
+        second,
+        note=f"merged into {first.contact.display} ({first.uid})",
+        detail={"merged": {**merged, "links": links}},
+    )
+
+
+def become_one(store: Store, gone: StoredContact, survivor: StoredContact, new_uid: str) -> dict[str, Any]:
+    """The uid of a contact that goes means another one from now on. Its tombstone is called ``new_uid``,
+    and its cards stay with it until they are deleted. Returns what `part` needs to take this back."""
+    aliases, twins = store.contacts.aliases_of(gone.id), store.contacts.merged_into(gone.id)
+    store.contacts.give_aliases(aliases, survivor.id)
+    store.contacts.hand_merged(twins, survivor.id)
     store.contacts.merge_into(gone.id, survivor.id, new_uid)
     store.contacts.add_alias(gone.uid, survivor.id)
+    held = [gone.held, gone.held_for]
+    return {"into": survivor.id, "uid": gone.uid, "aliases": aliases, "twins": twins, "held": held}
+
+
+def part(hub: HubEdits, run: int, at: datetime, twin: StoredContact, merged: Mapping[str, Any]) -> None:
+    """Bring back one that was merged into another, under its own uid and with its own history, inside the
+    caller's transaction. What the other took over of it is not this one's business."""
+    store = hub.store
+    survivor_id = twin.merged_into
+    own = {*store.contacts.aliases_of(survivor_id)} if survivor_id is not None else set()
+    inside = {*store.contacts.merged_into(survivor_id)} if survivor_id is not None else set()
+    store.contacts.part(twin.id, merged["uid"])
+    store.contacts.give_aliases(own & {*merged["aliases"]}, twin.id)
+    store.contacts.hand_merged(sorted(inside & {*merged["twins"]}), twin.id)
+    for link in store.links.of_contact(survivor_id) if survivor_id is not None else ():
+        if link.id in merged.get("links", ()) and link.state in ("left", "away"):
+            store.links.hand_to(link.id, twin.id)
+    store.contacts.hold(twin.id, *merged["held"])
+    content = replace(twin.contact, uid=merged["uid"])
+    back = replace(twin, contact=content, merged_into=None)
+    hub.change(run, at, back, content, note="parted", detail={"parted": {"from": survivor_id}})
+
+
+def without_merge(twin: StoredContact) -> Mapping[str, Any]:
+    """What `part` needs where nobody knows any more how the merge was made."""
+    return {"uid": twin.uid, "aliases": [], "twins": [], "held": ["", ""]}

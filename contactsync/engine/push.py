@@ -236,7 +236,7 @@ def read_back(round_: Round, book: Book, shown: Mapping[str, Change]) -> None:
             link = links.get(change.href)
             if link is not None and not change.gone and change.payload is not None:
                 _settle(round_, names, link, change)
-        keep_groups(store, names, book.id, round_.now())
+        keep_groups(store, round_.run_id, round_.now(), names, book.id)
 
 
 def _settle(round_: Round, names: GroupNames, link: StoredLink, change: Change) -> None:

@@ -317,7 +317,7 @@ class _Importer:
                 self._fresh[card.content] = other.id
                 self._unite(card, other)
             else:
-                self._add(card, f"may be the same as {other.contact.display}" if other else "")
+                self._add(card, other)
 
     def _is_sure(self, card: _Card, pair: matching.Pair, other: StoredContact) -> bool:
         """Also in a review there is nothing to look at when the card says nothing else (L27)."""
@@ -350,13 +350,19 @@ class _Importer:
             pairs.setdefault(pair.card, pair)
         return pairs
 
-    def _add(self, card: _Card, held: str) -> None:
+    def _add(self, card: _Card, like: StoredContact | None) -> None:
+        held = f"may be the same as {like.contact.display}" if like else ""
         uid = card.view.uid
         if not uid or self._by_uid(uid) is not None:
             uid = self._engine.hooks.new_id()
         contact = self._names.to_ids(replace(card.view, uid=uid, updated=None))
         contact_id = self._engine.hub.add(
-            self._run(), self._at, contact, held=held, note=f"import {card.raw.place}"
+            self._run(),
+            self._at,
+            contact,
+            held=held,
+            held_for=like.uid if like else "",
+            note=f"import {card.raw.place}",
         )
         self._fresh[card.content] = contact_id
         if held:
@@ -392,7 +398,7 @@ class _Importer:
 
     def _keep_groups(self) -> None:
         if len(self._names.new) > self._kept_names:
-            self._engine.hub.keep_groups(self._names, self._at)
+            self._engine.hub.keep_groups(self._run(), self._at, self._names)
             self._kept_names = len(self._names.new)
 
     def _plan(self, before: Contact | None, after: Contact, action: str) -> None:

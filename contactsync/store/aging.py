@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -22,7 +22,7 @@ _ASKED = sa.and_(CONFLICT.c.contact_id == CONTACT.c.id, CONFLICT.c.status == "op
 _FORGOTTEN = sa.select(CONTACT.c.id).where(
     CONTACT.c.deleted_at < sa.bindparam("before"),
     ~sa.exists().where(LINK.c.contact_id == CONTACT.c.id),
-    ~sa.exists().where(IMPORTED.c.contact_id == CONTACT.c.id),
+    sa.or_(CONTACT.c.merged_into.is_not(None), ~sa.exists().where(IMPORTED.c.contact_id == CONTACT.c.id)),
     ~sa.exists().where(_WAITING),
     ~sa.exists().where(_ASKED),
 )
@@ -47,12 +47,23 @@ class Aging:
         """
         return [row[0] for row in self._db.rows(_FORGOTTEN, {"before": before})]
 
-    def forget(self, contact_ids: Iterable[int]) -> None:
-        """The contacts go for good. Their steps stay as long as the journal is kept, nobody's now."""
+    def forget(self, contact_ids: Sequence[int]) -> None:
+        """The contacts go for good. Their steps stay as long as the journal is kept: with whom they were
+        made part of (L40), together with all else that is known of them, else nobody's now."""
+        for some in chunks(sorted(contact_ids)):
+            self._hand_over(some)
         for some in chunks(sorted(contact_ids)):
             mine = JOURNAL.c.contact_id.in_(some)
             self._db.execute(sa.update(JOURNAL).where(mine).values(contact_id=None))
             self._db.execute(sa.delete(CONTACT).where(CONTACT.c.id.in_(some)))
+
+    def _hand_over(self, contact_ids: Sequence[int]) -> None:
+        merged = sa.and_(CONTACT.c.id.in_(contact_ids), CONTACT.c.merged_into.is_not(None))
+        twins = sa.select(CONTACT.c.id).where(merged)
+        for rows in (JOURNAL, CONFLICT, IMPORTED):
+            mine = rows.c.contact_id
+            heir = sa.select(CONTACT.c.merged_into).where(CONTACT.c.id == mine).scalar_subquery()
+            self._db.execute(sa.update(rows).where(mine.in_(twins)).values(contact_id=heir))
 
     def has_steps(self, before: datetime) -> bool:
         """Whether finished steps are older than that."""

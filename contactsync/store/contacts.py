@@ -23,6 +23,7 @@ CONTACT = table(tables.Contact)
 ALIAS = table(tables.Alias)
 BLOB = table(tables.Blob)
 LINK = table(tables.Link)
+APART = table(tables.Apart)
 
 SHA256 = re.compile(r"\b[0-9a-f]{64}\b")
 
@@ -44,13 +45,17 @@ class Contacts:
         alias = self._db.row(sa.select(ALIAS.c.contact_id).where(ALIAS.c.uid == uid))
         return self.get(alias[0]) if alias else None
 
-    def find(self, name: str) -> list[StoredContact]:
-        """By uid, unambiguous prefix of it, or exact name; several when it is ambiguous."""
-        exact = self.by_uid(name)
-        if exact is not None:
+    def find(self, name: str, *, deleted: bool | None = None) -> list[StoredContact]:
+        """By uid, exact name, or unambiguous prefix of the uid; several when it is ambiguous. ``deleted``:
+        only those in the trash, or only those that are not; otherwise names of live ones come first."""
+        exact = self._one(CONTACT.c.uid == name) if deleted else self.by_uid(name)
+        if exact is not None and deleted in (None, exact.deleted):
             return [exact]
-        by_name = self._all(sa.and_(CONTACT.c.display == name, CONTACT.c.deleted_at.is_(None)))
-        return by_name or self._all(CONTACT.c.uid.startswith(name, autoescape=True))
+        gone = CONTACT.c.deleted_at.is_not(None)
+        wanted = {None: sa.true(), True: gone, False: sa.not_(gone)}[deleted]
+        by_name = self._all(sa.and_(CONTACT.c.display == name, wanted))
+        found = [c for c in by_name if not c.deleted] or by_name
+        return found or self._all(sa.and_(CONTACT.c.uid.startswith(name, autoescape=True), wanted))
 
     def many(self, ids: Iterable[int]) -> dict[int, StoredContact]:
         found = {}
@@ -95,7 +100,13 @@ class Contacts:
         return self.live(group=group)
 
     def add(
-        self, contact: Contact, at: datetime, *, held: str = "", times: Mapping[str, datetime] | None = None
+        self,
+        contact: Contact,
+        at: datetime,
+        *,
+        held: str = "",
+        held_for: str = "",
+        times: Mapping[str, datetime] | None = None,
     ) -> int:
         """Insert a new contact; its id. The uid must be free."""
         self.keep_media(contact)
@@ -105,6 +116,7 @@ class Contacts:
             created_at=at,
             updated_at=at,
             held=held,
+            held_for=held_for,
             **_derived(contact, times or {}),
         )
 
@@ -125,9 +137,10 @@ class Contacts:
             .values(updated_at=at, deleted_at=deleted_at, **_derived(contact, times))
         )
 
-    def hold(self, contact_id: int, reason: str) -> None:
+    def hold(self, contact_id: int, reason: str, held_for: str = "") -> None:
         """Held contacts are created at no other remote (L27); an empty reason releases."""
-        self._db.execute(sa.update(CONTACT).where(CONTACT.c.id == contact_id).values(held=reason))
+        values = {"held": reason, "held_for": held_for}
+        self._db.execute(sa.update(CONTACT).where(CONTACT.c.id == contact_id).values(**values))
 
     def bury(self, contact_id: int, at: datetime) -> None:
         """Into the trash: a tombstone with its whole content (L22)."""
@@ -144,15 +157,63 @@ class Contacts:
         values = {"uid": uid, "merged_into": survivor_id}
         self._db.execute(sa.update(CONTACT).where(CONTACT.c.id == contact_id).values(**values))
 
+    def merged_into(self, contact_id: int) -> list[int]:
+        """The tombstones of those that are part of this contact now."""
+        rows = self._db.rows(sa.select(CONTACT.c.id).where(CONTACT.c.merged_into == contact_id))
+        return sorted(row[0] for row in rows)
+
+    def hand_merged(self, contact_ids: Sequence[int], survivor_id: int) -> None:
+        """These tombstones are part of another contact from now on."""
+        for some in chunks(contact_ids):
+            where = CONTACT.c.id.in_(some)
+            self._db.execute(sa.update(CONTACT).where(where).values(merged_into=survivor_id))
+
+    def part(self, contact_id: int, uid: str) -> None:
+        """The tombstone is its own again, under this uid; its aliases are given back by `give_aliases`."""
+        self._db.execute(sa.delete(ALIAS).where(ALIAS.c.uid == uid))
+        values = {"uid": uid, "merged_into": None}
+        self._db.execute(sa.update(CONTACT).where(CONTACT.c.id == contact_id).values(**values))
+
+    def aliases_of(self, contact_id: int) -> list[str]:
+        rows = self._db.rows(sa.select(ALIAS.c.uid).where(ALIAS.c.contact_id == contact_id))
+        return sorted(row[0] for row in rows)
+
+    def keep_apart(self, one: int, other: int) -> None:
+        """A person said that these two are not the same."""
+        first, second = sorted((one, other))
+        self.let_meet(one, other)
+        self._db.put(APART, [{"contact_id": first, "other_id": second}])
+
+    def let_meet(self, one: int, other: int) -> None:
+        """Nobody said so, or it was taken back."""
+        first, second = sorted((one, other))
+        where = sa.and_(APART.c.contact_id == first, APART.c.other_id == second)
+        self._db.execute(sa.delete(APART).where(where))
+
+    def apart(self) -> set[frozenset[str]]:
+        """Pairs of UIDs that a person said are not the same; of those that were merged away, the UID of
+        the one that lives on."""
+        one, other = CONTACT.alias(), CONTACT.alias()
+        first, second = CONTACT.alias(), CONTACT.alias()
+        statement = (
+            sa.select(first.c.uid, second.c.uid)
+            .select_from(APART)
+            .join(one, one.c.id == APART.c.contact_id)
+            .join(other, other.c.id == APART.c.other_id)
+            .join(first, first.c.id == sa.func.coalesce(one.c.merged_into, one.c.id))
+            .join(second, second.c.id == sa.func.coalesce(other.c.merged_into, other.c.id))
+        )
+        return {frozenset(row) for row in self._db.rows(statement)}
+
     def add_alias(self, uid: str, contact_id: int) -> None:
         """This uid now means that contact, whatever it meant before."""
         self._db.execute(sa.delete(ALIAS).where(ALIAS.c.uid == uid))
         self._db.put(ALIAS, [{"uid": uid, "contact_id": contact_id}])
 
-    def move_aliases(self, contact_id: int, survivor_id: int) -> None:
-        """A contact that is merged away takes its own aliases along (L40)."""
-        moved = sa.update(ALIAS).where(ALIAS.c.contact_id == contact_id)
-        self._db.execute(moved.values(contact_id=survivor_id))
+    def give_aliases(self, uids: Iterable[str], contact_id: int) -> None:
+        """A contact that is merged away takes its own aliases along, and back when it parts (L40)."""
+        for some in chunks(sorted(uids)):
+            self._db.execute(sa.update(ALIAS).where(ALIAS.c.uid.in_(some)).values(contact_id=contact_id))
 
     def keep_media(self, contact: Contact) -> None:
         """Store the photo bytes that the contact carries, each once."""
@@ -232,6 +293,7 @@ def _stored(row: Any) -> StoredContact:
         updated_at=row.updated_at,
         deleted_at=row.deleted_at,
         held=row.held,
+        held_for=row.held_for,
         merged_into=row.merged_into,
         times={path: datetime.fromisoformat(at) for path, at in json.loads(row.times).items()},
     )

@@ -29,6 +29,10 @@ class Groups:
         """Live groups and tombstones, by name."""
         return [StoredGroup(row.id, row.name, row.deleted_at) for row in self._db.rows(_ALL)]
 
+    def get(self, group_id: str) -> StoredGroup | None:
+        row = self._db.row(sa.select(GROUP).where(GROUP.c.id == group_id))
+        return StoredGroup(row.id, row.name, row.deleted_at) if row else None
+
     def base_names(self, collection_id: int) -> dict[str, str]:
         """Group id -> the name that this book knows it by."""
         return {row[0]: row[1] for row in self._db.rows(_BASE_NAMES, {"book": collection_id})}

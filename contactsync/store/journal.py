@@ -39,15 +39,17 @@ _OUTBOX = (
     )
     .order_by(JOURNAL.c.id)
 )
-_under_way = sa.and_(JOURNAL.c.side == "remote", JOURNAL.c.state.in_(("queued", "sent")))
 _OF_RUN = [
     sa.select(rows.c.id).where(rows.c.run_id == sa.bindparam("run")).limit(1) for rows in (JOURNAL, CONFLICT)
 ]
 _NEWEST = sa.select(sa.func.max(RUN.c.id))
 _OPEN = sa.select(sa.func.count()).select_from(CONFLICT).where(CONFLICT.c.status == "open")
+_WHO = CONTACT.alias("who")
 _CONFLICTS = (
     sa.select(CONFLICT, CONTACT.c.uid, CONTACT.c.display, ACCOUNT.c.name.label("account"))
-    .join(CONTACT, CONTACT.c.id == CONFLICT.c.contact_id)
+    .join(_WHO, _WHO.c.id == CONFLICT.c.contact_id)
+    # of a contact that was merged away, the one that lives on (L40)
+    .join(CONTACT, CONTACT.c.id == sa.func.coalesce(_WHO.c.merged_into, _WHO.c.id))
     .outerjoin(COLLECTION, COLLECTION.c.id == CONFLICT.c.collection_id)
     .outerjoin(ACCOUNT, ACCOUNT.c.id == COLLECTION.c.account_id)
     .order_by(CONFLICT.c.id)
@@ -113,6 +115,7 @@ class Journal:
         after: Contact | None,
         collection_id: int | None = None,
         note: str = "",
+        detail: Mapping[str, Any] | None = None,
     ) -> int:
         """A step in the hub, done in this very transaction."""
         return self._db.insert(
@@ -128,6 +131,7 @@ class Journal:
             sent_local="",
             state="done",
             note=note,
+            detail=json.dumps(detail, ensure_ascii=False) if detail else "",
             at=at,
         )
 
@@ -149,6 +153,7 @@ class Journal:
             payload=zlib.compress(step.payload, 1),
             state="queued",
             note="",
+            detail="",
             at=at,
         )
 
@@ -217,19 +222,18 @@ class Journal:
         return self._rows(JOURNAL.c.run_id == run_id)
 
     def of_contact(self, contact_id: int) -> list[JournalRow]:
-        return self._rows(JOURNAL.c.contact_id == contact_id)
+        """The history of a contact, and of those that were made part of it (L40)."""
+        twins = sa.select(CONTACT.c.id).where(CONTACT.c.merged_into == contact_id)
+        return self._rows(sa.or_(JOURNAL.c.contact_id == contact_id, JOURNAL.c.contact_id.in_(twins)))
+
+    def step(self, step_id: int) -> JournalRow | None:
+        found = self._rows(JOURNAL.c.id == step_id)
+        return found[0] if found else None
 
     def forget_contact(self, contact_id: int) -> None:
         """L41: its history goes; open conflicts with it."""
         for rows in (JOURNAL, CONFLICT):
             self._db.execute(sa.delete(rows).where(rows.c.contact_id == contact_id))
-
-    def hand_over(self, contact_id: int, survivor_id: int) -> None:
-        """History and conflicts; a write that is under way stays with whom it was decided for."""
-        for rows, which in ((JOURNAL, sa.not_(_under_way)), (CONFLICT, sa.true())):
-            self._db.execute(
-                sa.update(rows).where(rows.c.contact_id == contact_id, which).values(contact_id=survivor_id)
-            )
 
     def prune(self, before: datetime) -> None:
         """Drop finished steps older than the retention, and runs left without any.
@@ -290,7 +294,10 @@ class Journal:
         return not known
 
     def close_conflict(self, conflict_id: int, *, winner: str) -> None:
-        values = {"status": "resolved", "winner": winner}
+        self.set_conflict(conflict_id, "resolved", winner)
+
+    def set_conflict(self, conflict_id: int, status: str, winner: str) -> None:
+        values = {"status": status, "winner": winner}
         self._db.execute(sa.update(CONFLICT).where(CONFLICT.c.id == conflict_id).values(**values))
 
     def open_conflicts(self) -> int:
@@ -357,6 +364,7 @@ def _journal(row: Any) -> JournalRow:
         state=row.state,
         note=row.note,
         at=row.at,
+        detail=json.loads(row.detail) if row.detail else {},
     )
 
 

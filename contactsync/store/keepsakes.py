@@ -17,8 +17,16 @@ from contactsync.store.database import Database, table
 from contactsync.store.values import Quarantined
 
 IMPORTED = table(tables.Imported)
+CONTACT = table(tables.Contact)
 QUARANTINE = table(tables.Quarantine)
 
+# Of a contact that was merged away, the one that lives on (L40).
+_REMEMBERED = sa.select(
+    IMPORTED.c.key,
+    IMPORTED.c.hash,
+    sa.func.coalesce(CONTACT.c.merged_into, CONTACT.c.id).label("contact_id"),
+    IMPORTED.c.doc,
+).join(CONTACT, CONTACT.c.id == IMPORTED.c.contact_id)
 _QUARANTINED = sa.select(QUARANTINE).order_by(QUARANTINE.c.id)
 _QUARANTINED_IN = _QUARANTINED.where(QUARANTINE.c.collection_id == sa.bindparam("book"))
 
@@ -39,19 +47,20 @@ class Keepsakes:
         self._db = db
 
     def remembered(self, source: str) -> dict[str, Remembered]:
-        rows = self._db.rows(sa.select(IMPORTED).where(IMPORTED.c.source == source))
+        rows = self._db.rows(_REMEMBERED.where(IMPORTED.c.source == source))
         return {row.key: Remembered(row.hash, row.contact_id, jsonform.loads(row.doc)) for row in rows}
 
     def known(self, source: str) -> dict[str, tuple[str, int]]:
         """Key -> (hash, contact) of every card of a source, without what the cards said."""
-        columns = (IMPORTED.c.key, IMPORTED.c.hash, IMPORTED.c.contact_id)
-        rows = self._db.rows(sa.select(*columns).where(IMPORTED.c.source == source))
+        columns = _REMEMBERED.selected_columns
+        statement = _REMEMBERED.with_only_columns(columns.key, columns.hash, columns.contact_id)
+        rows = self._db.rows(statement.where(IMPORTED.c.source == source))
         return {key: (card_hash, contact_id) for key, card_hash, contact_id in rows}
 
     def recall(self, source: str, key: str) -> Remembered | None:
         """One card of a source."""
         where = sa.and_(IMPORTED.c.source == source, IMPORTED.c.key == key)
-        row = self._db.row(sa.select(IMPORTED).where(where))
+        row = self._db.row(_REMEMBERED.where(where))
         return Remembered(row.hash, row.contact_id, jsonform.loads(row.doc)) if row else None
 
     def remember(self, source: str, key: str, card_hash: str, contact_id: int, base: Contact) -> None:
@@ -59,11 +68,6 @@ class Keepsakes:
         self._db.execute(sa.delete(IMPORTED).where(where))
         row = {"source": source, "key": key, "hash": card_hash, "contact_id": contact_id}
         self._db.put(IMPORTED, [{**row, "doc": jsonform.dumps(base, remote=True)}])
-
-    def hand_over(self, contact_id: int, survivor_id: int) -> None:
-        self._db.execute(
-            sa.update(IMPORTED).where(IMPORTED.c.contact_id == contact_id).values(contact_id=survivor_id)
-        )
 
     def set_aside(self, *, payload: bytes, name: str, reason: str, at: datetime, **where: Any) -> None:
         """Keep a card that could not be used, once.

@@ -202,11 +202,6 @@ class Links:
         """The card belongs to another contact from now on (L40)."""
         self.update(link_id, contact_id=contact_id)
 
-    def hand_over(self, contact_id: int, survivor_id: int) -> None:
-        self._db.execute(
-            sa.update(LINK).where(LINK.c.contact_id == contact_id).values(contact_id=survivor_id)
-        )
-
     def with_losses(self) -> list[tuple[int, int, str]]:
         """(contact, collection, paths) of values that a remote did not keep by itself (L12)."""
         statement = sa.select(LINK.c.contact_id, LINK.c.collection_id, LINK.c.lost).where(LINK.c.lost != "")

@@ -12,7 +12,7 @@ from sqlalchemy import Index, LargeBinary, MetaData, Text, UniqueConstraint
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel, UTCDateTime
 
-REVISION = "0003"
+REVISION = "0004"
 
 # Constraints with names, so that a later revision can drop or change one on any database.
 METADATA = MetaData(
@@ -71,7 +71,11 @@ class Collection(Row, table=True):
 
 
 class Contact(Row, table=True):
-    """``deleted_at`` set is a tombstone: the document stays until nothing needs it (L22)."""
+    """``deleted_at`` set is a tombstone: the document stays until nothing needs it (L22).
+
+    ``held_for`` is the UID of whom a held contact may be the same as (L27); ``merged_into`` is the contact
+    that lives on, never one that was merged away itself (L40).
+    """
 
     # Lists of live contacts in order, and who is homeless, without a look at the documents.
     __table_args__ = (Index("ix_contact_live", "deleted_at", "sort_key", "uid", "held"),)
@@ -80,6 +84,7 @@ class Contact(Row, table=True):
     uid: str = Field(sa_type=Text, unique=True)
     hash: str = Field(sa_type=Text)
     held: str = Field(default="", sa_type=Text)
+    held_for: str = Field(default="", sa_type=Text)
     merged_into: int | None = Field(default=None, foreign_key="contact.id", ondelete="SET NULL", index=True)
     created_at: datetime = Field(sa_type=UTCDateTime)
     updated_at: datetime = Field(sa_type=UTCDateTime)
@@ -172,6 +177,13 @@ class Alias(Row, table=True):
     contact_id: int = Field(foreign_key="contact.id", ondelete="CASCADE", index=True)
 
 
+class Apart(Row, table=True):
+    """Two contacts of which a person said that they are not the same (L27); the smaller id first."""
+
+    contact_id: int = Field(foreign_key="contact.id", primary_key=True, ondelete="CASCADE")
+    other_id: int = Field(foreign_key="contact.id", primary_key=True, ondelete="CASCADE", index=True)
+
+
 class Imported(Row, table=True):
     """Import memory (L30): what a card of a source became, and what it said then."""
 
@@ -221,7 +233,11 @@ class Run(Row, table=True):
 
 
 class Journal(Row, table=True):
-    """Every step, local and remote. The outbox is side=remote with state queued or sent (L31)."""
+    """Every step, local and remote. The outbox is side=remote with state queued or sent (L31).
+
+    ``detail`` is a JSON object with what a step did beside the content of a contact, so that it can be
+    undone: see `contactsync.engine.steps`.
+    """
 
     # The outbox of a book is a handful of rows among a year of history.
     __table_args__ = (Index("ix_journal_outbox", "collection_id", "state"),)
@@ -239,6 +255,7 @@ class Journal(Row, table=True):
     href: str = Field(default="", sa_type=Text)
     etag: str | None = Field(default=None, sa_type=Text)
     note: str = Field(default="", sa_type=Text)
+    detail: str = Field(default="", sa_type=Text)
     before: str = Field(default="", sa_type=Text)
     after: str = Field(default="", sa_type=Text)
     sent_local: str = Field(default="", sa_type=Text)

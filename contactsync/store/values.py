@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from contactsync.model.contact import Contact
 from contactsync.sync.types import Base
@@ -15,8 +15,8 @@ from contactsync.sync.types import Base
 class StoredContact:
     """A contact of the hub.
 
-    ``held`` says why it is created nowhere else (L27), empty: it is not; ``merged_into`` is the
-    survivor of a merge that this tombstone lost (L40).
+    ``held`` says why it is created nowhere else (L27), empty: it is not; ``held_for`` is the UID of whom it
+    may be the same as; ``merged_into`` is the survivor of a merge that this tombstone lost (L40).
     """
 
     id: int
@@ -25,6 +25,7 @@ class StoredContact:
     updated_at: datetime
     deleted_at: datetime | None = None
     held: str = ""
+    held_for: str = ""
     merged_into: int | None = None
     times: Mapping[str, datetime] = field(default_factory=dict)
 
@@ -122,7 +123,8 @@ class OutboxRow:
 
 @dataclass(frozen=True, slots=True)
 class JournalRow:
-    """One step for people: what was done to whom, before and after (contacts, or None)."""
+    """One step for people: what was done to whom, before and after (contacts, or None); ``detail`` is what
+    it did besides (`contactsync.engine.steps`)."""
 
     id: int
     run_id: int
@@ -135,6 +137,7 @@ class JournalRow:
     state: str
     note: str
     at: datetime
+    detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contactsync.api import Engine
 from contactsync.exchange.importer import import_sources
 from contactsync.store.values import StoredContact
 from contactsync.vcard.codec import VCardCodec
-from tests.simulation import facts, people
+from tests.simulation import facts, people, taking_back
 from tests.simulation.facts import Facts
 from tests.simulation.oracle import NOTHING, Violation
 from tests.simulation.world import Act, choose
 
 if TYPE_CHECKING:
     from tests.simulation.stage import Stage
-
-
-@dataclass
-class Edit:
-    """A person's edit on a device, for the undo that may follow."""
-
-    run: int
-    before: Facts
-    after: Facts
 
 
 class AtDevice:
@@ -39,7 +29,7 @@ class AtDevice:
         live = sorted(engine.contacts(), key=lambda s: s.uid)
         deed = getattr(self, f"_{act.what.replace('-', '_')}")
         if act.what in ("create", "import", "restore", "rename-group", "delete-group", "undo") or live:
-            told = deed(act, engine, live)
+            told = self._stage.watched(act, lambda: deed(act, engine, live))
             if told:
                 self._stage.reached[f"device {act.what}"] += 1
                 if act.edit:
@@ -63,7 +53,8 @@ class AtDevice:
         engine.put([edited])
         after = self._stage.facts(act.who, engine.contact(stored.uid).contact)
         self._stage.ledger.saw(before, after)
-        self._stage.edits[act.who].append(Edit(engine.runs(1)[0].id, before, after))
+        if act.edit == "prefer-email":
+            self._stage.ledger.preferred.add(facts.key(after))
         return f"edits {facts.key(before)}: {facts.difference(before, after)}"
 
     def _delete(self, act: Act, engine: Engine, live: Sequence[StoredContact]) -> str:
@@ -140,26 +131,28 @@ class AtDevice:
         return any(run.kind == "import" for run in engine.runs(1000))
 
     def _undo(self, act: Act, engine: Engine, live: Sequence[StoredContact]) -> str:
-        if not self._stage.edits[act.who]:
+        runs = self._stage.runs[act.who]
+        if not runs:
             return ""
-        edit = self._stage.edits[act.who].pop()
-        who = facts.key(edit.before)
-        now = {s.uid: self._stage.facts(act.who, s.contact) for s in live}
-        engine.undo(edit.run)
-        told = ""
-        for stored in engine.contacts():
-            before, after = now[stored.uid], self._stage.facts(act.who, stored.contact)
-            if before != after:
-                self._stage.ledger.saw(before, after)
-                self._stage.ledger.took_back(before, after)
-                told = f"takes back an edit of {who}: {facts.difference(before, after)}"
-            if facts.key(before) == who and self._stage.ledger.is_one(who):
-                self._check_undone(edit, before, after)
-        return told
+        known = runs.pop(int(act.pick * act.pick * len(runs)))
+        before = taking_back.picture(self._stage, act.who)
+        engine.undo(known.run)
+        after = taking_back.picture(self._stage, act.who)
+        taking_back.check_undone_later(known, before, after)
+        for uid in before.contacts.keys() | after.contacts.keys():
+            was, made = known.before.contacts.get(uid, NOTHING), known.after.contacts.get(uid, NOTHING)
+            undone = facts.values(was) - facts.values(made)
+            self._tell_of(before.contacts.get(uid), after.contacts.get(uid), undone)
+        return f"takes back run {known.run}: {after - before or 'nothing is left of it'}"
 
-    def _check_undone(self, edit: Edit, before: Facts, after: Facts) -> None:
-        """P7: what the edit changed and nobody changed since has its former value."""
-        for unit in ("surname", "title", "photo", "birthday"):
-            changed = edit.before[unit] != edit.after[unit]
-            if changed and before[unit] == edit.after[unit] and after[unit] != edit.before[unit]:
-                raise Violation("P7", f"undo left {unit} of {facts.key(before)} at {sorted(after[unit])}")
+    def _tell_of(self, before: Facts | None, after: Facts | None, undone: set[tuple[str, str]]) -> None:
+        """What the oracle has to know of one contact that an undo changed."""
+        ledger = self._stage.ledger
+        if before is None and after is not None:
+            ledger.brought_back(after)
+            ledger.several.add(facts.key(after))
+        elif after is None and before is not None:
+            ledger.forgot(before)
+        elif before is not None and after is not None and before != after:
+            ledger.saw(before, after)
+            ledger.took_back(before, after, undone)

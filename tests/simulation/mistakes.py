@@ -355,8 +355,8 @@ MISTAKES = (
         "a pair that is not sure is treated as new",
         "L27",
         "engine/meet.py",
-        'self._add_new(state, by_href[href], f"may be the same as {like.display}" if like else "")',
-        'self._add_new(state, by_href[href], "" if like else "")',
+        'held = f"may be the same as {known[uid].display}" if uid else ""',
+        'held = ""',
     ),
     _mistake(
         "another unit's write moves the shadow of an open question",

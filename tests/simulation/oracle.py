@@ -51,7 +51,8 @@ class Ledger:
     an edit took away there, ``unsure`` units (of persons) that somebody emptied before our write of them
     was read back: that may look as if the remote could not hold them (L12); ``maybe`` are values that a
     merge kept, which is an edit that need not have seen all others; ``labels`` are (person, address,
-    label).
+    label); ``preferred`` are persons of whom a device was told which address they prefer, which is an edit
+    that no fact shows.
     """
 
     standing: set[tuple[str, str, str]] = field(default_factory=set)
@@ -67,6 +68,7 @@ class Ledger:
     maybe: set[tuple[str, str, str]] = field(default_factory=set)
     unsure: set[tuple[str, str]] = field(default_factory=set)
     labels: set[tuple[str, ...]] = field(default_factory=set)
+    preferred: set[str] = field(default_factory=set)
 
     def saw(self, before: Facts, after: Facts, *, kept: Facts | None = None, place: str = "") -> None:
         """Somebody who saw ``before`` made it ``after``; of this ``kept`` is what the remote took."""
@@ -114,10 +116,11 @@ class Ledger:
         self.standing |= {value for value in added if self.classed(value) not in taken}
         self.ever |= added
 
-    def took_back(self, before: Facts, after: Facts) -> None:
-        """An edit was undone: who never saw it may have taken the very values away meanwhile."""
+    def took_back(self, before: Facts, after: Facts, undone: set[tuple[str, str]]) -> None:
+        """An edit was undone, which itself had taken the values of ``undone`` away: who never saw it may have
+        taken the others that are back away meanwhile."""
         elsewhere = {value for place, value in self.taken if place}
-        added = {(key(after), unit, value) for unit, value in values(after) - values(before)}
+        added = {(key(after), unit, value) for unit, value in values(after) - values(before) - undone}
         self.standing -= {value for value in added if self.classed(value) in elsewhere}
 
     def forgot(self, before: Facts, place: str = "") -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from contactsync.api import Engine, Hooks
 from contactsync.config import AccountConfig, Config
@@ -24,20 +24,22 @@ from contactsync.engine.report import AccountReport
 from contactsync.model.contact import Contact
 from contactsync.store.values import JournalRow
 from contactsync.sync.brakes import Limits
-from tests.simulation import facts, people
-from tests.simulation.at_device import AtDevice, Edit
+from tests.simulation import facts, people, taking_back
+from tests.simulation.at_device import AtDevice
 from tests.simulation.at_remote import AtRemote
 from tests.simulation.dialect import url
 from tests.simulation.facts import Facts
 from tests.simulation.oracle import DeviceState, Ledger, RemoteState, Violation, check
 from tests.simulation.real_remotes import remote_of
 from tests.simulation.remotes import Remote
+from tests.simulation.taking_back import Remembered
 from tests.simulation.world import Act, Plan
 
 ROUNDS = 2
 SETTLE = timedelta(minutes=10)
 KEPT_QUIET = ("contact", "link", "contact_group", "group_link", "conflict", "journal", "media", "alias")
 DATABASE = "contacts.db"
+T = TypeVar("T")
 MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
 
 
@@ -65,7 +67,7 @@ class Stage:
         }
         self.devices: dict[str, Engine] = {}
         self.here, self.elsewhere = AtDevice(self), AtRemote(self)
-        self.edits: dict[str, list[Edit]] = {name: [] for name in plan.shape.devices}
+        self.runs: dict[str, list[Remembered]] = {name: [] for name in plan.shape.devices}
         self.limits = Limits(enabled=False)
         self.ends = ("ok", "temporary")
         self._ids = 0
@@ -143,11 +145,28 @@ class Stage:
 
     def play(self, act: Act) -> None:
         if act.what == "sync":
-            self.round(act)
+            self.watched(act, lambda: self.round(act))
         elif act.who == "x":
             self.elsewhere.play(act)
         else:
             self.here.play(act)
+
+    def watched(self, act: Act, deed: Callable[[], T]) -> T:
+        """What a device does, remembered for the undo that may follow; some of it is undone at once, and the
+        undo as well (P7)."""
+        who, engine = act.who, self.devices[act.who]
+        last = engine.store.journal.newest_run()
+        before = taking_back.picture(self, who)
+        done = deed()
+        engine = self.devices[who]
+        if engine.store.journal.newest_run() != last + 1 or act.what == "undo" or act.fault or act.meanwhile:
+            return done
+        known = Remembered(last + 1, before, taking_back.picture(self, who), pulled=act.what == "sync")
+        if known.after - known.before:
+            self.runs[who].insert(0, known)
+            if not self.plan.shape.forks and act.pick * 10 % 1 < self.plan.shape.undone:
+                taking_back.check_undo(self, who, known)
+        return done
 
     # ---- rounds ----------------------------------------------------------------------------------
 

@@ -100,7 +100,8 @@ class Act:
 @dataclass(frozen=True)
 class Shape:
     """``remotes`` are accounts, each a kind with a number of books; ``forks`` worlds try other courses
-    from the same state: the round that does not die, the other order (P5, P6)."""
+    from the same state: the round that does not die, the other order (P5, P6). ``undone`` is the share of
+    runs that are undone at once, and the undo as well (P7)."""
 
     seed: int
     devices: str
@@ -108,6 +109,7 @@ class Shape:
     policy: str
     forks: bool = False
     mode: str = "two-way"
+    undone: float = 0.25
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,26 @@ def _at_outlook(random: Random, act: Act) -> Act:
     return replace(act, what="carry", edit="") if act.who == "x" else act
 
 
+def draw_undo(seed: int) -> Plan:
+    """A world in which every run is undone, and people do more of what reaches far."""
+    random = Random(f"undo {seed}")
+    plan = draw(seed)
+    shape = replace(plan.shape, forks=False, undone=1.0)
+    return Plan(shape, tuple(_reaching_far(random, act) for act in plan.acts))
+
+
+def _reaching_far(random: Random, act: Act) -> Act:
+    chance = random.random()
+    if act.what == "sync":
+        return replace(act, fault="", meanwhile=()) if chance < 0.7 else act
+    if act.who == "x":
+        return replace(act, what="take-over", edit="") if chance < 0.1 else act
+    what = random.choice(
+        ("merge", "merge", "delete", "restore", "rename-group", "delete-group", "undo", "import")
+    )
+    return replace(act, what=what, edit="") if chance < 0.5 else act
+
+
 def draw_google_beside_radicale(seed: int) -> Plan:
     return draw_google(seed, "radicale-server")
 
@@ -194,6 +216,7 @@ DRAWS = {
     "google": draw_google,
     "google-radicale": draw_google_beside_radicale,
     "outlook": draw_outlook,
+    "undo": draw_undo,
     "outlook-radicale": draw_outlook_beside_radicale,
 }
 """How a seed becomes a world, by name."""

@@ -159,7 +159,7 @@ def test_the_uid_of_a_merged_contact_means_the_one_that_remains(store: Store) ->
         store.contacts.forget(gone)
     assert uids([store.contacts.by_uid("uid-ada")]) == ["uid-augusta"]
     with store.transaction():
-        store.contacts.move_aliases(middle, last)
+        store.contacts.give_aliases(store.contacts.aliases_of(middle), last)
         store.contacts.add_alias("uid-augusta", last)
         store.contacts.forget(middle)
     assert uids([store.contacts.by_uid("uid-ada")]) == ["uid-grace"]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from contactsync.store.aging import Aging
 from contactsync.store.journal import Queued
 from contactsync.store.store import Store
 from tests.store.people import LATER, NOON, add_book, add_contact, add_link, noted, person, start_run
@@ -221,9 +222,13 @@ def test_history_and_conflicts_go_over_to_the_contact_that_remains(store: Store)
         store.keepsakes.remember("file.vcf", "1", "hash", gone, person("Ada"))
     conflict(store, (gone, None, "name"))
     with store.transaction():
-        store.journal.hand_over(gone, last)
-        store.keepsakes.hand_over(gone, last)
-        store.contacts.forget(gone)
+        store.contacts.merge_into(gone, last, "uid-new")
+    for _ in range(2):
+        assert len(store.journal.of_contact(last)) == len(store.journal.conflicts()) == 1
+        assert store.journal.conflicts()[0].uid == "uid-grace"
+        assert store.keepsakes.remembered("file.vcf")["1"].contact_id == last
+        with store.transaction():
+            Aging(store.db).forget([gone])
     assert len(store.journal.of_contact(last)) == len(store.journal.conflicts(contact_id=last)) == 1
     assert store.keepsakes.remembered("file.vcf")["1"].contact_id == last
 

@@ -114,19 +114,6 @@ def test_a_card_that_moved_keeps_its_link(store: Store) -> None:
     assert (link.id, link.collection_id, link.href, link.etag) == (link_id, second, "/new.vcf", '"7"')
 
 
-@pytest.mark.law("L40")
-def test_links_go_over_to_the_contact_that_remains(store: Store) -> None:
-    gone, last, book = add_contact(store, person("Ada")), add_contact(store, person("Grace")), add_book(store)
-    link_id = add_link(store, gone, book, person("Ada"))
-    with store.transaction():
-        store.links.hand_over(gone, last)
-        store.contacts.forget(gone)
-    assert [link.id for link in store.links.of_contact(last)] == [link_id]
-    with store.transaction():
-        store.links.remove(link_id)
-    assert store.links.of_contact(last) == []
-
-
 def test_a_contact_with_a_link_cannot_be_forgotten_by_mistake(store: Store) -> None:
     key = add_contact(store, person("Ada"))
     add_link(store, key, add_book(store), person("Ada"))

@@ -1,0 +1,108 @@
+"""Undo in the worlds (P7): of any run, at once and after others, and the undo of the undo.
+
+What a device was before and after a run is kept as facts, so that nothing of the journal takes part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from contactsync.api import Engine
+from tests.simulation import facts
+from tests.simulation.facts import Facts
+from tests.simulation.oracle import Violation
+
+if TYPE_CHECKING:
+    from tests.simulation.stage import Stage
+
+SINGLE = ("surname", "title", "photo", "birthday")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a person sees of a device: contacts by UID, those held back, and the groups."""
+
+    contacts: Mapping[str, Facts]
+    held: frozenset[str]
+    groups: frozenset[str]
+
+    def __sub__(self, other: Picture) -> str:
+        """How this one differs from another, for people; empty when it does not."""
+        lines = []
+        for uid in sorted(self.contacts.keys() | other.contacts.keys()):
+            mine, theirs = self.contacts.get(uid), other.contacts.get(uid)
+            if mine is None or theirs is None:
+                lines.append(f"{uid} is {'missing' if mine is None else 'there'}")
+            elif mine != theirs:
+                lines.append(f"{uid}: {facts.difference(theirs, mine)}")
+        if self.held != other.held:
+            lines.append(f"held {sorted(self.held ^ other.held)}")
+        if self.groups != other.groups:
+            lines.append(f"groups {sorted(self.groups ^ other.groups)}")
+        return "; ".join(lines)
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """A run of a device and what it made of it; ``pulled`` when contacts may have come in by it."""
+
+    run: int
+    before: Picture
+    after: Picture
+    pulled: bool
+
+
+def picture(stage: Stage, who: str) -> Picture:
+    engine = stage.devices[who]
+    names = engine.hub.group_names()
+    live = engine.contacts()
+    seen = {}
+    for stored in live:
+        named = names.to_names(stored.contact)
+        seen[stored.uid] = facts.of_contact(named, named.groups, stage.album)
+    held = frozenset(stored.uid for stored in live if stored.held)
+    return Picture(seen, held, frozenset(group.name for group in engine.groups()))
+
+
+def check_undo(stage: Stage, who: str, known: Remembered) -> None:
+    """P7: undone at once, everything is as before the run; undone twice, as after it."""
+    engine = stage.devices[who]
+    undone = engine.undo(known.run)
+    wanted = _as_before(known)
+    if told := picture(stage, who) - wanted:
+        raise Violation("P7", f"undo of run {known.run} of {who} ({_kind(engine, known.run)}): {told}")
+    stage.reached[f"undone {_kind(engine, known.run)}"] += 1
+    if undone.run is None:
+        return
+    engine.undo(undone.run)
+    if told := picture(stage, who) - known.after:
+        raise Violation("P7", f"undo of the undo of run {known.run} of {who}: {told}")
+    stage.reached["undone undo"] += 1
+
+
+def _as_before(known: Remembered) -> Picture:
+    """Who came in from a remote stays, and so do the groups that they are in."""
+    if not known.pulled:
+        return known.before
+    came = {uid: now for uid, now in known.after.contacts.items() if uid not in known.before.contacts}
+    inside = frozenset().union(*(now["group"] for now in came.values()))
+    held = (known.before.held - came.keys()) | (known.after.held & came.keys())
+    return Picture({**known.before.contacts, **came}, held, known.before.groups | inside)
+
+
+def check_undone_later(known: Remembered, now: Picture, then: Picture) -> None:
+    """P7: what the run changed and nobody changed since has its former value."""
+    for uid in known.before.contacts.keys() & known.after.contacts.keys() & now.contacts.keys():
+        before, after = known.before.contacts[uid], known.after.contacts[uid]
+        if uid not in then.contacts:
+            raise Violation("P7", f"undo of run {known.run} took {uid} away")
+        for unit in SINGLE:
+            left, right = now.contacts[uid][unit], then.contacts[uid][unit]
+            if before[unit] != after[unit] == left and right != before[unit]:
+                raise Violation("P7", f"undo of run {known.run} left {unit} of {uid} at {sorted(right)}")
+
+
+def _kind(engine: Engine, run: int) -> str:
+    return engine.run(run)[0].kind
