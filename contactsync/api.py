@@ -364,7 +364,7 @@ class Engine:
         return merging.merge(self.hub, survivor, other)
 
     def history(self, name: str) -> list[JournalRow]:
-        """All steps of one contact, live or deleted, oldest first."""
+        """All steps of one contact, live or deleted, and of those that were merged into it, oldest first."""
         found = self.store.contacts.find(name)
         if not found:
             raise UsageError(f"No contact {name!r}.", hint="contactsync contact list shows all.")
@@ -412,9 +412,18 @@ class Engine:
         """Take back what a run changed here and nobody changed since (P7)."""
         return undo(self.hub, run_id)
 
-    def take_sent(self, step_id: int) -> Undone:
+    def newest(self) -> list[JournalRow]:
+        """The steps of the last run: within `trying`, of what was just tried."""
+        return self.store.journal.of_run(self.store.journal.newest_run())
+
+    def kind_of(self, run_id: int) -> str:
+        """What a run was: sync, edit, import, undo, ...; empty where that is forgotten."""
+        run = self.store.journal.run(run_id)
+        return run.kind if run is not None else ""
+
+    def take_sent(self, step_id: int, *, run: int) -> Undone:
         """Take back one edit that a run sent: the remote's former values become an edit here (P7)."""
-        return take_sent(self.hub, step_id)
+        return take_sent(self.hub, step_id, run)
 
     @contextmanager
     def trying(self, dry_run: bool = True) -> Iterator[None]:

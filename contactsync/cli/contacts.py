@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from contactsync.cli import cards
-from contactsync.cli.output import change_lines, plural
-from contactsync.cli.session import CardFormat, confirm, group, open_engine, session_of
+from contactsync.cli.output import plural
+from contactsync.cli.session import CardFormat, DryRun, confirm, group, open_engine, session_of
+from contactsync.cli.steps import step_json, step_lines
 
 if TYPE_CHECKING:
-    from contactsync.api import Engine, Where
+    from contactsync.api import Where
     from contactsync.model.contact import Contact
-    from contactsync.store.values import JournalRow, StoredContact, StoredGroup
+    from contactsync.store.values import StoredContact, StoredGroup
 
 One = Annotated[
     str, typer.Argument(metavar="ID", help="The UID, an unambiguous beginning of it, or the exact name.")
@@ -163,19 +164,31 @@ def _where_row(value: Where) -> tuple[str, ...]:
 @contact.command("trash")
 def show_trash(ctx: typer.Context) -> None:
     """Deleted contacts that can be brought back."""
-    out = session_of(ctx).out
+    session = session_of(ctx)
     with open_engine(ctx) as engine:
         found = engine.trash()
-    listed = [
-        {"uid": c.uid, "name": c.contact.display, "deleted_at": c.deleted_at.isoformat()}
-        for c in found
-        if c.deleted_at
+        into = {c.id: engine.store.contacts.get(c.merged_into) for c in found if c.merged_into is not None}
+    listed = []
+    for stored in found:
+        assert stored.deleted_at is not None, "only what was deleted is in the trash"
+        survivor = into.get(stored.id)
+        more = {"merged_into": survivor.uid} if survivor is not None else {}
+        row = {"uid": stored.uid, "name": stored.contact.display}
+        listed.append({**row, "deleted_at": stored.deleted_at.isoformat(), **more})
+    session.out.result({"contacts": listed})
+    rows = [
+        (row["uid"], row["name"], row["deleted_at"][:16].replace("T", " "), _part_of(into.get(stored.id)))
+        for row, stored in zip(listed, found, strict=True)
     ]
-    out.result({"contacts": listed})
-    rows = [(row["uid"], row["name"], row["deleted_at"][:16].replace("T", " ")) for row in listed]
-    out.table(("UID", "NAME", "DELETED"), rows)
-    if not found:
-        out.note("The trash is empty.")
+    session.out.table(("UID", "NAME", "DELETED", ""), rows)
+    if found:
+        session.out.note(f"To bring one back: {session.command('contact', 'restore', found[0].uid)}")
+    else:
+        session.out.note("The trash is empty.")
+
+
+def _part_of(survivor: StoredContact | None) -> str:
+    return f"merged into {survivor.contact.display}" if survivor is not None else ""
 
 
 @contact.command("history")
@@ -184,43 +197,13 @@ def show_history(ctx: typer.Context, name: One) -> None:
     out = session_of(ctx).out
     with open_engine(ctx) as engine:
         steps = [step_json(engine, row) for row in engine.history(name)]
-    out.result({"history": steps})
+        kinds = {run: engine.kind_of(run) for run in {step["run"] for step in steps}}
+    out.result({"history": [{**step, "kind": kinds[step["run"]]} for step in steps]})
     for step in steps:
-        out.lines(*step_lines(step))
-
-
-def step_json(engine: Engine, row: JournalRow) -> dict[str, Any]:
-    """One step with the fields that it changed; groups by their names."""
-    from contactsync.engine.hub import describe
-
-    before, after = (engine.hub.with_names(c) if c is not None else None for c in (row.before, row.after))
-    some = after or before
-    book = engine.store.books.get(row.collection_id) if row.collection_id is not None else None
-    return {
-        "run": row.run_id,
-        "at": row.at.isoformat(),
-        "name": some.display if some is not None else "",
-        "side": "device" if row.side == "local" else "remote",
-        "account": book.account if book else None,
-        "book": book.name if book else None,
-        "action": row.action,
-        "state": row.state,
-        "note": row.note,
-        "changes": [
-            {"field": f, "old": old, "new": new} for f, (old, new) in describe(before, after).items()
-        ],
-    }
-
-
-def step_lines(step: dict[str, Any]) -> Iterator[str]:
-    """A step for people, with its fields."""
-    source = f"{step['account']}/{step['book']}" if step["account"] else "here"
-    way = "to" if step["side"] == "remote" else "from"
-    state = "" if step["state"] == "done" else f" [{step['state']}]"
-    note = f" ({step['note']})" if step["note"] else ""
-    when = step["at"][:16].replace("T", " ")
-    yield f"{when}  run {step['run']}  {step['action']} {step['name']}, {way} {source}{state}{note}"
-    yield from change_lines(step["action"], ((c["field"], c["old"], c["new"]) for c in step["changes"]))
+        out.diff(*step_lines(step, kind=kinds[step["run"]]))
+    if steps:
+        last = str(steps[-1]["run"])
+        out.note(f"To take a run back: {session_of(ctx).command('run', 'undo', last)}")
 
 
 # --- change ---
@@ -279,12 +262,18 @@ def delete_contacts(
 
 
 @contact.command("restore")
-def restore_contacts(ctx: typer.Context, names: Some) -> None:
-    """Bring contacts back from the trash, with the next round also in the accounts."""
+def restore_contacts(ctx: typer.Context, names: Some, dry_run: DryRun = False) -> None:
+    """Bring contacts back from the trash, with the next round also in the accounts. One that was merged
+    into another parts from it."""
     out = session_of(ctx).out
-    with open_engine(ctx) as engine:
+    with open_engine(ctx) as engine, engine.trying(dry_run):
         found = engine.restore(names)
-    out.result({"restored": _named(found)}, *(f"Restored {c.contact.display} ({c.uid})" for c in found))
+        steps = [step_json(engine, row) for row in engine.newest()] if dry_run else []
+    more = {"dry_run": True, "steps": steps} if dry_run else {}
+    done = "Would restore" if dry_run else "Restored"
+    out.result({"restored": _named(found), **more}, *(f"{done} {c.contact.display} ({c.uid})" for c in found))
+    for step in steps:
+        out.diff(*step_lines(step))
 
 
 @contact.command("purge")
@@ -292,14 +281,17 @@ def purge_contacts(
     ctx: typer.Context,
     names: Some,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
-    """Forget deleted contacts for good, with their history."""
+    """Forget deleted contacts for good, with their history. This cannot be undone."""
     out = session_of(ctx).out
-    if not yes:
+    if not yes and not dry_run:
         confirm(f"Forget {plural(len(names), 'contact')} for good?", "--yes")
-    with open_engine(ctx) as engine:
+    with open_engine(ctx) as engine, engine.trying(dry_run):
         found = engine.purge(names)
-    out.result({"purged": _named(found)}, *(f"Forgot {c.contact.display} ({c.uid})" for c in found))
+    done = "Would forget" if dry_run else "Forgot"
+    more = {"dry_run": True} if dry_run else {}
+    out.result({"purged": _named(found), **more}, *(f"{done} {c.contact.display} ({c.uid})" for c in found))
 
 
 @contact.command("merge")
@@ -307,15 +299,24 @@ def merge_contacts(
     ctx: typer.Context,
     survivor: Annotated[str, typer.Argument(metavar="ID", help="The contact that stays.")],
     other: Annotated[str, typer.Argument(metavar="ID", help="The contact that goes into it.")],
+    dry_run: DryRun = False,
 ) -> None:
     """Make one contact of two, with all values and the history of both."""
-    out = session_of(ctx).out
-    with open_engine(ctx) as engine:
+    session = session_of(ctx)
+    with open_engine(ctx) as engine, engine.trying(dry_run):
         merged = engine.merge(survivor, other)
-    out.result(
-        {"uid": merged.uid, "name": merged.contact.display},
-        f"Merged into {merged.contact.display} ({merged.uid})",
+        rows = engine.newest()
+        steps = [step_json(engine, row) for row in rows] if dry_run else []
+    more = {"dry_run": True, "steps": steps} if dry_run else {}
+    done = "Would merge" if dry_run else "Merged"
+    session.out.result(
+        {"uid": merged.uid, "name": merged.contact.display, "run": rows[0].run_id, **more},
+        f"{done} into {merged.contact.display} ({merged.uid})",
     )
+    for step in steps:
+        session.out.diff(*step_lines(step))
+    if not dry_run:
+        session.out.note(f"To take it back: {session.command('run', 'undo', str(rows[0].run_id))}")
 
 
 def _named(found: Sequence[StoredContact]) -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SHOW_AFTER_SECONDS = 1.0
 # C0 and C1 controls, and the marks that turn the direction of all that follows.
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_COLOURS = {"+ ": "green", "- ": "red", "~ ": "yellow"}
 _KEEP_LINES = {code: None for code in _CONTROLS if code != 0x0A}
 _ONE_LINE = _KEEP_LINES | {0x09: " ", 0x0A: " "}
 
@@ -41,20 +42,6 @@ def width(text: str) -> int:
 def plural(count: int, word: str, words: str = "") -> str:
     """``1 contact``, ``2 contacts``."""
     return f"{count} {word if count == 1 else words or word + 's'}"
-
-
-def change_lines(action: str, changes: Iterable[tuple[str, str, str]]) -> Iterator[str]:
-    """The fields (path, old, new) of one step. What is created shows its values, without their labels;
-    what is deleted shows nothing, as the trash has it."""
-    for path, old, new in changes if action != "delete" else ():
-        if old:
-            yield f"    {path}: {_flat(old)} -> {_flat(new)}"
-        elif action != "create" or path.count("/") < 2:
-            yield f"    {path}: {_flat(new)}"
-
-
-def _flat(text: str) -> str:
-    return text.replace("\n", " / ") or "(none)"
 
 
 def drawable(stream: TextIO) -> bool:
@@ -90,6 +77,18 @@ class Output:
         if not self.json:
             for line in lines:
                 sys.stdout.write(clean(line, lines=True) + "\n")
+
+    def diff(self, *lines: str) -> None:
+        """Like `lines`; on a terminal, lines that begin with ``+``, ``-`` or ``~`` have their colour."""
+        if self.json or not drawable(sys.stdout):
+            self.lines(*lines)
+            return
+        from rich.console import Console
+        from rich.text import Text
+
+        console = Console(soft_wrap=True, highlight=False)
+        for line in lines:
+            console.print(Text(clean(line, lines=True), _COLOURS.get(line.lstrip()[:2], "")))
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Columns for people; drawn by rich on a terminal, aligned with blanks elsewhere."""

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from contactsync.cli.contacts import step_json, step_lines
 from contactsync.cli.output import plural
 from contactsync.cli.session import (
+    DryRun,
     Session,
     TranscriptFile,
     busy,
     complete_accounts,
     group,
+    is_a_person_there,
     open_engine,
     session_of,
 )
+from contactsync.cli.steps import change_lines, step_json, step_lines
 
 if TYPE_CHECKING:
     from contactsync.engine.health import Finding
@@ -77,25 +79,88 @@ def show_run(ctx: typer.Context, run_id: RunId) -> None:
         f"{head}, {run.started_at:%Y-%m-%d %H:%M:%S} UTC, {run.outcome or 'unfinished'}",
     )
     for step in steps:
-        out.lines(*step_lines(step))
+        out.diff(*step_lines(step))
 
 
 @runs.command("undo")
-def undo_run(ctx: typer.Context, run_id: RunId) -> None:
+def undo_run(
+    ctx: typer.Context,
+    run_id: RunId,
+    dry_run: DryRun = False,
+    sent: Annotated[
+        list[int] | None,
+        typer.Option(
+            metavar="STEP",
+            help="Take back this edit that the run sent, and nothing else; as often as you like.",
+        ),
+    ] = None,
+) -> None:
     """Take back what a run changed on this device and nobody changed since.
 
-    What is taken back is an ordinary edit: the next round carries it to the accounts.
+    What is taken back is an ordinary edit: the next round carries it to the accounts, and it can be undone as
+    well. Edits that the run sent were made before it; their former values are offered one by one.
     """
-    out = session_of(ctx).out
-    with open_engine(ctx) as engine:
-        undone = engine.undo(run_id)
-    out.result(
-        {"restored": undone.restored, "left": [str(left) for left in undone.left]},
-        f"{plural(undone.restored, 'contact is', 'contacts are')} as before run {run_id}.",
+    session = session_of(ctx)
+    with open_engine(ctx) as engine, engine.trying(dry_run):
+        undone = [engine.take_sent(step, run=run_id) for step in sent] if sent else [engine.undo(run_id)]
+        steps = [step_json(engine, row) for each in undone if each.run for row in engine.run(each.run)[1]]
+        offers = [step_json(engine, row) for each in undone for row in each.sent]
+    left = [left for each in undone for left in each.left]
+    restored, groups = sum(each.restored for each in undone), sum(each.groups for each in undone)
+    more = {"dry_run": True, "steps": steps} if dry_run else {}
+    session.out.result(
+        {
+            "run": next((each.run for each in undone if each.run), None),
+            "restored": restored,
+            "groups": groups,
+            "left": [str(one) for one in left],
+            "sent": offers,
+            **more,
+        },
+        _undone_line(run_id, restored, groups, dry_run=dry_run),
     )
-    if undone.left:
-        out.note(*(f"Left as it is: {line}" for line in undone.left))
-        raise typer.Exit(3)
+    for step in steps if dry_run else ():
+        session.out.diff(*step_lines(step))
+    for one in left:
+        way = f": {session.command(*one.command)}" if one.command else ""
+        session.out.note(f"Left as it is: {one}{way}")
+    if offers:
+        _offer(ctx, run_id, offers, dry_run=dry_run)
+    raise typer.Exit(3 if left else 0)
+
+
+def _undone_line(run_id: int, restored: int, groups: int, *, dry_run: bool) -> str:
+    parts = [plural(restored, "contact")] if restored or not groups else []
+    parts += [plural(groups, "group")] if groups else []
+    one = restored + groups == 1
+    verb = "would be" if dry_run else "is" if one else "are"
+    return f"{' and '.join(parts)} {verb} as before run {run_id}."
+
+
+def _offer(ctx: typer.Context, run_id: int, offers: list[dict[str, Any]], *, dry_run: bool) -> None:
+    """Former values of what the run sent: asked for one by one where a person is there, else named."""
+    session = session_of(ctx)
+    out = session.out
+    sent = plural(len(offers), "edit")
+    ask = is_a_person_there() and not out.json and not dry_run
+    if ask and not typer.confirm(f"Run {run_id} sent {sent}. Take some of them back, one by one?", err=True):
+        return
+    if not ask:
+        out.note(f"Run {run_id} sent {sent}, made before it. To take one back:")
+    for offer in offers:
+        lines = [f"  {offer['name']} in {offer['account']}:"]
+        changes = ((c["field"], c["old"], c["new"]) for c in offer["changes"])
+        lines += [f"  {line}" for line in change_lines("update", changes)]
+        if not ask:
+            number = str(offer["step"])
+            out.note(*lines, f"    {session.command('run', 'undo', str(run_id), '--sent', number)}")
+            continue
+        out.diff(*lines)
+        if typer.confirm("  Take this back?", err=True):
+            with open_engine(ctx) as engine:
+                undone = engine.take_sent(offer["step"], run=run_id)
+            for one in undone.left:
+                out.note(f"  Left as it is: {one}")
 
 
 def status(ctx: typer.Context) -> None:

@@ -25,6 +25,7 @@ Mode = Literal["two-way", "pull", "push", "mirror-pull", "mirror-push"]
 Conflicts = Literal["newest", "device", "remote", "ask"]
 CardFormat = Literal["vcard4", "vcard3", "vcard21", "jscontact"]
 FileFormat = Literal["vcard4", "vcard3", "vcard21", "jscontact", "csv", "outlook-csv"]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")]
 TranscriptFile = Annotated[
     Path | None,
     typer.Option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from contactsync.cli.output import change_lines, plural
+from contactsync.cli.output import plural
 from contactsync.cli.session import (
     Session,
     TranscriptFile,
@@ -17,6 +17,7 @@ from contactsync.cli.session import (
     open_engine,
     session_of,
 )
+from contactsync.cli.steps import change_lines
 from contactsync.errors import UsageError
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def show(session: Session, report: RunReport, names: Sequence[str] = (), *, dry_
         out.note("All accounts are paused. Go on with: contactsync account resume NAME")
     for account in report.accounts:
         lines, trouble = report_lines(session, account, names, dry_run=dry_run)
-        out.lines(*lines)
+        out.diff(*lines)
         if not out.json:
             out.warn(*trouble)
     if report.open_conflicts:

@@ -38,12 +38,13 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What an undo did. ``run`` is the run that it is, None when there was nothing to do; ``restored``
-    counts contacts and groups; ``sent`` are the steps of edits that the undone run sent: their former
-    values come back by `take_sent`, one by one."""
+    """What an undo did. ``run`` is the run that it is, None when there was nothing to do; ``restored`` and
+    ``groups`` count contacts and groups; ``sent`` are the steps of edits that the undone run sent: their
+    former values come back by `take_sent`, one by one."""
 
     run: int | None
     restored: int
+    groups: int
     left: tuple[Left, ...]
     sent: tuple[JournalRow, ...] = ()
 
@@ -68,7 +69,11 @@ def undo(hub: HubEdits, run_id: int) -> Undone:
         undoing = _Undoing(hub, step)
         undoing.rows(local)
         step.report["undoes"] = run_id
-    return Undone(step.run if undoing.done else None, len(undoing.done), tuple(undoing.left), sent)
+    return undoing.told(sent)
+
+
+def _is_sent(row: JournalRow) -> bool:
+    return row.side == "remote" and row.action == "update" and row.state == "done"
 
 
 def restore(hub: HubEdits, names: Iterable[str]) -> list[StoredContact]:
@@ -99,26 +104,34 @@ def _merge_of(hub: HubEdits, twin: StoredContact) -> Sequence[JournalRow]:
     ]
 
 
-def take_sent(hub: HubEdits, step_id: int) -> Undone:
-    """The values that a remote had before an edit was sent there, where nobody changed them since."""
+def take_sent(hub: HubEdits, step_id: int, run_id: int) -> Undone:
+    """The values that a remote had before a run sent an edit there, where nobody changed them since."""
     row = hub.store.journal.step(step_id)
-    if row is None or row.side != "remote" or row.before is None or row.after is None:
-        raise UsageError(f"No edit {step_id} was sent.", hint="contactsync run show ID lists what was.")
+    if row is None or row.run_id != run_id or not _is_sent(row) or row.before is None or row.after is None:
+        raise UsageError(
+            f"Run {run_id} sent no edit {step_id}.",
+            hint=f"contactsync run undo {run_id} names those it sent.",
+        )
     with hub.edit("undo") as step:
         undoing = _Undoing(hub, step)
         undoing.content(row.contact_id, row.before, row.after)
         step.report["undoes"] = row.run_id
-    return Undone(step.run if undoing.done else None, len(undoing.done), tuple(undoing.left))
+    return undoing.told()
 
 
 @dataclass(slots=True)
 class _Undoing:
-    """One undo under way. ``done`` are the contacts and groups that it changed."""
+    """One undo under way. ``done`` are the contacts (ids) and groups (texts) that it changed."""
 
     hub: HubEdits
     step: Step
     left: list[Left] = field(default_factory=list)
     done: set[int | str] = field(default_factory=set)
+
+    def told(self, sent: tuple[JournalRow, ...] = ()) -> Undone:
+        people = sum(isinstance(one, int) for one in self.done)
+        run = self.step.run if self.done else None
+        return Undone(run, people, len(self.done) - people, tuple(self.left), sent)
 
     def rows(self, rows: Sequence[JournalRow]) -> None:
         """What was done beside contents, then contents, then the groups of those who are in them."""

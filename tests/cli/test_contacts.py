@@ -153,16 +153,51 @@ def test_history_says_what_changed_when_by_which_run_and_from_where(cli: Cli, ho
         ("update", "device", None),
     ]
     assert {c["old"] for c in steps[2]["changes"]} >= {"ada@x.example"}
-    out = cli.ok("contact", "history", "ada")
-    assert f"create Ada Lovelace, to home/{home.name}" in out and "ada@x.example -> " in out
-    assert "group" not in out or "Friends" in out
+    assert [s["kind"] for s in steps] == ["edit", "sync", "edit"]
+    result = cli("contact", "history", "ada")
+    assert f"(sync): created in home/{home.name}\n" in result.out
+    assert "(edit): changed here\n    ~ e-mail: ada@x.example -> ada@y.example\n" in result.out
+    assert "+ group: Friends" in result.out
+    assert f"run undo {steps[2]['run']}" in result.err
+
+
+def test_a_contact_that_came_in_says_from_where(cli: Cli, home: Home) -> None:
+    home.server.put(f"{home.book}ada.vcf", card("ada", "Ada"))
+    cli.ok("sync")
+    assert f"(sync): created here, came from home/{home.name}\n" in cli.ok("contact", "history", "ada")
 
 
 def test_two_contacts_become_one(cli: Cli) -> None:
     cli.ok("contact", "put", stdin=ADA + GRACE)
-    assert cli.json("contact", "merge", "ada", "grace") == {"uid": "ada", "name": "Ada Lovelace"}
+    tried = cli.json("contact", "merge", "ada", "grace", "--dry-run")
+    assert tried["dry_run"] is True and [step["action"] for step in tried["steps"]] == ["update", "delete"]
+    assert "phones" not in cli.json("contact", "show", "ada") and cli("contact", "show", "grace").code == 0
+    merged = cli.json("contact", "merge", "ada", "grace")
+    assert (merged["uid"], merged["name"]) == ("ada", "Ada Lovelace")
     assert cli.json("contact", "show", "grace")["phones"]
     assert cli("contact", "merge", "ada", "ada").code == 2
+    assert cli("contact", "merge", "ada", "grace").code == 2
+
+
+def test_a_wrong_merge_is_found_in_the_trash_in_the_history_and_in_the_runs(cli: Cli) -> None:
+    cli.ok("contact", "put", stdin=ADA + GRACE)
+    before = [cli.json("contact", "show", uid) for uid in ("ada", "grace")]
+    result = cli("contact", "merge", "ada", "grace")
+    run = cli.json("run", "list")["runs"][0]
+    assert run["kind"] == "merge" and f"run undo {run['id']}" in result.err
+    assert f"run {run['id']} (merge): changed here (merged with Grace" in cli.ok("contact", "history", "ada")
+    (gone,) = cli.json("contact", "trash")["contacts"]
+    assert (gone["name"], gone["merged_into"]) == ("Grace", "ada")
+    trash = cli("contact", "trash")
+    assert "merged into Ada Lovelace" in trash.out and f"contact restore {gone['uid']}" in trash.err
+    assert "Grace" in cli.ok("contact", "restore", "Grace", "--dry-run")
+    assert cli.json("contact", "list")["contacts"][0]["name"] == "Ada Lovelace"
+    cli.ok("contact", "restore", "Grace")
+    for was in before:
+        now = cli.json("contact", "show", was["uid"])
+        assert {k: v for k, v in now.items() if k != "updated_at"} == {
+            k: v for k, v in was.items() if k != "updated_at"
+        }
 
 
 def test_groups_are_listed_renamed_and_deleted(cli: Cli) -> None:

@@ -24,7 +24,8 @@ def test_a_run_shows_each_field_on_each_side(cli: Cli, home: Home) -> None:
     (step,) = shown["steps"]
     assert (step["name"], step["side"], step["action"]) == ("Ada Lovelace", "remote", "create")
     assert {"field": "emails/ada@x.example", "old": "", "new": "ada@x.example"} in step["changes"]
-    assert "emails/ada@x.example: ada@x.example" in cli.ok("run", "show", run)
+    out = cli.ok("run", "show", run)
+    assert f"Ada Lovelace: created in home/{home.name}\n" in out and "    + e-mail: ada@x.example\n" in out
     assert cli("run", "show", "999").code == 2
 
 
@@ -34,6 +35,48 @@ def test_a_run_is_undone_by_ordinary_edits(cli: Cli) -> None:
     run = str(cli.json("run", "list")["runs"][0]["id"])
     assert cli.ok("run", "undo", run) == f"1 contact is as before run {run}.\n"
     assert cli.json("contact", "show", "ada")["emails"][0]["address"] == "ada@x.example"
+
+
+def test_an_undo_can_be_tried_and_be_undone(cli: Cli) -> None:
+    cli.ok("contact", "put", stdin=ADA)
+    cli.ok("contact", "put", stdin=ADA.replace(b"ada@x", b"ada@y"))
+    run = str(cli.json("run", "list")["runs"][0]["id"])
+    out = cli.ok("run", "undo", run, "--dry-run")
+    assert out.startswith("1 contact would be as before") and "~ e-mail: ada@y.example -> ada@x.example" in out
+    assert cli.json("contact", "show", "ada")["emails"][0]["address"] == "ada@y.example"
+    undo = str(cli.json("run", "undo", run)["run"])
+    assert cli.json("run", "undo", undo)["restored"] == 1
+    assert cli.json("contact", "show", "ada")["emails"][0]["address"] == "ada@y.example"
+
+
+def test_groups_are_as_before_too(cli: Cli) -> None:
+    cli.ok("contact", "put", stdin=ADA)
+    cli.ok("group", "rename", "Friends", "Mates")
+    rename = str(cli.json("run", "list")["runs"][0]["id"])
+    assert "group renamed (Friends -> Mates)" in cli.ok("run", "show", rename)
+    assert cli.ok("run", "undo", rename) == f"1 group is as before run {rename}.\n"
+    assert cli.json("contact", "show", "ada")["groups"] == ["Friends"]
+    cli.ok("group", "delete", "Friends")
+    delete = str(cli.json("run", "list")["runs"][0]["id"])
+    cli.ok("run", "undo", delete)
+    assert cli.json("contact", "show", "ada")["groups"] == ["Friends"]
+
+
+def test_former_values_of_what_a_run_sent_are_offered_one_by_one(cli: Cli, home: Home) -> None:
+    cli.ok("contact", "put", stdin=ADA)
+    cli.ok("sync")
+    cli.ok("contact", "put", stdin=ADA.replace(b"ada@x", b"ada@y"))
+    run = str(cli.json("sync")["run"])
+    result = cli("run", "undo", run)
+    assert result.code == 0 and result.out == f"0 contacts are as before run {run}.\n"
+    assert "~ e-mail: ada@x.example -> ada@y.example" in result.err
+    (offer,) = cli.json("run", "undo", run)["sent"]
+    assert f"run undo {run} --sent {offer['step']}" in result.err
+    assert cli("run", "undo", "1", "--sent", str(offer["step"])).code == 2
+    assert cli.json("run", "undo", run, "--sent", str(offer["step"]))["restored"] == 1
+    cli.ok("sync")
+    (path,) = home.server.etags(home.book)
+    assert b"ada@x.example" in (home.server.get(path) or b"")
 
 
 def test_what_an_undo_leaves_is_said(cli: Cli) -> None:

@@ -1,0 +1,98 @@
+"""Steps of runs for programs and for people: who changed what, on which side, and where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from contactsync.cli.output import clean
+
+if TYPE_CHECKING:
+    from contactsync.api import Engine
+    from contactsync.store.values import JournalRow
+
+_DONE = {
+    "create": "created",
+    "update": "changed",
+    "delete": "deleted",
+    "revive": "brought back",
+    "create-group": "group made",
+    "rename-group": "group renamed",
+    "delete-group": "group deleted",
+    "revive-group": "group brought back",
+    "hold": "held back",
+    "release": "released",
+    "not-the-same": "not the same",
+    "maybe-the-same": "may be the same after all",
+    "resolve": "conflict settled",
+    "reopen": "conflict open again",
+}
+
+
+def step_json(engine: Engine, row: JournalRow) -> dict[str, Any]:
+    """One step with the fields that it changed; groups by their names."""
+    from contactsync.engine.hub import describe
+
+    before, after = (engine.hub.with_names(c) if c is not None else None for c in (row.before, row.after))
+    some = after or before
+    book = engine.store.books.get(row.collection_id) if row.collection_id is not None else None
+    return {
+        "step": row.id,
+        "run": row.run_id,
+        "at": row.at.isoformat(),
+        "uid": some.uid if some is not None else "",
+        "name": some.display if some is not None else "",
+        "side": "device" if row.side == "local" else "remote",
+        "account": book.account if book else None,
+        "book": book.name if book else None,
+        "action": row.action,
+        "state": row.state,
+        "note": row.note,
+        "changes": [
+            {"field": f, "old": old, "new": new} for f, (old, new) in describe(before, after).items()
+        ],
+    }
+
+
+def step_lines(step: dict[str, Any], *, kind: str = "") -> Iterator[str]:
+    """A step for people, with its fields; with the ``kind`` of its run, as one line of a history."""
+    done = _DONE.get(step["action"], step["action"])
+    place = f"{step['account']}/{step['book']}" if step["account"] else ""
+    if step["side"] == "remote":
+        what = f"{done} in {place or 'an account that was removed'}"
+    else:
+        what = f"{done} here" + (f", came from {place}" if place else "")
+    state = "" if step["state"] == "done" else f" [{step['state']}]"
+    note = f" ({step['note']})" if step["note"] and not step["note"].startswith("from ") else ""
+    if kind:
+        yield f"{step['at'][:16].replace('T', ' ')}  run {step['run']} ({kind}): {what}{state}{note}"
+    else:
+        yield f"{step['name']}: {what}{state}{note}" if step["name"] else f"{done}{state}{note}"
+    changes = ((c["field"], c["old"], c["new"]) for c in step["changes"])
+    yield from change_lines(step["action"], changes)
+
+
+def change_lines(action: str, changes: Iterable[tuple[str, str, str]]) -> Iterator[str]:
+    """The fields (path, old, new) of one step, as a diff. What is created shows its values, without their
+    labels; what is deleted shows nothing, as the trash has it."""
+    for path, old, new in changes if action != "delete" else ():
+        if action == "create" and path.count("/") > 1:
+            continue
+        title = title_of(path)
+        if old and new:
+            yield f"    ~ {title}: {_flat(old)} -> {_flat(new)}"
+        else:
+            yield f"    {'-' if old else '+'} {title}: {_flat(old or new)}"
+
+
+def title_of(path: str) -> str:
+    """A unit for people: ``e-mail``; an attribute with its entry: ``e-mail ada@x.example, label``."""
+    from contactsync.model.fields import FIELD, parse_path
+
+    field, *rest = parse_path(path)
+    title = FIELD[field].title if field in FIELD else field
+    return f"{title} {rest[0]}, {rest[1]}" if len(rest) > 1 else title
+
+
+def _flat(text: str) -> str:
+    return clean(text.replace("\n", " / "))
