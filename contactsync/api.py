@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -16,11 +16,11 @@ from typing import Any
 
 from contactsync import log
 from contactsync.config import AccountConfig, Config, database_url
-from contactsync.connectors.base import AccountSettings, Connector, Exchange
+from contactsync.connectors.base import AccountSettings, Codec, Connector, Exchange
 from contactsync.engine import merging
 from contactsync.engine.connect import connect, settings_of, stored_password, stored_renewal
 from contactsync.engine.context import Round, new_id, no_step, utc_now
-from contactsync.engine.hub import HubEdits, describe
+from contactsync.engine.hub import HubEdits
 from contactsync.engine.idle import idle_round
 from contactsync.engine.lock import sync_lock
 from contactsync.engine.report import AccountReport, RunReport
@@ -29,10 +29,11 @@ from contactsync.engine.run import refresh_books, run_account
 from contactsync.engine.selecting import Places
 from contactsync.engine.undo import Undone, restore, take_sent, undo
 from contactsync.engine.upkeep import tidy
+from contactsync.engine.where import Where, where
+from contactsync.engine.where import losses as losses_of
 from contactsync.errors import ContactSyncError, UsageError
 from contactsync.model.contact import Contact
 from contactsync.store.files import file_of
-from contactsync.store.links import ALIVE
 from contactsync.store.store import Store
 from contactsync.store.values import Book, JournalRow, StoredConflict, StoredContact, StoredGroup, StoredRun
 from contactsync.sync.brakes import Limits
@@ -68,16 +69,6 @@ class Hooks:
 
 class _TakenBack(Exception):
     """Ends a trial."""
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """One value of a contact and the accounts that show it; ``missing`` have the contact without it."""
-
-    path: str
-    text: str
-    accounts: tuple[str, ...]
-    missing: tuple[str, ...] = field(default=())
 
 
 class Engine:
@@ -371,22 +362,16 @@ class Engine:
         return [row for stored in found[:1] for row in self.store.journal.of_contact(stored.id)]
 
     def where(self, name: str) -> list[Where]:
-        """Which account shows which value of a contact, and what stays at home."""
-        stored = self.contact(name)
-        links = [link for link in self.store.links.of_contact(stored.id) if link.state in ALIVE]
-        shown: dict[str, list[str]] = {}
-        accounts = []
-        for link in links:
-            book = self.store.books.get(link.collection_id)
-            account = book.account if book else "?"
-            accounts.append(account)
-            for path, (_, text) in describe(None, self.hub.with_names(link.base.remote)).items():
-                shown.setdefault(f"{path}={text}", []).append(account)
-        found = []
-        for path, (_, text) in describe(None, self.hub.with_names(stored.contact)).items():
-            there = tuple(shown.get(f"{path}={text}", ()))
-            found.append(Where(path, text, there, tuple(a for a in accounts if a not in there)))
-        return found
+        """Which account shows which value of a contact, and why another does not."""
+        return where(self.store, self.config.accounts, self._codec, self.contact(name))
+
+    def _codec(self, account: AccountConfig) -> Codec | None:
+        try:
+            connector = self.connect(account)
+        except ContactSyncError:
+            return None
+        connector.close()
+        return connector.codec
 
     # --- groups, runs, conflicts ----------------------------------------------------------------
 
@@ -470,6 +455,8 @@ class Engine:
                     "next_due": row.next_due.isoformat() if row and row.next_due else None,
                 }
             )
+        lost = {row[0] for row in self.store.links.with_losses()}
+        losses = losses_of(self.store, {i: c.contact for i, c in self.store.contacts.many(lost).items()})
         return {
             "contacts": self.store.contacts.count(),
             "accounts": accounts,
@@ -477,5 +464,6 @@ class Engine:
             "in_doubt": self.store.journal.in_doubt(),
             "held": sum(bool(c.held) for c in self.store.contacts.live()),
             "set_aside": len(self.store.keepsakes.quarantined()),
-            "lost_at_remotes": len(self.store.links.with_losses()),
+            "lost_at_remotes": len(losses),
+            "losses": losses,
         }

@@ -10,10 +10,10 @@ import typer
 from contactsync.cli import cards
 from contactsync.cli.output import plural
 from contactsync.cli.session import CardFormat, DryRun, confirm, group, open_engine, session_of
-from contactsync.cli.steps import step_json, step_lines
+from contactsync.cli.steps import step_json, step_lines, title_of
 
 if TYPE_CHECKING:
-    from contactsync.api import Where
+    from contactsync.engine.where import Where
     from contactsync.model.contact import Contact
     from contactsync.store.values import StoredContact, StoredGroup
 
@@ -107,7 +107,10 @@ def show_contact(
         accounts = sorted(set(engine.accounts_of().get(stored.id, [])))
     if where:
         session.out.result(_where_json(stored, values))
-        session.out.table(("FIELD", "VALUE", "THERE", "NOT THERE"), [_where_row(v) for v in values])
+        session.out.table(("FIELD", "VALUE", "THERE", "NOT THERE, AND WHY"), [_where_row(v) for v in values])
+        if stored.held:
+            decide = session.command("duplicates", "--review")
+            session.out.note(f"Held back, as it {stored.held}. To decide: {decide}")
     elif card:
         session.out.result({"uid": stored.uid, "format": card, "card": text}, text.rstrip("\r\n"))
     else:
@@ -150,15 +153,22 @@ def _values(named: Contact) -> Iterator[tuple[str, str]]:
 
 def _where_json(stored: StoredContact, values: Sequence[Where]) -> dict[str, Any]:
     listed = [
-        {"field": v.path, "value": v.text, "accounts": list(v.accounts), "missing": list(v.missing)}
+        {
+            "field": v.path,
+            "value": v.text,
+            "accounts": list(v.accounts),
+            "missing": list(v.missing),
+            **({"why": dict(v.why)} if v.why else {}),
+        }
         for v in values
     ]
-    return {"uid": stored.uid, "name": stored.contact.display, "values": listed}
+    return {"uid": stored.uid, "name": stored.contact.display, "held": stored.held, "values": listed}
 
 
 def _where_row(value: Where) -> tuple[str, ...]:
     there = ", ".join(value.accounts) or "only here"
-    return value.path, value.text, there, ", ".join(value.missing)
+    missing = "; ".join(f"{account}: {reason}" for account, reason in value.why.items())
+    return title_of(value.path), value.text, there, missing
 
 
 @contact.command("trash")

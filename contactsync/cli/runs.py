@@ -19,7 +19,7 @@ from contactsync.cli.session import (
     open_engine,
     session_of,
 )
-from contactsync.cli.steps import change_lines, step_json, step_lines
+from contactsync.cli.steps import change_lines, step_json, step_lines, title_of
 
 if TYPE_CHECKING:
     from contactsync.engine.health import Finding
@@ -178,6 +178,7 @@ def status(ctx: typer.Context) -> None:
     verdict = "All is well." if found["well"] else "Something needs a look:"
     session.out.result(found, f"{plural(found['contacts'], 'contact')} on this device. {verdict}")
     session.out.lines(*(f"{a['name']}: {a['message']}" for a in found["accounts"] if a["message"]), *waiting)
+    session.out.lines(*_losses(session, found["losses"]))
     rows = [
         (
             a["name"],
@@ -208,13 +209,22 @@ def _waiting(session: Session, found: dict[str, Any]) -> Iterator[str]:
     words = (
         ("conflicts", "conflict waits for you", ("conflict", "list", "--open")),
         ("in_doubt", "write has had no answer; the next round looks", ("sync",)),
-        ("held", "contact is held back, as it may be a double", ("contact", "list")),
+        ("held", "contact is held back, as it may be a double", ("duplicates", "--review")),
         ("set_aside", "card is set aside", ("doctor",)),
-        ("lost_at_remotes", "contact has values that an account does not keep", ("doctor",)),
     )
     for key, text, command in words:
         if found[key]:
             yield f"{found[key]} {text if found[key] == 1 else _several(text)}: {session.command(*command)}"
+
+
+def _losses(session: Session, losses: list[dict[str, Any]]) -> Iterator[str]:
+    """What accounts did not keep by themselves, and that it is still here (L12)."""
+    for account in sorted({row["account"] for row in losses}):
+        rows = [row for row in losses if row["account"] == account]
+        few = [f"{' and '.join(map(title_of, row['fields']))} of {row['name']}" for row in rows[:3]]
+        rest = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
+        show = session.command("contact", "show", rows[0]["uid"], "--where")
+        yield f"{account} did not keep {', '.join(few)}{rest}; it stays here. For example: {show}"
 
 
 def _several(text: str) -> str:
@@ -223,7 +233,6 @@ def _several(text: str) -> str:
         ("write has", "writes have"),
         ("contact is held back, as it may be a double", "contacts are held back, as they may be doubles"),
         ("card is", "cards are"),
-        ("contact has", "contacts have"),
     ):
         text = text.replace(one, more)
     return text

@@ -106,7 +106,10 @@ class HubEdits:
         note: str = "",
         detail: Mapping[str, Any] | None = None,
     ) -> bool:
-        """Replace a contact inside the caller's transaction; False when nothing differs."""
+        """Replace a contact inside the caller's transaction; False when nothing differs. One that comes back
+        is not in groups any more that were deleted meanwhile (L39)."""
+        if stored.deleted:
+            contact = self._without_dead_groups(contact, stored.contact.groups)
         edits = differs(stored.contact, contact)
         if not stored.deleted and contact == stored.contact:
             return False
@@ -121,6 +124,11 @@ class HubEdits:
         )
         self._revive_groups(run, at, contact.groups - stored.contact.groups)
         return True
+
+    def _without_dead_groups(self, contact: Contact, former: frozenset[str]) -> Contact:
+        dead = {group.id for group in self.store.groups.all() if group.deleted_at is not None}
+        gone = contact.groups & former & dead
+        return replace(contact, groups=contact.groups - gone) if gone else contact
 
     def _take_up_again(self, stored: StoredContact) -> None:
         """Cards that were let go of when the contact was deleted here only are linked again."""

@@ -134,15 +134,19 @@ class _Undoing:
         return Undone(run, people, len(self.done) - people, tuple(self.left), sent)
 
     def rows(self, rows: Sequence[JournalRow]) -> None:
-        """What was done beside contents, then contents, then the groups of those who are in them."""
+        """Groups that went, what was done beside contents, contents, and the groups that came."""
+        groups = [row for row in reversed(rows) if "group" in row.detail]
+        for row in groups:
+            if row.detail["group"][1] is not None:
+                self._group(*row.detail["group"])
         plain = [row for row in rows if not row.detail]
         for row in reversed(rows):
             if row.detail and "group" not in row.detail:
                 self._beside(row)
         for change in reversed(_changes(plain)):
             self._contact(change)
-        for row in reversed(rows):
-            if "group" in row.detail:
+        for row in groups:
+            if row.detail["group"][1] is None:
                 self._group(*row.detail["group"])
 
     def _beside(self, row: JournalRow) -> None:

@@ -240,6 +240,7 @@ def _stored(row: Any) -> StoredLink:
         original=zlib.decompress(row.original),
         state=row.state,
         reason=row.reason,
+        lost=row.lost,
         written_at=row.written_at,
         deleted_at=row.deleted_at,
     )

@@ -72,7 +72,8 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class StoredLink:
-    """A link with its shadows; ``original`` are the card's bytes as read."""
+    """A link with its shadows; ``original`` are the card's bytes as read, ``lost`` the paths of values that
+    the remote did not keep by itself (L12)."""
 
     id: int
     contact_id: int
@@ -85,6 +86,7 @@ class StoredLink:
     original: bytes
     state: str
     reason: str
+    lost: str
     written_at: datetime | None
     deleted_at: datetime | None
 

@@ -42,7 +42,9 @@ def test_an_undo_can_be_tried_and_be_undone(cli: Cli) -> None:
     cli.ok("contact", "put", stdin=ADA.replace(b"ada@x", b"ada@y"))
     run = str(cli.json("run", "list")["runs"][0]["id"])
     out = cli.ok("run", "undo", run, "--dry-run")
-    assert out.startswith("1 contact would be as before") and "~ e-mail: ada@y.example -> ada@x.example" in out
+    assert (
+        out.startswith("1 contact would be as before") and "~ e-mail: ada@y.example -> ada@x.example" in out
+    )
     assert cli.json("contact", "show", "ada")["emails"][0]["address"] == "ada@y.example"
     undo = str(cli.json("run", "undo", run)["run"])
     assert cli.json("run", "undo", undo)["restored"] == 1

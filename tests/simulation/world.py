@@ -197,9 +197,7 @@ def _reaching_far(random: Random, act: Act) -> Act:
         return replace(act, fault="", meanwhile=()) if chance < 0.7 else act
     if act.who == "x":
         return replace(act, what="take-over", edit="") if chance < 0.1 else act
-    what = random.choice(
-        ("merge", "merge", "delete", "restore", "rename-group", "delete-group", "undo", "import")
-    )
+    what = random.choice(("merge", "merge", "delete", "restore", "rename-group", "delete-group", "undo"))
     return replace(act, what=what, edit="") if chance < 0.5 else act
 
 
