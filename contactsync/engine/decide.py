@@ -24,6 +24,7 @@ from contactsync.store.links import ALIVE
 from contactsync.store.values import StoredContact, StoredGroup, StoredLink
 from contactsync.sync import brakes
 from contactsync.sync.diff import differs
+from contactsync.sync.match import copies
 from contactsync.sync.plan import first_meeting, new_card, plan
 from contactsync.sync.types import (
     NO_BASE,
@@ -441,16 +442,11 @@ def _emptied(before: Contact, after: Contact, dead_groups: frozenset[str]) -> li
 
 
 def _copies(round_: Round, state: BookState, creates: list[Contact]) -> list[str]:
-    """Contacts to be created that equal one which the book already holds (the loop brake)."""
-    there = {_likeness(c) for c in round_.store.links.local_shadows(state.book.id)}
-    return [contact.display for contact in creates if _likeness(contact) in there]
+    """Contacts to be created that are surely the same as one which the book holds (the loop brake)."""
+    there = round_.store.links.local_shadows(state.book.id)
+    again = copies(_numbered(creates), _numbered(there), region=round_.account.region)
+    return [contact.display for name, contact in _numbered(creates) if name in again]
 
 
-def _likeness(contact: Contact) -> tuple[object, ...]:
-    row = FIELD["emails"]
-    phones = FIELD["phones"]
-    return (
-        contact.display.casefold(),
-        frozenset(map(row.value_class, contact.emails)),
-        frozenset(map(phones.value_class, contact.phones)),
-    )
+def _numbered(contacts: Iterable[Contact]) -> list[tuple[str, Contact]]:
+    return [(str(place), contact) for place, contact in enumerate(contacts)]

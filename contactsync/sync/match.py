@@ -1,45 +1,35 @@
 """Pairs cards with contacts that meet for the first time (L27), and says why.
 
 A missed pair costs a click, a wrong pair costs a person: a pair is *sure* only when the content is the
-same, or when the whole name and an e-mail address or phone number of theirs alone agree, the pair is
-the best for both, and no other is close. Relatives share landlines and addresses, namesakes share
-names, twins share birthdays: none of these is enough by itself. What is likely but not sure is held
-for a person. Pure, and independent of the order of its input.
+same, or when the whole name and what is theirs alone agree (`scoring`), the pair is the best for both,
+and no other is close. Relatives share landlines and addresses, namesakes share names, twins share
+birthdays: none of these is enough by itself. What is likely but not sure is held for a person. Pure,
+and independent of the order of its input.
 """
 
 from __future__ import annotations
 
-import enum
-import functools
-import itertools
 import operator
-import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from anyascii import anyascii
-from rapidfuzz import fuzz
-
-from contactsync.model.contact import Anniversary, Contact, Name
-from contactsync.model.fields import FIELDS, email_class, fold, phone_class
+from contactsync.model.contact import Contact
+from contactsync.sync.likeness import Content, content, profile
+from contactsync.sync.scoring import SAME_CONTENT, Counts, Names, Rarity, Verdict, compare, compare_names
 
 REVIEW = 3.0
 """Points from which a pair is worth a person's look; the score is then 0.5 or more."""
 MARGIN = 2.0
 """How many points a sure pair is ahead of every other pair of its card and its contact."""
-CROWD = 400
-"""A value shared by more pairs than this names nobody and proposes no pairs."""
-
-_id = operator.itemgetter(0)
-_TITLES = frozenset({"dr", "prof", "mr", "mrs", "ms", "herr", "frau", "phd"})
-_GENERATIONS = {"jr": "jr", "junior": "jr", "sr": "sr", "senior": "sr", "ii": "ii", "iii": "iii", "iv": "iv"}
-_NOT_IN_NAMES = frozenset({"title", "credential", "generation"})
-_SPELLED_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
-# What the providers of remotes fill in differently, or what other laws treat at a first meeting (L28, L39).
-_NOT_CONTENT = frozenset({"kind", "name", "phones", "groups", "extra"})
+ENOUGH = 1.0
+"""What the tokens of a pair must tell together for it to be looked at: as much as names one person."""
+CROWD = 200
+"""A token that more people than this have names nobody, and proposes no pairs."""
 
 UNIQUE_UID = 20
+
+_id = operator.itemgetter(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +55,15 @@ class Crowd:
     """One side of a match, prepared once where several calls look at it."""
 
     def __init__(self, people: Iterable[tuple[str, Contact]], region: str = "") -> None:
-        self.profiles = {name: _profile(contact, region) for name, contact in sorted(people, key=_id)}
-        self.counts = _counts(self.profiles.values())
-        self.blocks = _blocks(self.profiles)
-        self.contents: dict[tuple[object, ...], list[str]] = defaultdict(list)
-        for name, profile in self.profiles.items():
-            self.contents[profile.content].append(name)
+        self.profiles = {name: profile(contact, region) for name, contact in sorted(people, key=_id)}
+        self.counts = Counts(self.profiles.values())
+        self.contents: dict[Content, list[str]] = defaultdict(list)
+        self.holders: dict[str, list[str]] = defaultdict(list)
+        for name, one in self.profiles.items():
+            if one.content:
+                self.contents[one.content].append(name)
+            for token in one.tokens:
+                self.holders[token].append(name)
 
 
 def match(
@@ -95,12 +88,38 @@ def match(
     )
 
 
+def doubles(
+    people: Sequence[tuple[str, Contact]], *, region: str = "", apart: Container[frozenset[str]] = ()
+) -> tuple[Pair, ...]:
+    """Pairs within one book that are worth a person's look, best first, each once.
+
+    ``apart`` are pairs of ids of which a person said that they are not the same. The lesser id of a pair
+    is its ``card``. Pairs of the same content are all sure: to merge them loses nothing.
+    """
+    book = Crowd(people, region)
+    judged = {ids: v for ids, v in _judged(book, book).items() if frozenset(ids) not in apart}
+    both = {ids: verdict for pair, verdict in judged.items() for ids in (pair, pair[::-1])}
+    best = dict(_best_for_both(both, {}))
+    pairs = (_pair(ids, v, sure=v is SAME_CONTENT or ids in best) for ids, v in judged.items())
+    return tuple(sorted(pairs, key=_best_first))
+
+
+def copies(
+    cards: Sequence[tuple[str, Contact]], contacts: Sequence[tuple[str, Contact]], *, region: str = ""
+) -> set[str]:
+    """Ids of cards that are above the safe threshold the same as some contact.
+
+    Not one-to-one: three copies of one person are three, which is how a loop looks (L25).
+    """
+    here, there = Crowd(cards, region), Crowd(contacts, region)
+    same = {name for name, one in here.profiles.items() if one.content in there.contents}
+    return same | {card for (card, _), verdict in _judged(here, there).items() if verdict.safe}
+
+
 def score(card: Contact, contact: Contact, region: str = "") -> Pair:
     """Judge one pair as if these two were alone in the world; its ids are empty."""
-    mine, theirs = _profile(card, region), _profile(contact, region)
-    if mine.content and mine.content == theirs.content:
-        return _pair(("", ""), SAME_CONTENT, sure=True)
-    verdict = _compare(mine, theirs, lambda key: True)
+    here, there = Crowd([("", card)], region), Crowd([("", contact)], region)
+    verdict = compare(here.profiles[""], there.profiles[""], Rarity(here.counts, there.counts))
     return _pair(("", ""), verdict, sure=verdict.safe)
 
 
@@ -109,8 +128,8 @@ def same_content(card: Contact, contact: Contact, region: str = "") -> bool:
 
     Two contacts that say nothing are not the same.
     """
-    content = _content(card, region)
-    return bool(content) and content == _content(contact, region)
+    said = content(card, region)
+    return bool(said) and said == content(contact, region)
 
 
 def same_person_contradicted(card: Contact, contact: Contact, region: str = "") -> bool:
@@ -119,226 +138,11 @@ def same_person_contradicted(card: Contact, contact: Contact, region: str = "") 
     So it is when the names differ and neither an e-mail address nor a phone number is shared. Where
     there is neither to compare, a UID that is long enough to be unique in the world stands.
     """
-    mine, theirs = _profile(card, region), _profile(contact, region)
+    mine, theirs = profile(card, region), profile(contact, region)
     comparable = (mine.emails and theirs.emails) or (mine.phones and theirs.phones)
     shared = mine.emails & theirs.emails or mine.phones & theirs.phones
     numbered = len(card.uid) < UNIQUE_UID
-    return (bool(comparable) or numbered) and not shared and _compare_names(mine, theirs) is _Names.DIFFERENT
-
-
-# --- profiles ---
-
-
-@dataclass(frozen=True, slots=True)
-class _Profile:
-    """What of a contact is compared. ``names`` are the words of the name, in one or two spellings."""
-
-    names: tuple[tuple[str, ...], ...]
-    generation: str
-    emails: frozenset[str]
-    phones: frozenset[str]
-    birthday: tuple[int | None, int | None, int | None] | None
-    organizations: frozenset[str]
-    content: tuple[object, ...]
-
-    @property
-    def name_keys(self) -> set[str]:
-        return {"n:" + " ".join(sorted(words)) for words in self.names}
-
-    @property
-    def value_keys(self) -> frozenset[str]:
-        return self.emails | self.phones
-
-
-def _profile(contact: Contact, region: str) -> _Profile:
-    words, generation = _name_words(contact)
-    spellings = {tuple(_words(form)) for form in (words, words.casefold().translate(_SPELLED_OUT))}
-    phones = (_phone_key(phone_class(phone), region) for phone in contact.phones)
-    return _Profile(
-        names=tuple(sorted(spelling for spelling in spellings if spelling)),
-        generation=generation,
-        emails=frozenset("e:" + email_class(email) for email in contact.emails if email.address.strip()),
-        # A handful of digits is an extension or a service number, the same for many people.
-        phones=frozenset("p:" + key for key in phones if sum(map(str.isdigit, key)) >= 6),
-        birthday=_birthday(contact.anniversaries),
-        organizations=frozenset(" ".join(_words(entry.name)) for entry in contact.organizations) - {""},
-        content=_content(contact, region),
-    )
-
-
-def _name_words(contact: Contact) -> tuple[str, str]:
-    """The name without titles, and the generation (jr, sr, ...); an organisation's own name for one."""
-    parts = [c.value for c in contact.name.components if c.kind not in _NOT_IN_NAMES]
-    text = max(" ".join(parts), contact.name.full if len(_words(" ".join(parts))) < 2 else "", key=len)
-    if not _words(text) and contact.organizations:
-        text = contact.organizations[0].name
-    words = text.split()
-    plain = [word for word in words if not _title_or_generation(word)]
-    return " ".join(plain or words), _generation(contact.name, words)
-
-
-def _title_or_generation(word: str) -> bool:
-    plain = word.strip(".,").casefold()
-    return plain in _TITLES or plain in _GENERATIONS
-
-
-def _generation(name: Name, words: Iterable[str]) -> str:
-    for word in (*name.part("generation").split(), *words):
-        if found := _GENERATIONS.get(word.strip(".,").casefold()):
-            return found
-    return ""
-
-
-@functools.lru_cache(maxsize=65536)
-def _words(text: str) -> tuple[str, ...]:
-    """Words in plain lower-case letters, whatever script they are written in."""
-    plain = anyascii(text).casefold().replace("'", "")
-    return tuple(re.findall(r"[a-z0-9]+", plain))
-
-
-@functools.lru_cache(maxsize=65536)
-def _phone_key(number: str, region: str) -> str:
-    """The number with its country where that is known, else its digits with a leading plus kept."""
-    import phonenumbers
-
-    try:
-        parsed = phonenumbers.parse(number, region.upper() or None)
-    except phonenumbers.NumberParseException:
-        return number
-    if not phonenumbers.is_possible_number(parsed):
-        return number
-    key = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-    return f"{key}x{parsed.extension}" if parsed.extension else key
-
-
-def _birthday(dates: Iterable[Anniversary]) -> tuple[int | None, int | None, int | None] | None:
-    for entry in dates:
-        if entry.kind == "birth" and (entry.date.month or entry.date.day or entry.date.year):
-            # 0 and 1604 stand for "no year" at several producers.
-            year = None if entry.date.year in (0, 1604) else entry.date.year
-            return year, entry.date.month, entry.date.day
-    return None
-
-
-def _content(contact: Contact, region: str) -> tuple[object, ...]:
-    """All that a contact says, by class; empty when it says nothing."""
-    name = fold(" ".join(c.value for c in contact.name.components) or contact.name.full)
-    phones = frozenset(_phone_key(phone_class(phone), region) for phone in contact.phones)
-    others = tuple(
-        frozenset(row.value_class(entry) for entry in getattr(contact, row.path))
-        for row in FIELDS
-        if row.path not in _NOT_CONTENT
-    )
-    return (name, phones, *others) if name or phones or any(others) else ()
-
-
-# --- judging one pair ---
-
-
-class _Names(enum.Enum):
-    """How two names stand to each other: points when nobody else on either side has that name,
-    points otherwise, and words for people."""
-
-    SAME = (6.0, 3.5, "same name")
-    ONE_WORD = (3.0, 1.5, "same name of one word")
-    PART = (4.0, 2.0, "one name is a part of the other")
-    LIKE = (2.0, 1.5, "similar names")
-    DIFFERENT = (-2.0, -2.0, "different names")
-    UNKNOWN = (0.0, 0.0, "")
-
-
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """``safe``: sure if no other pair is close; ``double``: a second copy of one person, likely."""
-
-    points: float
-    reasons: tuple[str, ...]
-    safe: bool
-    double: bool
-
-
-SAME_CONTENT = _Verdict(99.0, ("same content",), safe=True, double=True)
-
-Rare = Callable[[str], bool]
-
-
-def _compare(mine: _Profile, theirs: _Profile, rare: Rare) -> _Verdict:
-    """Points for and against; ``rare`` says that at most one contact of each side has a value."""
-    names = _compare_names(mine, theirs)
-    unique, common, words = names.value
-    alone = all(rare(key) for key in mine.name_keys | theirs.name_keys)
-    email = _shared(mine.emails, theirs.emails, rare, 6.0, "e-mail address")
-    phone = _shared(mine.phones, theirs.phones, rare, 5.0, "phone number")
-    birthday = _compare_birthdays(mine.birthday, theirs.birthday)
-    firm = (0.75, "same organization") if mine.organizations & theirs.organizations else (0.0, "")
-    parts = ((unique if alone else common, words), email, phone, birthday, firm)
-    proofs = sum((email[0] >= 6.0, phone[0] >= 5.0, birthday[0] >= 2.5))
-    own_value = email[0] >= 6.0 or phone[0] >= 5.0
-    whole_name = names in (_Names.SAME, _Names.ONE_WORD)
-    return _Verdict(
-        sum(points for points, _ in parts),
-        tuple(word for _, word in parts if word),
-        safe=(whole_name or (names is _Names.PART and proofs >= 2))
-        and own_value
-        and birthday[0] >= 0
-        and mine.generation == theirs.generation,
-        double=whole_name and (email[0] > 0 or phone[0] > 0),
-    )
-
-
-def _compare_names(mine: _Profile, theirs: _Profile) -> _Names:
-    if not mine.names or not theirs.names:
-        return _Names.UNKNOWN
-    if mine.name_keys & theirs.name_keys:
-        return _Names.SAME if len(mine.names[0]) > 1 else _Names.ONE_WORD
-    spellings = list(itertools.product(mine.names, theirs.names))
-    if any(_is_part(one, other) or _is_part(other, one) for one, other in spellings):
-        return _Names.PART
-    if any(_alike(one, other) for one, other in spellings):
-        return _Names.LIKE
-    return _Names.DIFFERENT
-
-
-def _is_part(short: tuple[str, ...], long: tuple[str, ...]) -> bool:
-    """A middle name is missing. The first words must agree: Anna is not her mother Maria Anna."""
-    return len(short) > 1 and short[0] == long[0] and set(short) < set(long)
-
-
-def _alike(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """A slip of the pen, an initial, or the words of one among those of the other."""
-    if set(one) <= set(other) or set(other) <= set(one):
-        return True
-    if fuzz.token_sort_ratio(" ".join(one), " ".join(other)) >= 88:
-        return True
-    rest, others = sorted(set(one) - set(other)), sorted(set(other) - set(one))
-    return (
-        len(rest) == len(others) == 1 < len(one)
-        and rest[0][0] == others[0][0]
-        and 1 in map(len, rest + others)
-    )
-
-
-def _shared(
-    mine: frozenset[str], theirs: frozenset[str], rare: Rare, full: float, what: str
-) -> tuple[float, str]:
-    """A value in common counts in full only when nobody else on either side has it."""
-    both = mine & theirs
-    if any(map(rare, both)):
-        return full, f"same {what}"
-    if both:
-        return 1.0, f"{what} shared with others"
-    return (-0.5, "") if mine and theirs else (0.0, "")
-
-
-def _compare_birthdays(
-    mine: tuple[int | None, ...] | None, theirs: tuple[int | None, ...] | None
-) -> tuple[float, str]:
-    known = [(one, other) for one, other in zip(mine or (), theirs or (), strict=False) if one and other]
-    if any(one != other for one, other in known):
-        return -5.0, "different birthdays"
-    if len(known) == 3:
-        return 2.5, "same birthday"
-    return (1.0, "same birthday, as far as known") if len(known) == 2 else (0.0, "")
+    return (bool(comparable) or numbered) and not shared and compare_names(mine, theirs) is Names.DIFFERENT
 
 
 # --- choosing among pairs ---
@@ -346,66 +150,43 @@ def _compare_birthdays(
 Ids = tuple[str, str]
 
 
-def _same_contents(here: Crowd, there: Crowd) -> Iterator[tuple[Ids, _Verdict]]:
+def _same_contents(here: Crowd, there: Crowd) -> Iterator[tuple[Ids, Verdict]]:
     """Equal contents pair in the order of their ids: which of several equal ones does not matter."""
-    used: Counter[tuple[object, ...]] = Counter()
-    for name, profile in here.profiles.items():
-        equal = there.contents.get(profile.content, []) if profile.content else []
-        if used[profile.content] < len(equal):
-            yield (name, equal[used[profile.content]]), SAME_CONTENT
-            used[profile.content] += 1
+    for said, cards in here.contents.items():
+        for ids in zip(cards, there.contents.get(said, ()), strict=False):
+            yield ids, SAME_CONTENT
 
 
-def _judged(here: Crowd, there: Crowd) -> dict[Ids, _Verdict]:
+def _judged(here: Crowd, there: Crowd) -> dict[Ids, Verdict]:
     """Every pair that is worth a look, judged."""
-
-    def rare(key: str) -> bool:
-        return here.counts[key] <= 1 and there.counts[key] <= 1
-
+    rarity = Rarity(here.counts, there.counts, copies=2 if here is there else 1)
     judged = {}
-    for card, contact in sorted(_candidates(here, there)):
-        mine, theirs = here.profiles[card], there.profiles[contact]
-        same = mine.content == theirs.content and bool(mine.content)
-        verdict = SAME_CONTENT if same else _compare(mine, theirs, rare)
+    for card, contact in candidates(here, there, rarity):
+        verdict = compare(here.profiles[card], there.profiles[contact], rarity)
         if verdict.points >= REVIEW:
             judged[card, contact] = verdict
     return judged
 
 
-def _counts(profiles: Iterable[_Profile]) -> Counter[str]:
-    """How many contacts of a side have a value."""
-    return Counter(key for profile in profiles for key in profile.value_keys | profile.name_keys)
-
-
-def _candidates(here: Crowd, there: Crowd) -> set[Ids]:
-    """Pairs that share an address, a number, a name, or two words of a name: all others have no
-    chance, and a look at each of them would take minutes."""
-    found: set[Ids] = set()
-    for key, cards in here.blocks.items():
-        contacts = there.blocks.get(key, ())
-        if 0 < len(cards) * len(contacts) <= CROWD:
-            found.update(itertools.product(cards, contacts))
-    return found
-
-
-def _blocks(side: Mapping[str, _Profile]) -> dict[str, list[str]]:
-    blocks: dict[str, list[str]] = defaultdict(list)
-    for name, profile in side.items():
-        for key in {*profile.value_keys, *profile.name_keys, *_two_words(profile.names)}:
-            blocks[key].append(name)
-    return blocks
-
-
-def _two_words(names: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    for words in names:
-        # The first and last few words: longer names are those of offices and departments.
-        for one, other in itertools.combinations(sorted({*words[:3], *words[-3:]}), 2):
-            yield f"w:{one} {other}"
+def candidates(here: Crowd, there: Crowd, rarity: Rarity) -> Iterator[Ids]:
+    """Pairs that share what names one person, or several things that do together: all others have no
+    chance, and a look at each of them would take minutes. A book that meets itself has each pair once."""
+    for card, mine in here.profiles.items():
+        told: dict[str, float] = defaultdict(float)
+        for token in sorted(mine.tokens):
+            holders = there.holders.get(token, ())
+            if 0 < len(holders) <= CROWD:
+                tells = rarity.tells(token)
+                for contact in holders:
+                    told[contact] += tells
+        for contact, sum_ in told.items():
+            if sum_ >= ENOUGH and (here is not there or card < contact):
+                yield card, contact
 
 
 def _best_for_both(
-    judged: Mapping[Ids, _Verdict], taken: Mapping[Ids, _Verdict]
-) -> Iterator[tuple[Ids, _Verdict]]:
+    judged: Mapping[Ids, Verdict], taken: Mapping[Ids, Verdict]
+) -> Iterator[tuple[Ids, Verdict]]:
     """Safe pairs that are ahead of all others of their card and contact, also of those taken."""
     cards, contacts = _sides(taken)
     best: dict[tuple[int, str], list[float]] = defaultdict(list)
@@ -421,8 +202,8 @@ def _best_for_both(
 
 
 def _left_for_a_person(
-    judged: Mapping[Ids, _Verdict], sure: Mapping[Ids, _Verdict]
-) -> Iterator[tuple[Ids, _Verdict]]:
+    judged: Mapping[Ids, Verdict], sure: Mapping[Ids, Verdict]
+) -> Iterator[tuple[Ids, Verdict]]:
     """Likely pairs of what is left, and second cards or contacts of a person who is paired already."""
     cards, contacts = _sides(sure)
     free = {ids: v for ids, v in judged.items() if ids[0] not in cards and ids[1] not in contacts}
@@ -442,7 +223,7 @@ def _sides(pairs: Iterable[Ids]) -> tuple[set[str], set[str]]:
     return {card for card, _ in ids}, {contact for _, contact in ids}
 
 
-def _pair(ids: Ids, verdict: _Verdict, *, sure: bool = False) -> Pair:
+def _pair(ids: Ids, verdict: Verdict, *, sure: bool = False) -> Pair:
     # REVIEW points are a half, twice as many three quarters, and so on.
     share = 1 - 0.5 ** (max(verdict.points, 0.0) / REVIEW)
     return Pair(*ids, round(share, 3), verdict.reasons, sure)
