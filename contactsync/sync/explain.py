@@ -46,7 +46,9 @@ def explain(one: Contact, other: Contact, region: str = "") -> Explanation:
 
     Of several values of a field those in common agree; the others differ only where each has some.
     """
-    agree, differ, only = [], [], []
+    agree: list[tuple[str, str]] = []
+    differ: list[tuple[str, str, str]] = []
+    only: list[tuple[str, str, str]] = []
     mine, theirs = _rows(one, region), _rows(other, region)
     if profile(one, region).name_keys & profile(other, region).name_keys:
         theirs["name"] = mine["name"]

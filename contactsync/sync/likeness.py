@@ -87,7 +87,7 @@ def content(contact: Contact, region: str) -> Content:
     name = fold(" ".join(c.value for c in contact.name.components) or contact.name.full)
     phones = frozenset(phone_key(phone_class(phone), region) for phone in contact.phones)
     others = tuple(
-        frozenset(row.value_class(entry) for entry in getattr(contact, row.path))
+        frozenset(map(row.value_class, getattr(contact, row.path)))
         for row in FIELDS
         if row.path not in _NOT_CONTENT
     )
