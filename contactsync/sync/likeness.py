@@ -58,7 +58,7 @@ class Profile:
 def profile(contact: Contact, region: str) -> Profile:
     words, generation = _name_words(contact)
     spellings = {_words(form) for form in (words, words.casefold().translate(_SPELLED_OUT))} - {()}
-    numbers = (phone_key(phone_class(phone), region) for phone in contact.phones)
+    numbers = phone_keys(contact, region)
     name_keys = frozenset("n:" + " ".join(sorted(spelling)) for spelling in spellings)
     name_words = frozenset("w:" + word for spelling in spellings for word in spelling)
     emails = frozenset("e:" + email_class(email) for email in contact.emails if email.address.strip())
@@ -76,7 +76,7 @@ def profile(contact: Contact, region: str) -> Profile:
         birthday=birthday,
         organizations=frozenset(" ".join(_words(entry.name)) for entry in contact.organizations) - {""},
         addresses=addresses,
-        content=content(contact, region),
+        content=_content(contact, numbers),
         name_words=name_words,
         tokens=frozenset().union(name_keys, name_words, emails, phones, born, *addresses),
     )
@@ -84,14 +84,21 @@ def profile(contact: Contact, region: str) -> Profile:
 
 def content(contact: Contact, region: str) -> Content:
     """All that a contact says, by class; empty when it says nothing."""
+    return _content(contact, phone_keys(contact, region))
+
+
+def _content(contact: Contact, phones: frozenset[str]) -> Content:
     name = fold(" ".join(c.value for c in contact.name.components) or contact.name.full)
-    phones = frozenset(phone_key(phone_class(phone), region) for phone in contact.phones)
     others = tuple(
         frozenset(map(row.value_class, getattr(contact, row.path)))
         for row in FIELDS
         if row.path not in _NOT_CONTENT
     )
     return (name, phones, *others) if name or phones or any(others) else ()
+
+
+def phone_keys(contact: Contact, region: str) -> frozenset[str]:
+    return frozenset(phone_key(phone_class(phone), region) for phone in contact.phones)
 
 
 @functools.lru_cache(maxsize=65536)

@@ -24,7 +24,7 @@ MARGIN = 2.0
 """How many points a sure pair is ahead of every other pair of its card and its contact."""
 ENOUGH = 1.0
 """What the tokens of a pair must tell together for it to be looked at: as much as names one person."""
-CROWD = 200
+CROWD = 100
 """A token that more people than this have names nobody, and proposes no pairs."""
 
 UNIQUE_UID = 20

@@ -13,7 +13,7 @@ import enum
 import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -39,6 +39,8 @@ SAME_ADDRESS = 0.5
 SIMILAR_ADDRESS = 0.3
 WHOLE_ADDRESS = 2.5
 """An address has as many rare words, or several that are less rare; a mere town is not a whole one."""
+ALIKE = 88
+"""The ratio of `rapidfuzz` from which two names of about a dozen letters differ by one slip of the pen."""
 SLIP = 0.7
 """How alike the letters of two texts are that one of them is the other with mistakes."""
 
@@ -63,6 +65,9 @@ class Evidence(NamedTuple):
     words: str = ""
     proof: bool = False
     doubt: bool = False
+
+
+NOTHING = Evidence()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,28 +110,28 @@ class Counts:
 class Rarity:
     """How much a value tells about who it is, given the books that meet.
 
-    ``copies`` is how many of a name may be there until it is common: two where a book meets itself.
+    ``copies`` is how many of one person may be in a book: two where a book meets itself.
     """
 
     def __init__(self, here: Counts, there: Counts, copies: int = 1) -> None:
-        self._here, self._there, self._copies = here, there, copies
+        self._here, self._there, self.copies = here, there, copies
         self._whole = math.log(max(here.size, there.size, SMALL_BOOK))
         self._told: dict[str, float] = {}
         homes, shared = here.homes + there.homes, here.shared_homes + there.shared_homes
         self.own_address = math.log2((OWN_HOMES + homes) / (1 + shared))
 
-    def own(self, *values: str) -> bool:
-        """Whether no two people of a book have all these values."""
-        return self._here.bearers(values) <= 1 and self._there.bearers(values) <= 1
+    def own(self, values: Iterable[str], bearers: int = 1) -> bool:
+        """Whether no more than these have all of these values in either book."""
+        return max(self._here.bearers(values), self._there.bearers(values)) <= bearers
 
     def alone(self, name: str) -> bool:
-        return max(self._here.tokens[name], self._there.tokens[name]) <= self._copies
+        return max(self._here.tokens[name], self._there.tokens[name]) <= self.copies
 
     def tells(self, token: str) -> float:
         """The share of what it takes to name one person of the book: 1 if one has it, 0 if all do."""
         found = self._told.get(token)
         if found is None:
-            holders = max(self._here.tokens[token], self._there.tokens[token]) / self._copies
+            holders = max(self._here.tokens[token], self._there.tokens[token]) / self.copies
             found = self._told[token] = 1 - math.log(max(holders, 1)) / self._whole
         return found
 
@@ -137,11 +142,13 @@ def compare(mine: Profile, theirs: Profile, rarity: Rarity) -> Verdict:
         return SAME_CONTENT
     names = compare_names(mine, theirs)
     name = _name(names, mine, theirs, rarity)
-    email = _shared(mine.emails, theirs.emails, rarity, Evidence(OWN_EMAIL, "same e-mail address", True))
-    phone = _shared(mine.phones, theirs.phones, rarity, Evidence(OWN_PHONE, "same phone number", True))
+    # In one book two whose names differ and who have a value together live together.
+    bearers = 1 if names is Names.DIFFERENT else rarity.copies
+    email = _shared(mine.emails, theirs.emails, OWN_EMAIL, "e-mail address", rarity, bearers)
+    phone = _shared(mine.phones, theirs.phones, OWN_PHONE, "phone number", rarity, bearers)
     birthday = _compare_birthdays(mine.birthday, theirs.birthday)
-    address = _compare_addresses(mine.addresses, theirs.addresses, rarity)
-    firm = Evidence(FIRM, "same organization") if mine.organizations & theirs.organizations else Evidence()
+    address = _compare_addresses(mine.addresses, theirs.addresses, rarity, bearers)
+    firm = Evidence(FIRM, "same organization") if mine.organizations & theirs.organizations else NOTHING
     found = (name, email, phone, birthday, address, firm)
     whole_name = names in (Names.SAME, Names.ONE_WORD)
     contradicted = birthday.doubt or mine.generation != theirs.generation
@@ -196,11 +203,11 @@ def _is_part(short: tuple[str, ...], long: tuple[str, ...]) -> bool:
 
 def _alike(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     """A slip of the pen, an initial, or the words of one among those of the other."""
-    if set(one) <= set(other) or set(other) <= set(one):
+    rest, others = [*{*one}.difference(other)], [*{*other}.difference(one)]
+    if not rest or not others:
         return True
-    if fuzz.token_sort_ratio(" ".join(one), " ".join(other)) >= 88:
+    if fuzz.token_sort_ratio(" ".join(one), " ".join(other)) >= ALIKE:
         return True
-    rest, others = sorted(set(one) - set(other)), sorted(set(other) - set(one))
     return (
         len(rest) == len(others) == 1 < len(one)
         and rest[0][0] == others[0][0]
@@ -208,18 +215,22 @@ def _alike(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     )
 
 
-def _shared(mine: frozenset[str], theirs: frozenset[str], rarity: Rarity, own: Evidence) -> Evidence:
+def _shared(
+    mine: frozenset[str], theirs: frozenset[str], full: float, what: str, rarity: Rarity, bearers: int
+) -> Evidence:
     """A value in common counts in full only when nobody else on either side has it."""
     both = mine & theirs
-    if any(map(rarity.own, both)):
-        return own
+    if any(rarity.own([value], bearers) for value in both):
+        return Evidence(full, f"same {what}", proof=any(rarity.own([value]) for value in both))
     if both:
-        return Evidence(SHARED, f"{own.words.removeprefix('same ')} shared with others")
-    return Evidence(OTHER) if mine and theirs else Evidence()
+        return Evidence(SHARED, f"{what} shared with others")
+    return Evidence(OTHER) if mine and theirs else NOTHING
 
 
 def _compare_birthdays(mine: Birthday | None, theirs: Birthday | None) -> Evidence:
-    known = [(one, other) for one, other in zip(mine or (), theirs or (), strict=False) if one and other]
+    if mine is None or theirs is None:
+        return NOTHING
+    known = [(one, other) for one, other in zip(mine, theirs, strict=True) if one and other]
     agree = sum(one == other for one, other in known)
     if agree < len(known):
         if agree == 2:
@@ -227,22 +238,26 @@ def _compare_birthdays(mine: Birthday | None, theirs: Birthday | None) -> Eviden
         return Evidence(OTHER_BIRTHDAY, "different birthdays", doubt=True)
     if agree == 3:
         return Evidence(BIRTHDAY, "same birthday", proof=True)
-    return Evidence(1.0, "same birthday, as far as known") if agree == 2 else Evidence()
+    return Evidence(1.0, "same birthday, as far as known") if agree == 2 else NOTHING
 
 
 Words = tuple[str, ...]
 
 
-def _compare_addresses(mine: Iterable[Words], theirs: Iterable[Words], rarity: Rarity) -> Evidence:
+def _compare_addresses(
+    mine: Sequence[Words], theirs: Sequence[Words], rarity: Rarity, bearers: int
+) -> Evidence:
     """The two of their addresses that agree best. People move, and have several: that others differ
     says nothing against them."""
+    if not (mine and theirs):
+        return NOTHING
     agreements = ((_agreement(one, other, rarity), one, other) for one in mine for other in theirs)
-    agree, one, other = max(agreements, default=(0.0, (), ()))
+    agree, one, other = max(agreements)
     same = agree >= SAME_ADDRESS
-    if agree >= SIMILAR_ADDRESS and rarity.own(*{*one} & {*other}):
+    if agree >= SIMILAR_ADDRESS and rarity.own({*one} & {*other}, bearers):
         words = "same address" if same else "similar addresses"
         return Evidence(rarity.own_address * agree, words, proof=same)
-    return Evidence(SHARED, "address shared with others") if same else Evidence()
+    return Evidence(SHARED, "address shared with others") if same else NOTHING
 
 
 def _agreement(one: Words, other: Words, rarity: Rarity) -> float:
