@@ -180,31 +180,32 @@ def _plain(text: str) -> str:
 # --- what a book says about somebody ---
 
 
-def view(person: Person, locale: Locale, dice: random.Random, uid: str = "") -> Contact:
+def view(
+    person: Person, locale: Locale, dice: random.Random, uid: str = "", known: Mapping[str, float] = KNOWN
+) -> Contact:
     """One book's card; it always has something by which to reach them."""
-    emails = [mail for mail in person.emails if dice.random() < KNOWN["email"]]
+    emails = [mail for mail in person.emails if dice.random() < known["email"]]
     numbers = [
-        (number, features)
-        for kind, number, features in (
-            ("mobile", person.mobile, {"cell"}),
-            ("landline", person.landline, {"voice"}),
-            ("work", person.work, {"voice"}),
+        Phone(dice.choice(_FORMATS)(number, locale), contexts, features, label=dice.choice(("", "", label)))
+        for kind, number, contexts, features, label in (
+            ("mobile", person.mobile, frozenset[str](), frozenset({"cell"}), "mine"),
+            ("landline", person.landline, frozenset({"private"}), frozenset[str](), "at home"),
+            ("work", person.work, frozenset({"work"}), frozenset[str](), "office"),
         )
-        if dice.random() < KNOWN[kind]
+        if dice.random() < known[kind]
     ]
     if not emails and not numbers:
-        numbers = [(person.mobile, {"cell"})]
+        numbers = [Phone(_packed(person.mobile, locale), features=frozenset({"cell"}))]
     if dice.random() < 0.1:
         emails.append(f"old{dice.randint(1, 10**6)}@gone.example")
-    write = dice.choice(_FORMATS)
-    knows = {kind: dice.random() < KNOWN[kind] for kind in ("address", "born", "firm")}
+    knows = {kind: dice.random() < known[kind] for kind in ("address", "born", "firm")}
     name, nicknames = _written(person, locale, dice)
     return Contact(
         uid=uid,
         name=name,
         nicknames=nicknames,
         emails=tuple(Email(dice.choice([mail, mail, mail.title()])) for mail in emails),
-        phones=tuple(Phone(write(number, locale), features=frozenset(f)) for number, f in numbers),
+        phones=tuple(numbers),
         addresses=(_address(person, dice),) if knows["address"] else (),
         organizations=(Organization(person.firm),) if knows["firm"] else (),
         anniversaries=(Anniversary("birth", _date(person.born, dice)),) if knows["born"] else (),
