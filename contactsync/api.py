@@ -20,6 +20,7 @@ from contactsync.connectors.base import AccountSettings, Codec, Connector, Excha
 from contactsync.engine import merging
 from contactsync.engine.connect import connect, settings_of, stored_password, stored_renewal
 from contactsync.engine.context import Round, new_id, no_step, utc_now
+from contactsync.engine.duplicates import Candidate, candidates, not_the_same, release
 from contactsync.engine.hub import HubEdits
 from contactsync.engine.idle import idle_round
 from contactsync.engine.lock import sync_lock
@@ -353,6 +354,24 @@ class Engine:
 
     def merge(self, survivor: str, other: str) -> StoredContact:
         return merging.merge(self.hub, survivor, other)
+
+    def duplicates(self) -> list[Candidate]:
+        """Pairs that may be the same person, and all that is held back; what waits comes first."""
+        return candidates(self.store, self.region)
+
+    @property
+    def region(self) -> str:
+        """The country whose phone numbers are written without a country code, if all accounts agree."""
+        regions = {account.region.upper() for account in self.config.accounts if account.region}
+        return regions.pop() if len(regions) == 1 else ""
+
+    def not_the_same(self, one: str, other: str) -> int:
+        """These are two people: it is remembered, and lets go of the one held back. Returns the run."""
+        return not_the_same(self.hub, one, other)
+
+    def release(self, name: str) -> int:
+        """A contact that is held back is a person of its own. Returns the run."""
+        return release(self.hub, name)
 
     def history(self, name: str) -> list[JournalRow]:
         """All steps of one contact, live or deleted, and of those that were merged into it, oldest first."""

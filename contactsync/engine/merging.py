@@ -42,7 +42,8 @@ def merge_two(hub: HubEdits, run: int, at: datetime, first: StoredContact, secon
     hub.change(run, at, first, both, note=f"merged with {second.contact.display} ({second.uid})")
     for clash in clashes:
         store.journal.note_clash(first.id, None, clash, run, at)
-    set_held(store, run, at, first)
+    if not (first.held and second.held) or first.held_for in ("", second.uid):
+        set_held(store, run, at, first)
     bury_into(hub, run, at, first, second)
 
 
