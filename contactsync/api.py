@@ -20,7 +20,7 @@ from contactsync.connectors.base import AccountSettings, Codec, Connector, Excha
 from contactsync.engine import merging
 from contactsync.engine.connect import connect, settings_of, stored_password, stored_renewal
 from contactsync.engine.context import Round, new_id, no_step, utc_now
-from contactsync.engine.duplicates import Candidate, candidates, not_the_same, release
+from contactsync.engine.duplicates import Candidate, candidates, not_the_same, release, still_there
 from contactsync.engine.hub import HubEdits
 from contactsync.engine.idle import idle_round
 from contactsync.engine.lock import sync_lock
@@ -355,9 +355,17 @@ class Engine:
     def merge(self, survivor: str, other: str) -> StoredContact:
         return merging.merge(self.hub, survivor, other)
 
+    def merge_all(self, pairs: Iterable[tuple[str, str]]) -> int | None:
+        """Merge the second of each pair of UIDs into the first; the run, None where there was nothing."""
+        return merging.merge_all(self.hub, pairs)
+
     def duplicates(self) -> list[Candidate]:
         """Pairs that may be the same person, and all that is held back; what waits comes first."""
         return candidates(self.store, self.region)
+
+    def still_a_candidate(self, candidate: Candidate) -> Candidate | None:
+        """The pair as it is now; None where it was decided meanwhile."""
+        return still_there(self.store, candidate)
 
     @property
     def region(self) -> str:
@@ -375,10 +383,14 @@ class Engine:
 
     def history(self, name: str) -> list[JournalRow]:
         """All steps of one contact, live or deleted, and of those that were merged into it, oldest first."""
+        return self.store.journal.of_contact(self.known(name).id)
+
+    def known(self, name: str) -> StoredContact:
+        """A contact, live or in the trash. Raises `UsageError` where nobody of that name is known."""
         found = self.store.contacts.find(name)
         if not found:
             raise UsageError(f"No contact {name!r}.", hint="contactsync contact list shows all.")
-        return [row for stored in found[:1] for row in self.store.journal.of_contact(stored.id)]
+        return found[0]
 
     def where(self, name: str) -> list[Where]:
         """Which account shows which value of a contact, and why another does not."""

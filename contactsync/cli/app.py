@@ -54,6 +54,7 @@ COMMANDS = {
     "account": "accounts",
     "contact": "contacts",
     "group": "contacts",
+    "duplicates": "duplicates",
     "conflict": "conflicts",
     "run": "runs",
     "import": "exchange",

@@ -207,10 +207,12 @@ def show_history(ctx: typer.Context, name: One) -> None:
     out = session_of(ctx).out
     with open_engine(ctx) as engine:
         steps = [step_json(engine, row) for row in engine.history(name)]
+        uid = engine.known(name).uid
         kinds = {run: engine.kind_of(run) for run in {step["run"] for step in steps}}
     out.result({"history": [{**step, "kind": kinds[step["run"]]} for step in steps]})
     for step in steps:
-        out.diff(*step_lines(step, kind=kinds[step["run"]]))
+        whose = f"{step['name']} ({step['uid']}), merged since, " if step["uid"] not in ("", uid) else ""
+        out.diff(*step_lines(step, kind=kinds[step["run"]], whose=whose))
     if steps:
         last = str(steps[-1]["run"])
         out.note(f"To take a run back: {session_of(ctx).command('run', 'undo', last)}")

@@ -54,8 +54,9 @@ def step_json(engine: Engine, row: JournalRow) -> dict[str, Any]:
     }
 
 
-def step_lines(step: dict[str, Any], *, kind: str = "") -> Iterator[str]:
-    """A step for people, with its fields; with the ``kind`` of its run, as one line of a history."""
+def step_lines(step: dict[str, Any], *, kind: str = "", whose: str = "") -> Iterator[str]:
+    """A step for people, with its fields; with the ``kind`` of its run, as one line of a history, in which
+    ``whose`` says so of somebody else."""
     done = _DONE.get(step["action"], step["action"])
     place = f"{step['account']}/{step['book']}" if step["account"] else ""
     if step["side"] == "remote":
@@ -65,7 +66,7 @@ def step_lines(step: dict[str, Any], *, kind: str = "") -> Iterator[str]:
     state = "" if step["state"] == "done" else f" [{step['state']}]"
     note = f" ({step['note']})" if step["note"] and not step["note"].startswith("from ") else ""
     if kind:
-        yield f"{step['at'][:16].replace('T', ' ')}  run {step['run']} ({kind}): {what}{state}{note}"
+        yield f"{step['at'][:16].replace('T', ' ')}  run {step['run']} ({kind}): {whose}{what}{state}{note}"
     else:
         yield f"{step['name']}: {what}{state}{note}" if step["name"] else f"{done}{state}{note}"
     changes = ((c["field"], c["old"], c["new"]) for c in step["changes"])

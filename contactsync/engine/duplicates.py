@@ -7,7 +7,7 @@ lets go of the one that was held back for the other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contactsync.engine.hub import HubEdits
 from contactsync.engine.steps import keep_apart, set_held
@@ -65,6 +65,19 @@ def _candidate(people: Mapping[str, StoredContact], accounts: Mapping[int, int],
     both = (people[pair.card], people[pair.contact])
     one, other = sorted(both, key=lambda s: (bool(s.held), -accounts.get(s.id, 0), s.id))
     return Candidate(one, other, pair.score, pair.reasons, pair.sure)
+
+
+def still_there(store: Store, candidate: Candidate) -> Candidate | None:
+    """The pair as it is now; None where it was decided meanwhile, or one of the two is gone."""
+    one = store.contacts.get(candidate.one.id)
+    if one is None or one.deleted:
+        return None
+    if candidate.other is None:
+        return replace(candidate, one=one) if one.held else None
+    other = store.contacts.get(candidate.other.id)
+    if other is None or other.deleted or frozenset((one.uid, other.uid)) in store.contacts.apart():
+        return None
+    return replace(candidate, one=one, other=other)
 
 
 def not_the_same(hub: HubEdits, one: str, other: str) -> int:

@@ -6,7 +6,7 @@ remember of it are found through ``merged_into``, so that they go back with it w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -32,6 +32,18 @@ def merge(hub: HubEdits, survivor: str, other: str) -> StoredContact:
             raise UsageError("These are the same contact already.", hint="Name two different ones.")
         merge_two(hub, step.run, step.at, first, second)
     return hub.find(first.uid)
+
+
+def merge_all(hub: HubEdits, pairs: Iterable[tuple[str, str]]) -> int | None:
+    """Merge the second of each pair of UIDs into the first, as one run; a pair of which one is gone, or of
+    which both are one contact by then, is left out. The run, None where nothing was left to merge."""
+    with hub.edit("merge") as step:
+        for survivor, other in pairs:
+            first, second = hub.store.contacts.by_uid(survivor), hub.store.contacts.by_uid(other)
+            if first is None or second is None or first.deleted or second.deleted or first.id == second.id:
+                continue
+            merge_two(hub, step.run, step.at, first, second)
+    return step.run if hub.store.journal.run(step.run) is not None else None
 
 
 def merge_two(hub: HubEdits, run: int, at: datetime, first: StoredContact, second: StoredContact) -> None:
