@@ -142,9 +142,10 @@ def compare(mine: Profile, theirs: Profile, rarity: Rarity) -> Verdict:
         return SAME_CONTENT
     names = compare_names(mine, theirs)
     name = _name(names, mine, theirs, rarity)
-    # In one book two whose names differ and who have a value together live together.
+    # In one book two whose names differ and who have a number or a home together live together; an e-mail
+    # address of two is worth a look.
     bearers = 1 if names is Names.DIFFERENT else rarity.copies
-    email = _shared(mine.emails, theirs.emails, OWN_EMAIL, "e-mail address", rarity, bearers)
+    email = _shared(mine.emails, theirs.emails, OWN_EMAIL, "e-mail address", rarity, rarity.copies)
     phone = _shared(mine.phones, theirs.phones, OWN_PHONE, "phone number", rarity, bearers)
     birthday = _compare_birthdays(mine.birthday, theirs.birthday)
     address = _compare_addresses(mine.addresses, theirs.addresses, rarity, bearers)

@@ -93,15 +93,17 @@ def _as_before(known: Remembered) -> Picture:
 
 
 def check_undone_later(known: Remembered, now: Picture, then: Picture) -> None:
-    """P7: what the run changed and nobody changed since has its former value."""
+    """P7: what the run changed and nobody changed since has its former value; all else stays as it is."""
     for uid in known.before.contacts.keys() & known.after.contacts.keys() & now.contacts.keys():
         before, after = known.before.contacts[uid], known.after.contacts[uid]
         if uid not in then.contacts:
             raise Violation("P7", f"undo of run {known.run} took {uid} away")
         for unit in SINGLE:
             left, right = now.contacts[uid][unit], then.contacts[uid][unit]
-            if before[unit] != after[unit] == left and right != before[unit]:
-                raise Violation("P7", f"undo of run {known.run} left {unit} of {uid} at {sorted(right)}")
+            wanted = before[unit] if before[unit] != after[unit] == left else left
+            if right != wanted:
+                told = f"{sorted(right)}, not {sorted(wanted)}"
+                raise Violation("P7", f"undo of run {known.run} left {unit} of {uid} at {told}")
 
 
 def _kind(engine: Engine, run: int) -> str:
