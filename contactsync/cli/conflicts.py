@@ -292,7 +292,12 @@ def _review(engine: Engine) -> Review[StoredConflict]:
             Choice("d", "device", "take the value of this device", take("device")),
             Choice("r", "remote", "take the value of the remote", take("remote")),
             Choice("b", "both", "keep both, one after the other: texts only", take("both"), holds_both),
-            Choice("n", "newest", "take what the policy newest would take", take("newest")),
+            Choice(
+                "n",
+                "newest",
+                "take the side that the policy chose, the device where it chose none",
+                take("newest"),
+            ),
         ),
         undo=lambda run: [str(left) for left in engine.undo(run).left],
     )

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ESCAPE = "\x1b"
+_ALWAYS = (
+    ("s, space", "skip this one"),
+    ("u", "take back the last answer, and show it again"),
+    ("q, Esc", "quit, as do Ctrl-C and Ctrl-D; all answers so far are kept"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +151,7 @@ class _Reviewing(Generic[T]):
 
     def _press(self, item: T) -> bool:
         """One key; whether that was all for this look at the item."""
-        keys = self._keys(item)
-        pressed = self.screen.key(keys)
+        pressed = self.screen.key(self._keys(item))
         choice = next((choice for choice in self.kind.choices if choice.key == pressed), None)
         if choice is not None and choice.fits(item):
             return self._answer(item, choice)
@@ -161,11 +165,11 @@ class _Reviewing(Generic[T]):
             case "q":
                 raise _Quit
             case "?":
-                self.screen.say(*self._help())
+                self._help()
             case _ if choice is not None:
-                self.screen.say(f"Not possible here: {choice.help}.")
+                self.screen.say(f"Not possible here: {choice.help}. The keys are:")
             case _:
-                self.screen.say(f"{_named(pressed)} is none of the keys: {keys}")
+                self.screen.say(f"{_named(pressed)} does nothing here. The keys are:")
         return False
 
     def _answer(self, item: T, choice: Choice[T]) -> bool:
@@ -199,20 +203,18 @@ class _Reviewing(Generic[T]):
         """After the last item: without this question its answer could not be taken back."""
         if not self.answers:
             return False
-        return self.screen.key("That was the last one. u undo, any other key ends") == "u" and self._undo()
+        return self.screen.key("That was the last one. u=undo, any other key ends") == "u" and self._undo()
 
     def _keys(self, item: T) -> str:
-        own = [f"{choice.key} {choice.word}" for choice in self.kind.choices if choice.fits(item)]
-        undo = ["u undo"] if self.answers else []
-        return ", ".join([*own, "s skip", *undo, "q quit", "? help"])
+        own = [f"{choice.key}={choice.word}" for choice in self.kind.choices if choice.fits(item)]
+        return " ".join([*own, "s=skip", *(["u=undo"] if self.answers else []), "q=quit", "?=help"])
 
-    def _help(self) -> list[str]:
-        return [
-            *(f"  {choice.key}  {choice.help}" for choice in self.kind.choices),
-            "  s  skip this one; the space bar does the same",
-            "  u  take back the last answer and show it again",
-            "  q  quit; Esc, Ctrl-C and Ctrl-D do the same; all answers so far are kept",
-        ]
+    def _help(self) -> None:
+        from contactsync.cli.sides import labelled
+
+        keys = [(choice.key, choice.help) for choice in self.kind.choices]
+        for key, text in (*keys, *_ALWAYS):
+            self.screen.say(*labelled(key, text, self.screen.columns))
 
 
 def _named(pressed: str) -> str:

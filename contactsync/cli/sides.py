@@ -29,7 +29,7 @@ _WRAPPER = Console(width=80)  # rich wants one to wrap with; nothing is printed 
 def labelled(label: str, text: str, columns: int) -> Iterator[Text]:
     """A text with its label before it, wrapped."""
     for i, line in enumerate(_wrapped(Text(clean(text, lines=True)), columns - _LABEL - 2)):
-        yield Text(f"{label if i == 0 else '':<{_LABEL}}", style="dim") + line
+        yield Text.assemble((f"{label if i == 0 else '':<{_LABEL}}", "dim"), line)
 
 
 def sides(titles: tuple[str, str], texts: tuple[str, str], columns: int) -> Iterator[Text]:
@@ -58,7 +58,10 @@ def _turns(text: str) -> bool:
 
 
 def _wrapped(text: Text, columns: int) -> list[Text]:
-    return list(text.wrap(_WRAPPER, columns)) or [Text()]
+    lines = list(text.wrap(_WRAPPER, columns)) or [Text()]
+    for line in lines:
+        line.rstrip()
+    return lines
 
 
 def _marked(one: str, other: str) -> tuple[Text, Text]:
