@@ -211,7 +211,7 @@ def _show_answers(
     elif tried:
         out.lines(f"{count} would be settled; nothing was written.")
     else:
-        out.lines(f"{count} settled" + ("; the next round carries it." if answered.changed else "."))
+        out.lines(f"{count} settled" + ("; the next round carries it." if resolved else "."))
     if not out.json:
         out.warn(*(f"Left as it is: {c.id}, {c.name}: {reason}" for c, reason in answered.failed))
 
@@ -239,7 +239,7 @@ def review_conflicts(
     from contactsync.cli.reviewing import need_a_person, review
 
     session = session_of(ctx)
-    by_rule = session.command("conflict", "resolve", "--all", "--take", "device|remote|both|newest")
+    by_rule = f"{session.command('conflict', 'resolve', '--all', '--take')} device|remote|both|newest"
     if session.out.json:
         raise UsageError(
             "A review is for people, and has no JSON.", hint=f"Answer all by one rule: {by_rule}"
@@ -254,11 +254,11 @@ def review_conflicts(
     if not wanted:
         session.out.note("There is nothing to review.")
     else:
-        session.out.lines(_sum(tally))
+        session.out.lines(_ended(tally))
     raise typer.Exit(4 if waiting else 0)
 
 
-def _sum(tally: Tally) -> str:
+def _ended(tally: Tally) -> str:
     words = ((tally.skipped, "skipped"), (tally.gone, "settled meanwhile"), (tally.left, "left"))
     counts = [f"{plural(tally.answered, 'conflict')} answered", *(f"{n} {word}" for n, word in words if n)]
     return ", ".join(counts) + ("; the next round carries it." if tally.answered else ".")

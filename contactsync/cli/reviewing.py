@@ -177,7 +177,10 @@ class _Reviewing(Generic[T]):
             run = choice.answer(item)
         except UsageError as error:
             self.screen.say(error.message)
-            return self.kind.look(item) != item
+            moved = self.kind.look(item) != item
+            if not moved and error.hint:
+                self.screen.say(error.hint)
+            return moved
         self.answers.append((item, run))
         self.queue.popleft()
         self.screen.say(f"{self.kind.name(item)}: {choice.word}.")

@@ -141,7 +141,7 @@ def _minute(stamp: str | None) -> str:
 def _waiting(session: Session, found: dict[str, Any]) -> Iterator[str]:
     """What waits for a person, or is worth knowing."""
     words = (
-        ("conflicts", "conflict waits for you", ("conflict", "list", "--open")),
+        ("conflicts", "conflict waits for you", ("conflict", "review")),
         ("in_doubt", "write has had no answer; the next round looks", ("sync",)),
         ("held", "contact is held back, as it may be a double", ("contact", "list")),
         ("set_aside", "card is set aside", ("doctor",)),

@@ -26,7 +26,7 @@ class Fruit:
 
     def take(self, name: str) -> int:
         if name in self.spoilt:
-            raise UsageError(f"{name} has moved on.")
+            raise UsageError(f"{name} has moved on.", hint="Eat it.")
         run = len(self.taken) + 1
         self.taken[run] = name
         return run
@@ -125,13 +125,14 @@ def test_what_moved_on_is_shown_anew_and_what_is_settled_is_passed_over(
     fruit = Fruit(spoilt={"fig": "fig jam", "pear": None})
     assert fruit.review("fig", "pear") == Tally(1, 0, 1, 0)
     assert fruit.taken == {1: "fig jam"}
-    assert "pear is settled meanwhile" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "pear is settled meanwhile" in err and "Eat it." not in err
 
     press("t", "q")
     fruit = Fruit(spoilt={"lime": "lime"})  # it cannot be done, and nothing has moved: the question stays
     assert fruit.review("lime") == Tally(0, 0, 0, 1)
     err = capsys.readouterr().err
-    assert "lime has moved on." in err and err.count("this is lime") == 1
+    assert "lime has moved on.\nEat it." in err and err.count("this is lime") == 1
 
 
 @pytest.mark.parametrize("columns", [20, 40, 59, 60, 80, 200])
