@@ -13,6 +13,8 @@ from contactsync.cli.session import Session, complete_accounts, group, open_engi
 from contactsync.errors import UsageError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rich.text import Text
 
     from contactsync.api import Engine
@@ -70,12 +72,13 @@ def show_conflict(ctx: typer.Context, conflict_id: ConflictId) -> None:
     session.out.result(
         {**to_json(found), "now": present},
         f"{found.name} ({found.uid})",
-        f"  field    {found.path}, account {found.account or '(removed)'}",
-        f"  before   {_text(found, found.base)}",
-        f"  device   {sides[0]}{changed}",
-        f"  remote   {sides[1]} (seen {found.at:%Y-%m-%d %H:%M} UTC)",
-        *([f"  now      {now}"] if now not in sides else []),
-        f"  state    {_outcome(found)}, run {found.run_id}, {found.at:%Y-%m-%d %H:%M} UTC",
+        _line("field", f"{found.path}, account {found.account or '(removed)'}"),
+        _line("before", _text(found, found.base)),
+        _line("device", sides[0]),
+        _line("remote", sides[1]),
+        *([_line("now", now)] if now not in sides else []),
+        *([_line("changed", f"on the device {_minute(changed)}")] if changed is not None else []),
+        _line("state", f"{_outcome(found)}, run {found.run_id}, {_minute(found.at)}"),
     )
     if found.status == "resolved":
         session.out.note(_settled(found))
@@ -91,11 +94,18 @@ def _settled(found: StoredConflict) -> str:
     return f"It is settled: somebody answered {found.winner}."
 
 
-def _changed_here(engine: Engine, found: StoredConflict, present: object) -> str:
+def _line(label: str, text: str) -> str:
+    return f"  {label:<8} " + text.replace("\n", "\n" + " " * 11)
+
+
+def _minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def _changed_here(engine: Engine, found: StoredConflict, present: object) -> datetime | None:
     """When the device's value was set: known as long as the contact has it."""
     stored = engine.store.contacts.by_uid(found.uid)
-    at = stored.times.get(found.path) if stored is not None and present == found.local else None
-    return f" (changed {at:%Y-%m-%d %H:%M} UTC)" if at is not None else ""
+    return stored.times.get(found.path) if stored is not None and present == found.local else None
 
 
 # --- answer ---
@@ -239,11 +249,10 @@ def review_conflicts(
     from contactsync.cli.reviewing import need_a_person, review
 
     session = session_of(ctx)
-    by_rule = f"{session.command('conflict', 'resolve', '--all', '--take')} device|remote|both|newest"
+    take = f"{session.command('conflict', 'resolve', '--all', '--take')} device|remote|both|newest"
+    by_rule = f"Answer all by one rule: {take}"
     if session.out.json:
-        raise UsageError(
-            "A review is for people, and has no JSON.", hint=f"Answer all by one rule: {by_rule}"
-        )
+        raise UsageError("A review is for people, and has no JSON.", hint=by_rule)
     need_a_person(by_rule)
     with open_engine(ctx) as engine:
         found = engine.conflicts()

@@ -77,10 +77,10 @@ def review(items: Iterable[T], kind: Review[T]) -> Tally:
     return _Reviewing(kind, deque(items)).run()
 
 
-def need_a_person(option: str) -> None:
-    """Raises `UsageError` where nobody can press a key, naming the command that does it without."""
+def need_a_person(hint: str) -> None:
+    """Raises `UsageError` where nobody can press a key; ``hint`` names the command that does it without."""
     if not is_a_person_there():
-        raise UsageError("A review asks, and nobody is there.", hint=f"Answer all by one rule: {option}")
+        raise UsageError("A review asks, and nobody is there.", hint=hint)
 
 
 class _Quit(Exception):
