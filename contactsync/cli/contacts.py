@@ -219,7 +219,8 @@ def step_lines(step: dict[str, Any]) -> Iterator[str]:
     state = "" if step["state"] == "done" else f" [{step['state']}]"
     note = f" ({step['note']})" if step["note"] else ""
     when = step["at"][:16].replace("T", " ")
-    yield f"{when}  run {step['run']}  {step['action']} {step['name']}, {way} {source}{state}{note}"
+    what = f"{step['action']} {step['name']}".rstrip()  # what is no change of a contact has its words as note
+    yield f"{when}  run {step['run']}  {what}, {way} {source}{state}{note}"
     yield from change_lines(step["action"], ((c["field"], c["old"], c["new"]) for c in step["changes"]))
 
 

@@ -190,7 +190,9 @@ def test_many_are_settled_by_one_rule_and_those_that_cannot_be_are_named(cli: Cl
     assert notes(cli, "ada") == notes(cli, "cyd") == ["here", "there"]
     assert [c["uid"] for c in cli.json("conflict", "list", "--open")["conflicts"]] == ["bob"]
 
-    cli.ok("run", "undo", str(answer["run"]))  # it was one run
+    run = str(answer["run"])
+    assert "resolve, from here (Ada: notes/note, both)" in cli.ok("run", "show", run)
+    cli.ok("run", "undo", run)  # it was one run
     assert notes(cli, "ada") == notes(cli, "cyd") == ["here"]
     assert states(cli) == ["open"] * 3
 
