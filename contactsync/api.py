@@ -25,7 +25,7 @@ from contactsync.engine.hub import HubEdits
 from contactsync.engine.idle import idle_round
 from contactsync.engine.lock import sync_lock
 from contactsync.engine.report import AccountReport, RunReport
-from contactsync.engine.resolving import Answered, one_of, resolve, resolve_all
+from contactsync.engine.resolving import Answered, one_of, present, resolve, resolve_all
 from contactsync.engine.run import refresh_books, run_account
 from contactsync.engine.selecting import Places
 from contactsync.engine.undo import Undone, restore, take_sent, undo
@@ -457,6 +457,10 @@ class Engine:
 
     def conflict(self, conflict_id: int) -> StoredConflict:
         return one_of(self.store, conflict_id)
+
+    def present(self, conflict: StoredConflict) -> Any:
+        """The value that the contact has now, in the JSON form of the conflict's; None where it has none."""
+        return present(self.store, conflict)
 
     def resolve(self, conflict_id: int, take: str, *, shown: StoredConflict | None = None) -> Answered:
         """Take the value of ``device``, ``remote``, ``both`` or the ``newest``. ``shown`` is the conflict as

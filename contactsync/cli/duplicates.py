@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from contactsync.api import Engine
-    from contactsync.cli.reviewing import Review, Tally
+    from contactsync.cli.reviewing import Review
     from contactsync.engine.duplicates import Candidate
     from contactsync.sync.explain import Explanation
 
@@ -143,19 +143,14 @@ def _review_all(session: Session, engine: Engine) -> None:
 
     if session.out.json:
         raise UsageError("A review is for people, and has no JSON.", hint="Leave --review out for JSON.")
-    need_a_person(session.command("duplicates", "--merge-sure"))
+    merge = session.command("duplicates", "--merge-sure")
+    need_a_person(f"Merge all that are sure: {merge}")
     found = engine.duplicates()
     if not found:
         session.out.note("There is nothing to review.")
         return
     tally = review(found, _review(engine))
-    session.out.lines(_sum(tally))
-
-
-def _sum(tally: Tally) -> str:
-    words = ((tally.skipped, "skipped"), (tally.gone, "settled meanwhile"), (tally.left, "left"))
-    counts = [f"{plural(tally.answered, 'pair')} answered", *(f"{n} {word}" for n, word in words if n)]
-    return ", ".join(counts) + ("; the next round carries it." if tally.answered else ".")
+    session.out.lines(tally.in_words("pair"))
 
 
 def _review(engine: Engine) -> Review[Candidate]:

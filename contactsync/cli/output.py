@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sys
 import threading
 import unicodedata
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 SHOW_AFTER_SECONDS = 1.0
+#: The columns of a table that a value of any length gets at most, and at least on a narrow terminal.
+VALUE_COLUMNS, LEAST_COLUMNS = 30, 8
+GAP = "  "
 # C0 and C1 controls, and the marks that turn the direction of all that follows.
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _COLOURS = {"+ ": "green", "- ": "red", "~ ": "yellow"}
@@ -37,6 +41,20 @@ def width(text: str) -> int:
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
     )
+
+
+def shorten(text: object, columns: int) -> str:
+    """One line of at most so many columns, with an ellipsis where something is left out."""
+    line = clean(text)
+    if width(line) <= columns:
+        return line
+    kept, room = "", columns - 1
+    for c in line:
+        room -= width(c)
+        if room < 0:
+            break
+        kept += c
+    return kept.rstrip() + "…"
 
 
 def plural(count: int, word: str, words: str = "") -> str:
@@ -90,12 +108,23 @@ class Output:
         for line in lines:
             console.print(Text(clean(line, lines=True), _COLOURS.get(line.lstrip()[:2], "")))
 
-    def table(self, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Columns for people; drawn by rich on a terminal, aligned with blanks elsewhere."""
+    def table(
+        self,
+        headings: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        *,
+        short: Sequence[str] = (),
+    ) -> None:
+        """Columns for people; drawn by rich on a terminal, aligned with blanks elsewhere. Those under the
+        headings ``short`` are cut to one line each."""
         if self.json or not rows:
             return
         cells = [[clean(cell) for cell in row] for row in rows]
-        if drawable(sys.stdout):
+        drawn = drawable(sys.stdout)
+        if short:
+            room = shutil.get_terminal_size().columns if drawn else None
+            _cut(cells, headings, [headings.index(name) for name in short], room)
+        if drawn:
             _draw(headings, cells)
         else:
             self.lines(*_aligned([list(headings), *cells]))
@@ -181,10 +210,25 @@ class Watch:
                 self._bars.stop()
 
 
+def _cut(cells: list[list[str]], headings: Sequence[str], short: Sequence[int], room: int | None) -> None:
+    """Shorten the columns ``short``, the widest first, until the table fits into the room."""
+    widths = [max(map(width, column)) for column in zip(headings, *cells, strict=True)]
+    for i in short:
+        widths[i] = min(widths[i], VALUE_COLUMNS)
+    while room is not None and sum(widths) + len(GAP) * (len(widths) - 1) > room:
+        widest = max(short, key=lambda i: widths[i])
+        if widths[widest] <= LEAST_COLUMNS:
+            break
+        widths[widest] -= 1
+    for row in cells:
+        for i in short:
+            row[i] = shorten(row[i], widths[i])
+
+
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
     return [
-        "  ".join(cell + " " * (w - width(cell)) for cell, w in zip(row, widths, strict=True)).rstrip()
+        GAP.join(cell + " " * (w - width(cell)) for cell, w in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
 

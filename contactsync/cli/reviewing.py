@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import typer
 
-from contactsync.cli.output import clean
+from contactsync.cli.output import clean, plural
 from contactsync.cli.session import is_a_person_there
 from contactsync.errors import UsageError
 
@@ -71,16 +71,21 @@ class Tally:
     gone: int
     left: int
 
+    def in_words(self, noun: str) -> str:
+        words = ((self.skipped, "skipped"), (self.gone, "settled meanwhile"), (self.left, "left"))
+        counts = [f"{plural(self.answered, noun)} answered", *(f"{n} {word}" for n, word in words if n)]
+        return ", ".join(counts) + ("; the next round carries it." if self.answered else ".")
+
 
 def review(items: Iterable[T], kind: Review[T]) -> Tally:
     """Show the items one by one until all are answered or the person has had enough."""
     return _Reviewing(kind, deque(items)).run()
 
 
-def need_a_person(option: str) -> None:
-    """Raises `UsageError` where nobody can press a key, naming the command that does it without."""
+def need_a_person(hint: str) -> None:
+    """Raises `UsageError` where nobody can press a key; ``hint`` names the command that does it without."""
     if not is_a_person_there():
-        raise UsageError("A review asks, and nobody is there.", hint=f"Answer all by one rule: {option}")
+        raise UsageError("A review asks, and nobody is there.", hint=hint)
 
 
 class _Quit(Exception):
@@ -177,7 +182,10 @@ class _Reviewing(Generic[T]):
             run = choice.answer(item)
         except UsageError as error:
             self.screen.say(error.message)
-            return self.kind.look(item) != item
+            moved = self.kind.look(item) != item
+            if not moved and error.hint:
+                self.screen.say(error.hint)
+            return moved
         self.answers.append((item, run))
         self.queue.popleft()
         self.screen.say(f"{self.kind.name(item)}: {choice.word}.")

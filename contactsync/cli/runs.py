@@ -207,7 +207,7 @@ def _minute(stamp: str | None) -> str:
 def _waiting(session: Session, found: dict[str, Any]) -> Iterator[str]:
     """What waits for a person, or is worth knowing."""
     words = (
-        ("conflicts", "conflict waits for you", ("conflict", "list", "--open")),
+        ("conflicts", "conflict waits for you", ("conflict", "review")),
         ("in_doubt", "write has had no answer; the next round looks", ("sync",)),
         ("held", "contact is held back, as it may be a double", ("duplicates", "--review")),
         ("set_aside", "card is set aside", ("doctor",)),

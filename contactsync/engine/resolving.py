@@ -37,34 +37,38 @@ def resolve(hub: HubEdits, conflict_id: int, take: str, *, shown: StoredConflict
     """Settle one conflict. ``take``: device, remote, both, newest; ``shown`` is the conflict as the person
     saw it. Raises `UsageError` where that is not possible, or where it moved on meanwhile."""
     with hub.edit("resolve") as step:
-        conflict = one_of(hub.store, conflict_id)
-        if shown is not None and (conflict.status, conflict.local, conflict.remote) != (
-            shown.status,
-            shown.local,
-            shown.remote,
-        ):
-            raise UsageError(
-                f"Conflict {conflict_id} has moved on since it was shown.",
-                hint=f"contactsync conflict show {conflict_id}",
-            )
+        conflict = one_of(hub.store, conflict_id) if shown is None else _as_shown(hub.store, shown)
         changed = _settle(hub, step, conflict, take)
         step.report["conflict"] = conflict_id
     return Answered(step.run, (conflict_id,) if changed else ())
 
 
 def resolve_all(hub: HubEdits, conflicts: Iterable[StoredConflict], take: str) -> Answered:
-    """Settle many by one rule, as one run; those that cannot be settled by it stay as they are."""
-    changed, failed = [], []
+    """Settle many by one rule, as one run; those that cannot be settled by it, or moved on since they were
+    read, stay as they are."""
+    settled, changed, failed = 0, [], []
     with hub.edit("resolve") as step:
         for conflict in conflicts:
             try:
                 with hub.store.transaction():
-                    if _settle(hub, step, one_of(hub.store, conflict.id), take):
+                    if _settle(hub, step, _as_shown(hub.store, conflict), take):
                         changed.append(conflict.id)
+                settled += 1
             except UsageError as error:
                 failed.append((conflict, error.message))
         step.report["conflicts"] = len(changed)
-    return Answered(step.run, tuple(changed), tuple(failed))
+    return Answered(step.run if settled else None, tuple(changed), tuple(failed))
+
+
+def _as_shown(store: Store, shown: StoredConflict) -> StoredConflict:
+    """The conflict, as long as it is the one that the person saw."""
+    conflict = one_of(store, shown.id)
+    if (conflict.status, conflict.local, conflict.remote) != (shown.status, shown.local, shown.remote):
+        raise UsageError(
+            f"Conflict {shown.id} has moved on since it was shown.",
+            hint=f"contactsync conflict show {shown.id}",
+        )
+    return conflict
 
 
 def one_of(store: Store, conflict_id: int) -> StoredConflict:
@@ -112,7 +116,7 @@ def _wanted(conflict: StoredConflict, take: str) -> Any:
     if take == "newest":
         take = conflict.winner if conflict.winner in values else "device"
     if take == "both":
-        return _both(conflict.path, conflict.local, conflict.remote)
+        return _both(conflict)
     return values[take]
 
 
@@ -215,12 +219,34 @@ def _present_path(contact: Contact, path: Path, value: Any) -> Path:
     return (path[0], same[0]) if len(same) == 1 else path
 
 
-def _both(path_name: str, local: Any, remote: Any) -> Any:
-    """Both values where the unit can hold them: texts by lines."""
-    path = parse_path(path_name)
-    if len(path) == 2 and FIELD[path[0]].by_lines and local and remote:
-        return {**local, "text": f"{local['text']}\n{remote['text']}"}
-    raise UsageError(
-        f"{path_name} can hold one value only.",
-        hint="Take one: contactsync conflict resolve ID --take device|remote",
-    )
+def holds_both(conflict: StoredConflict) -> bool:
+    """Whether the unit can hold both values: texts by lines can."""
+    path = parse_path(conflict.path)
+    return len(path) == 2 and FIELD[path[0]].by_lines and bool(conflict.local and conflict.remote)
+
+
+def _both(conflict: StoredConflict) -> Any:
+    if not holds_both(conflict):
+        raise UsageError(
+            f"{conflict.path} can hold one value only.",
+            hint="Take one: contactsync conflict resolve ID --take device|remote",
+        )
+    local: Any = conflict.local
+    remote: Any = conflict.remote
+    return {**local, "text": f"{local['text']}\n{remote['text']}"}
+
+
+def present(store: Store, conflict: StoredConflict) -> Any:
+    """What the contact has there now, in the form that a conflict row keeps; None where it has nothing."""
+    stored = store.contacts.by_uid(conflict.uid)
+    if stored is None or stored.deleted:
+        return None
+    path = parse_path(conflict.path)
+    if path == ("contact",):
+        return jsonform.to_json(stored.contact)
+    values = flatten(stored.contact).values
+    for side in (conflict.local, conflict.remote, conflict.base):
+        found = values.get(_present_path(stored.contact, path, _value(path, side)))
+        if found is not None:
+            return jsonform.to_json(found)
+    return None
