@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -283,7 +283,7 @@ def _review(engine: Engine) -> Review[StoredConflict]:
             return None
         return now if now.status != "resolved" else None
 
-    def take(side: str) -> Any:
+    def take(side: str) -> Callable[[StoredConflict], int]:
         def answer(found: StoredConflict) -> int:
             run = engine.resolve(found.id, side, shown=found).run
             assert run is not None
