@@ -162,7 +162,7 @@ def _waiting(store: Store) -> Iterator[Finding]:
         yield Finding(True, "held", f"{held_contacts} contact(s) may be doubles and go nowhere else.", hint)
     conflicts = store.journal.open_conflicts()
     if conflicts:
-        yield Finding(True, "conflicts", f"{conflicts} wait for you.", "contactsync conflict list --open")
+        yield Finding(True, "conflicts", f"{conflicts} wait for you.", "contactsync conflict review")
 
 
 def _backups(folder: Path) -> Iterator[Finding]:
