@@ -138,6 +138,7 @@ class _Planner:
         met = {m.contact.id: m.contact for m in meetings if m.contact}
         ids = self._touched() | set(met)
         homeless = self._homeless() - set(met)
+        awaited = self._awaited(meetings)
         contacts = self._store.contacts.many(ids | homeless)
         links = self._store.links.of_contacts(ids)
         absorbed = self._absorbed(contacts, links)
@@ -158,6 +159,7 @@ class _Planner:
             self._at_home(contacts[i], home)
             for i in sorted(homeless)
             if i in contacts
+            and contacts[i].uid not in awaited
             and (home := self._home_for(contacts[i])) is not None
             and not self._refused(home, contacts[i])
         ]
@@ -186,6 +188,20 @@ class _Planner:
     def _homeless(self) -> set[int]:
         waiting = self._places.waiting(self._store, self._round.account_id)
         return waiting - self._recovered.in_doubt
+
+    def _awaited(self, meetings: Iterable[Meeting]) -> set[str]:
+        """UIDs of whom a card that comes in now may be the same as, if only by way of others that are held:
+        none of them gets another card here until a person decided (L27)."""
+        coming = {m.uid: m.held_for for m in meetings if m.held}
+        known = {m.contact.uid: m.contact.held_for for m in meetings if m.contact and m.contact.held}
+        found: set[str] = set()
+        fresh = {*coming.values(), *known.values()}
+        while fresh:
+            found |= fresh
+            stored = self._store.contacts.by_uids(fresh).values()
+            fresh = {c.held_for for c in stored if c.held} | {coming[uid] for uid in fresh & coming.keys()}
+            fresh -= {*found, ""}
+        return found
 
     def _home_for(self, stored: StoredContact) -> BookState | None:
         """L37: where a contact without a card in this account is created."""

@@ -47,15 +47,20 @@ _OUT_OF_STEP = (
         sa.or_(LINK.c.base_hash != CONTACT.c.hash, CONTACT.c.deleted_at.is_not(None)),
     )
 )
-_HOMELESS = sa.select(CONTACT.c.id).where(
-    CONTACT.c.deleted_at.is_(None),
-    CONTACT.c.held == "",
-    CONTACT.c.id.not_in(
-        sa.select(LINK.c.contact_id)
-        .join(COLLECTION, COLLECTION.c.id == LINK.c.collection_id)
-        .where(COLLECTION.c.account_id == sa.bindparam("account"), LINK.c.state != "deleted")
-    ),
+_IN_ACCOUNT = (
+    sa.select(LINK.c.contact_id)
+    .join(COLLECTION, COLLECTION.c.id == LINK.c.collection_id)
+    .where(COLLECTION.c.account_id == sa.bindparam("account"), LINK.c.state != "deleted")
 )
+_HOMELESS = sa.select(CONTACT.c.id).where(
+    CONTACT.c.deleted_at.is_(None), CONTACT.c.held == "", CONTACT.c.id.not_in(_IN_ACCOUNT)
+)
+_IS_HELD = sa.and_(CONTACT.c.deleted_at.is_(None), CONTACT.c.held != "")
+_HELD_FOR = sa.select(CONTACT.c.held_for).where(_IS_HELD, CONTACT.c.id.in_(_IN_ACCOUNT)).cte(recursive=True)
+_HELD_FOR = _HELD_FOR.union(
+    sa.select(CONTACT.c.held_for).join(_HELD_FOR, _HELD_FOR.c.held_for == CONTACT.c.uid).where(_IS_HELD)
+)
+_AWAITED = sa.select(CONTACT.c.id).join(_HELD_FOR, _HELD_FOR.c.held_for == CONTACT.c.uid)
 
 
 class Links:
@@ -114,8 +119,14 @@ class Links:
         return {row[0] for row in self._db.rows(_OUT_OF_STEP, {"books": list(collection_ids)})}
 
     def homeless(self, account_id: int) -> set[int]:
-        """Live contacts that are not held and have no link of any kind in this account (L37)."""
-        return {row[0] for row in self._db.rows(_HOMELESS, {"account": account_id})}
+        """Live contacts that are not held, have no link of any kind in this account (L37), and of whom none
+        that is held there may be the same (L27)."""
+        found = {row[0] for row in self._db.rows(_HOMELESS, {"account": account_id})}
+        return found - self._awaited(account_id) if found else found
+
+    def _awaited(self, account_id: int) -> set[int]:
+        """Of whom somebody held in this account may be the same, if only by way of others that are held."""
+        return {row[0] for row in self._db.rows(_AWAITED, {"account": account_id})}
 
     def accounts_of(self) -> dict[int, list[str]]:
         """Contact id -> names of the accounts that hold it."""

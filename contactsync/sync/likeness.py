@@ -22,6 +22,7 @@ _NOT_IN_NAMES = frozenset({"title", "credential", "generation"})
 _SPELLED_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
 # What the providers of remotes fill in differently, or what other laws treat at a first meeting (L28, L39).
 _NOT_CONTENT = frozenset({"kind", "name", "phones", "groups", "extra"})
+_CONTENT = tuple(row for row in FIELDS if row.path not in _NOT_CONTENT)
 
 Birthday = tuple[int | None, int | None, int | None]
 Content = tuple[object, ...]
@@ -90,11 +91,11 @@ def content(contact: Contact, region: str) -> Content:
 def _content(contact: Contact, phones: frozenset[str]) -> Content:
     name = fold(" ".join(c.value for c in contact.name.components) or contact.name.full)
     others = tuple(
-        frozenset(map(row.value_class, getattr(contact, row.path)))
-        for row in FIELDS
-        if row.path not in _NOT_CONTENT
+        (row.path, frozenset(map(row.value_class, entries)))
+        for row in _CONTENT
+        if (entries := getattr(contact, row.path))
     )
-    return (name, phones, *others) if name or phones or any(others) else ()
+    return (name, phones, *others) if name or phones or others else ()
 
 
 def phone_keys(contact: Contact, region: str) -> frozenset[str]:

@@ -125,22 +125,22 @@ def world(folder: Path, radicale: Server, book: str) -> Iterator[World]:
 
 @dataclass
 class Outcome:
-    """What became of the people. ``mixed``: contacts with values of more than one; ``copies``: by remote,
-    how many people have more cards than before."""
+    """What became of the people. ``mixed``: contacts with values of more than one; ``missed``: people with
+    two contacts of which nobody is asked; ``copies``: by remote, how many have more cards than before."""
 
     people: int
     rounds: int
     contacts: int
     held: int
-    listed: int
     mixed: list[Contact]
+    missed: int
     copies: dict[str, int]
     seconds: float
 
     def told(self) -> Iterable[str]:
         yield f"{self.people} people at each of three remotes, {self.rounds} rounds in {self.seconds:.1f} s"
         yield f"{self.contacts} contacts on the device, {self.held} of them held for a person"
-        yield f"{len(self.mixed)} with values of two people"
+        yield f"{len(self.mixed)} with values of two people, {self.missed} people missed"
         for remote, count in self.copies.items():
             yield f"{remote}: {count} people are there twice"
 
@@ -175,21 +175,23 @@ def run(world: World, people: int, seed: int = 1) -> Outcome:
         assert rounds <= MOST_ROUNDS, "it does not come to rest"
     seconds = time.perf_counter() - started
     owners = Owners((number, card) for cards in before.values() for number, card in cards)
-    contacts = [stored.contact for stored in world.engine.contacts()]
-    copies = {}
-    for remote in REMOTES:
-        there = Counter(min(owners.of(card), default=-1) for card in world.shown(remote))
-        copies[remote] = sum(count > 1 for count in there.values())
+    known = list(world.engine.contacts())
+    free = [stored.contact for stored in known if not stored.held]
     return Outcome(
         people=people,
         rounds=rounds,
-        contacts=len(contacts),
+        contacts=len(known),
         held=world.engine.status()["held"],
-        listed=sum(bool(stored.held) for stored in world.engine.store.contacts.live()),
-        mixed=[contact for contact in contacts if not owners.of(contact)],
-        copies=copies,
+        mixed=[stored.contact for stored in known if not owners.of(stored.contact)],
+        missed=_several(owners, free),
+        copies={remote: _several(owners, world.shown(remote)) for remote in REMOTES},
         seconds=seconds,
     )
+
+
+def _several(owners: Owners, contacts: Iterable[Contact]) -> int:
+    """How many people have more than one of these."""
+    return sum(count > 1 for count in Counter(min(owners.of(one), default=-1) for one in contacts).values())
 
 
 def _fill(

@@ -75,6 +75,25 @@ def test_homeless_are_those_without_a_link_in_any_book_of_the_account(store: Sto
     assert store.links.homeless(work) == {keys["Ada"], keys["Grace"], keys["Alan"]}
 
 
+@pytest.mark.law("L27")
+def test_nobody_is_homeless_where_somebody_is_held_who_may_be_them(store: Store) -> None:
+    book = add_book(store)
+    add_book(store, "work")
+    home, work = store.books.account_id("home"), store.books.account_id("work")
+    assert home is not None and work is not None
+    people = {name: person(name) for name in ("Ada", "Countess", "Augusta", "Grace")}
+    keys = {name: add_contact(store, who) for name, who in people.items()}
+    add_link(store, keys["Augusta"], book, people["Augusta"])
+    with store.transaction():
+        store.contacts.hold(keys["Countess"], "may be Ada", people["Ada"].uid)
+        store.contacts.hold(keys["Augusta"], "may be the Countess", people["Countess"].uid)
+    assert store.links.homeless(home) == {keys["Grace"]}, "also by way of another who is held"
+    assert store.links.homeless(work) == {keys["Ada"], keys["Grace"]}, "there is no card of theirs there"
+    with store.transaction():
+        store.contacts.hold(keys["Augusta"], "")
+    assert store.links.homeless(home) == {keys["Ada"], keys["Grace"]}
+
+
 def test_what_a_listing_is_compared_with(store: Store) -> None:
     book = add_book(store)
     for name, state in (("Ada", "ok"), ("Grace", "refused"), ("Alan", "left")):

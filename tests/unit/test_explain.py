@@ -69,8 +69,10 @@ def test_dates_are_compared_by_what_they_are() -> None:
 
 def test_an_address_agrees_however_it_is_cut() -> None:
     parts = (AddressComponent("name", "Lindenstr. 12"), AddressComponent("locality", "Berlin"))
-    one, other = (
-        Contact(addresses=(Address(parts),)),
-        Contact(addresses=(Address(full="Lindenstr. 12\nBerlin"),)),
-    )
-    assert explain(one, other).agree == (("address", "Lindenstr. 12, Berlin"),)
+    one = Contact(addresses=(Address((*parts, AddressComponent("country", "Germany"))),))
+    for address in (
+        Address(full="Lindenstr. 12\nBerlin"),
+        Address((*parts, AddressComponent("country", "DE"))),
+    ):
+        found = explain(one, Contact(addresses=(address,)))
+        assert found == Explanation(agree=(("address", "Lindenstr. 12, Berlin, Germany"),))

@@ -151,6 +151,8 @@ def test_same_name_with_a_value_of_their_own_is_sure(card: Contact, contact: Con
         ),
         # an initial
         (person("A. Lovelace", "ada@x.example"), person("Ada Lovelace", "ada@x.example")),
+        # a part of the name, which a mother and her daughter may have too
+        (person("Ada King Lovelace", "ada@x.example"), person("Ada Lovelace", "ada@x.example")),
     ],
 )
 def test_one_agreement_is_left_for_a_person(card: Contact, contact: Contact) -> None:
@@ -498,6 +500,11 @@ HOME = ("Lindenstraße 12", "10969", "Berlin")
             at(person("Bernd Müller"), "Lindenstraße 14", "10969", "Berlin"),
             "none",
         ),
+        (
+            at(person("Anna Schmidt"), "Lindenstraße 112", "10969", "Berlin"),
+            at(person("Bernd Müller"), "Lindenstraße 12", "10969", "Berlin"),
+            "none",
+        ),
     ],
 )
 def test_addresses_and_birthdays_count(card: Contact, contact: Contact, wanted: str) -> None:
@@ -531,6 +538,17 @@ def test_a_name_full_of_mistakes_is_found_by_address_and_birthday() -> None:
     card = at(person("Juliana Matthews", born=BORN), *HOME)
     contact = at(person("Julinaa Matthrws", born=BORN), *HOME)
     assert verdict(card, contact) == "unsure"
+
+
+@pytest.mark.parametrize(("namesakes", "looked_at"), [(10, True), (101, False)])
+def test_a_name_that_a_hundred_have_proposes_nobody(namesakes: int, looked_at: bool) -> None:
+    """What all have tells nothing, and would make pairs by the square."""
+    cards = [person("John Smith", f"{n}@x.example") for n in range(namesakes)]
+    contacts = [person("John Smith", phones=[f"+1415555{n:04d}"]) for n in range(namesakes)]
+    contacts[0] = person("John Smith", "0@x.example", note="found by what is his alone")
+    sure, unsure = meet(cards, contacts)
+    assert sure == {"r1=c1"}
+    assert len(unsure) == ((namesakes - 1) ** 2 if looked_at else 0)
 
 
 # --- within one book ---
