@@ -36,7 +36,15 @@ from contactsync.errors import ContactSyncError, UsageError
 from contactsync.model.contact import Contact
 from contactsync.store.files import file_of
 from contactsync.store.store import Store
-from contactsync.store.values import Book, JournalRow, StoredConflict, StoredContact, StoredGroup, StoredRun
+from contactsync.store.values import (
+    Book,
+    JournalRow,
+    StepSum,
+    StoredConflict,
+    StoredContact,
+    StoredGroup,
+    StoredRun,
+)
 from contactsync.sync.brakes import Limits
 from contactsync.sync.merge import merge
 from contactsync.sync.types import Base, Hub, Live, Policy
@@ -417,6 +425,10 @@ class Engine:
 
     def runs(self, limit: int = 50) -> list[StoredRun]:
         return self.store.journal.runs(limit)
+
+    def sums(self, runs: Iterable[StoredRun]) -> dict[int, list[StepSum]]:
+        """What each of these runs did, by side and action."""
+        return self.store.journal.sums([run.id for run in runs])
 
     def run(self, run_id: int) -> tuple[StoredRun, list[JournalRow]]:
         run = self.store.journal.run(run_id)

@@ -436,16 +436,16 @@ def test_the_way_of_a_number_names_functions_that_exist() -> None:
             assert f"def {name}(" in text, f"{file}: {name}"
 
 
-# --- the tutorial ---------------------------------------------------------------------------------
+# --- pages with commands and what they say ---------------------------------------------------------
 
-TUTORIAL = DOCS / "tutorial.md"
+PLAYED = (DOCS / "tutorial.md", DOCS / "taking-back.md")
 BLOCK = re.compile(r"^```(?P<kind>console|vcard \S+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 SERVER, NOBODY = "localhost:5232", "localhost:5233"
 NOW = "2026-03-01 10:00"
 
 
 def played(text: str) -> str:
-    """The tutorial with the output that its commands have today, on a server of its own."""
+    """A page with the output that its commands have today, on a server of its own."""
     from tests.servers import radicale
 
     with radicale("ada", "enchantress") as server, tempfile.TemporaryDirectory() as folder:
@@ -472,7 +472,8 @@ def _output(line: str, hosts: Mapping[str, str], folder: Path) -> str:
     text = _said(shlex.split(line)[1:], folder)
     for shown, real in hosts.items():
         text = text.replace(real, shown)
-    return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", NOW, text)
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", NOW, text)
+    return re.sub(rf"{NOW}:\d\d", f"{NOW}:00", text)
 
 
 def _said(words: list[str], folder: Path) -> str:
@@ -496,8 +497,9 @@ def _said(words: list[str], folder: Path) -> str:
     return said.read()
 
 
-def test_the_tutorial_says_what_the_program_says() -> None:
-    text = TUTORIAL.read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", PLAYED, ids=lambda page: page.stem)
+def test_a_page_says_what_the_program_says(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
     assert text == played(text), "run: python -m tests.test_docs"
 
 
@@ -505,7 +507,8 @@ def write_generated() -> None:
     for (page, name), content in GENERATED.items():
         path = ROOT / page
         path.write_text(with_generated(path.read_text(encoding="utf-8"), name, content()), encoding="utf-8")
-    TUTORIAL.write_text(played(TUTORIAL.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PLAYED:
+        page.write_text(played(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,7 +20,7 @@ from contactsync.cli.session import (
     open_engine,
     session_of,
 )
-from contactsync.cli.steps import change_lines, step_json, step_lines, title_of
+from contactsync.cli.steps import change_lines, step_json, step_lines, sum_text, title_of
 
 if TYPE_CHECKING:
     from contactsync.engine.health import Finding
@@ -45,12 +46,19 @@ def list_runs(
     out = session_of(ctx).out
     with open_engine(ctx) as engine:
         found = engine.runs(limit)
-    out.result({"runs": [_run_json(run) for run in found]})
+        sums = engine.sums(found)
+    listed = [{**_run_json(run), "did": [asdict(one) for one in sums.get(run.id, ())]} for run in found]
+    out.result({"runs": listed})
     rows = [
-        (run.id, f"{run.started_at:%Y-%m-%d %H:%M:%S}", run.kind, run.account, run.outcome or "unfinished")
+        (
+            *(run.id, f"{run.started_at:%Y-%m-%d %H:%M:%S}", run.kind, run.account),
+            *(run.outcome or "unfinished", sum_text(sums.get(run.id, ()))),
+        )
         for run in found
     ]
-    out.table(("ID", "STARTED (UTC)", "KIND", "ACCOUNTS", "OUTCOME"), rows)
+    out.table(("ID", "STARTED (UTC)", "KIND", "ACCOUNTS", "OUTCOME", "DID"), rows)
+    if found:
+        out.note(f"More of one: {session_of(ctx).command('run', 'show', str(found[0].id))}")
     if not found:
         out.note("Nothing has happened yet.")
 

@@ -9,7 +9,7 @@ from contactsync.cli.output import clean
 
 if TYPE_CHECKING:
     from contactsync.api import Engine
-    from contactsync.store.values import JournalRow
+    from contactsync.store.values import JournalRow, StepSum
 
 _DONE = {
     "create": "created",
@@ -52,6 +52,17 @@ def step_json(engine: Engine, row: JournalRow) -> dict[str, Any]:
             {"field": f, "old": old, "new": new} for f, (old, new) in describe(before, after).items()
         ],
     }
+
+
+def sum_text(sums: Iterable[StepSum]) -> str:
+    """What a run did, in a few words: ``changed Ada; in accounts 2 created``."""
+    words: dict[str, list[str]] = {}
+    for one in sums:
+        done = _DONE.get(one.action, one.action)
+        text = f"{done} {one.name}" if one.name else f"{one.count} {done}"
+        words.setdefault(one.side, []).append(text)
+    here, there = (", ".join(words.get(side, ())) for side in ("local", "remote"))
+    return "; ".join(part for part in (here, f"in accounts {there}" if there else "") if part)
 
 
 def step_lines(step: dict[str, Any], *, kind: str = "", whose: str = "") -> Iterator[str]:

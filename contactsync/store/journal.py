@@ -17,7 +17,7 @@ from contactsync.model.fields import path_text
 from contactsync.store import tables
 from contactsync.store.contacts import chunks
 from contactsync.store.database import Database, one_of, table
-from contactsync.store.values import JournalRow, OutboxRow, StoredConflict, StoredRun
+from contactsync.store.values import JournalRow, OutboxRow, StepSum, StoredConflict, StoredRun
 from contactsync.sync.types import Clash
 
 RUN = table(tables.Run)
@@ -42,6 +42,15 @@ _OUTBOX = (
 _OF_RUN = [
     sa.select(rows.c.id).where(rows.c.run_id == sa.bindparam("run")).limit(1) for rows in (JOURNAL, CONFLICT)
 ]
+_SUMS = (
+    sa.select(
+        JOURNAL.c.run_id, JOURNAL.c.side, JOURNAL.c.action, sa.func.count(), sa.func.max(CONTACT.c.display)
+    )
+    .outerjoin(CONTACT, CONTACT.c.id == JOURNAL.c.contact_id)
+    .where(JOURNAL.c.run_id.in_(one_of("runs")), JOURNAL.c.state != "dropped")
+    .group_by(JOURNAL.c.run_id, JOURNAL.c.side, JOURNAL.c.action)
+    .order_by(sa.func.min(JOURNAL.c.id))
+)
 _NEWEST = sa.select(sa.func.max(RUN.c.id))
 _OPEN = sa.select(sa.func.count()).select_from(CONFLICT).where(CONFLICT.c.status == "open")
 _WHO = CONTACT.alias("who")
@@ -225,6 +234,15 @@ class Journal:
         """The history of a contact, and of those that were made part of it (L40)."""
         twins = sa.select(CONTACT.c.id).where(CONTACT.c.merged_into == contact_id)
         return self._rows(sa.or_(JOURNAL.c.contact_id == contact_id, JOURNAL.c.contact_id.in_(twins)))
+
+    def sums(self, run_ids: Sequence[int]) -> dict[int, list[StepSum]]:
+        """What runs did, by side and action; the name of the contact where it was one only."""
+        found: dict[int, list[StepSum]] = {}
+        for some in chunks(run_ids):
+            for run, side, action, count, name in self._db.rows(_SUMS, {"runs": list(some)}):
+                one = name if count == 1 and name is not None else ""
+                found.setdefault(run, []).append(StepSum(side, action, count, one))
+        return found
 
     def step(self, step_id: int) -> JournalRow | None:
         found = self._rows(JOURNAL.c.id == step_id)

@@ -143,6 +143,16 @@ class JournalRow:
 
 
 @dataclass(frozen=True, slots=True)
+class StepSum:
+    """How often a run did something on one side; ``name`` of the contact, where it was one only."""
+
+    side: str
+    action: str
+    count: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredConflict:
     id: int
     contact_id: int

@@ -11,9 +11,10 @@ def test_runs_are_listed_newest_first(cli: Cli) -> None:
     cli.ok("contact", "delete", "ada")
     found = cli.json("run", "list")["runs"]
     assert [run["kind"] for run in found] == ["delete", "edit"]
-    assert set(found[0]) == {"id", "kind", "accounts", "started_at", "ended_at", "outcome"}
+    assert set(found[0]) == {"id", "kind", "accounts", "started_at", "ended_at", "outcome", "did"}
+    assert {"side": "local", "action": "delete", "count": 1, "name": "Ada Lovelace"} in found[0]["did"]
     assert len(cli.json("run", "list", "--limit", "1")["runs"]) == 1
-    assert "delete" in cli.ok("run", "list")
+    assert "deleted Ada Lovelace" in cli.ok("run", "list")
 
 
 def test_a_run_shows_each_field_on_each_side(cli: Cli, home: Home) -> None:
