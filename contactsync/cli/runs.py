@@ -129,6 +129,9 @@ def undo_run(
     )
     for step in steps if dry_run else ():
         session.out.diff(*step_lines(step))
+    if restored or groups:
+        carry = "would carry" if dry_run else "carries"
+        session.out.note(f"The next round {carry} it to the accounts: {session.command('sync')}")
     for one in left:
         way = f": {session.command(*one.command)}" if one.command else ""
         session.out.note(f"Left as it is: {one}{way}")

@@ -33,8 +33,10 @@ def step_json(engine: Engine, row: JournalRow) -> dict[str, Any]:
     """One step with the fields that it changed; groups by their names."""
     from contactsync.engine.hub import describe
 
-    before, after = (engine.hub.with_names(c) if c is not None else None for c in (row.before, row.after))
-    some = after or before
+    names = engine.hub.group_names()
+    names.dead = frozenset()  # a history names groups that are deleted by now
+    before, after = (names.to_names(c) if c is not None else None for c in (row.before, row.after))
+    some = before if row.action == "delete" else after or before
     book = engine.store.books.get(row.collection_id) if row.collection_id is not None else None
     return {
         "step": row.id,

@@ -19,7 +19,7 @@ from contactsync.model.contact import Contact
 from contactsync.model.fields import path_text
 from contactsync.store.values import JournalRow, StoredContact
 from contactsync.sync.diff import differs
-from contactsync.sync.merge import merge
+from contactsync.sync.merge import Merged, merge
 from contactsync.sync.types import Base, Hub, Live, Policy
 
 
@@ -57,9 +57,7 @@ def undo(hub: HubEdits, run_id: int) -> Undone:
         raise UsageError(f"No run {run_id}.", hint="contactsync run list shows those that are remembered.")
     rows = journal.of_run(run_id)
     local = [row for row in rows if row.side == "local"]
-    sent = tuple(
-        row for row in rows if row.side == "remote" and row.action == "update" and row.state == "done"
-    )
+    sent = [row for row in rows if row.side == "remote" and row.action == "update" and row.state == "done"]
     if not local and not sent:
         raise UsageError(
             f"Nothing of run {run_id} can be taken back: it changed nothing here, or that is forgotten.",
@@ -69,7 +67,9 @@ def undo(hub: HubEdits, run_id: int) -> Undone:
         undoing = _Undoing(hub, step)
         undoing.rows(local)
         step.report["undoes"] = run_id
-    return undoing.told(sent)
+        # what only carried on an edit that came in by the run is as before already
+        offered = tuple(row for row in sent if undoing.is_in_force(row))
+    return undoing.told(offered)
 
 
 def _is_sent(row: JournalRow) -> bool:
@@ -188,14 +188,15 @@ class _Undoing:
             if self.hub.change(self.step.run, self.step.at, stored, contact, note="undo"):
                 self.done.add(stored.id)
 
+    def is_in_force(self, row: JournalRow) -> bool:
+        """Has the contact a value that this step brought, and nobody changed since?"""
+        stored = self._living(row.contact_id)
+        if stored is None or stored.deleted or row.before is None or row.after is None:
+            return False
+        return bool(differs(stored.contact, _without(stored.contact, row.before, row.after).local))
+
     def _taken_back(self, stored: StoredContact, before: Contact, after: Contact) -> Contact:
-        result = merge(
-            base=Base(after, after),
-            hub=Hub(stored.contact),
-            remote=Live(before),
-            project=lambda contact: contact,
-            policy=Policy.DEVICE,
-        )
+        result = _without(stored.contact, before, after)
         name = stored.contact.display
         self.left += [Left(name, f"{path_text(c.path)} was changed again since") for c in result.clashes]
         return replace(result.local, uid=stored.uid)
@@ -311,6 +312,17 @@ class _Undoing:
         if stored is not None and stored.merged_into is not None:
             return self.hub.store.contacts.get(stored.merged_into)
         return stored
+
+
+def _without(now: Contact, before: Contact, after: Contact) -> Merged:
+    """``now`` without the edits between ``before`` and ``after``; what was changed since clashes."""
+    return merge(
+        base=Base(after, after),
+        hub=Hub(now),
+        remote=Live(before),
+        project=lambda contact: contact,
+        policy=Policy.DEVICE,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -803,8 +803,8 @@ def test_undoing_a_round_takes_back_what_it_changed_here_and_nothing_that_was_ed
     pair.sync()
     undone = pair.engine.undo(run)
     assert undone.restored == 2
-    assert any("Person001" in line for line in undone.left)
-    assert any("New" in line for line in undone.left)
+    assert any("Person001" in left.name for left in undone.left)
+    assert any("New" in left.name for left in undone.left)
     for _ in range(2):
         pair.sync()
     expected = {

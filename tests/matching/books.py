@@ -181,9 +181,16 @@ def _plain(text: str) -> str:
 
 
 def view(
-    person: Person, locale: Locale, dice: random.Random, uid: str = "", known: Mapping[str, float] = KNOWN
+    person: Person,
+    locale: Locale,
+    dice: random.Random,
+    uid: str = "",
+    known: Mapping[str, float] = KNOWN,
+    *,
+    slips: bool = True,
 ) -> Contact:
-    """One book's card; it always has something by which to reach them."""
+    """One book's card; it always has something by which to reach them. Without ``slips`` the name is written
+    out in full and rightly, and nothing is out of date; labels and formats differ all the same."""
     emails = [mail for mail in person.emails if dice.random() < known["email"]]
     numbers = [
         Phone(dice.choice(_FORMATS)(number, locale), contexts, features, label=dice.choice(("", "", label)))
@@ -196,10 +203,10 @@ def view(
     ]
     if not emails and not numbers:
         numbers = [Phone(_packed(person.mobile, locale), features=frozenset({"cell"}))]
-    if dice.random() < 0.1:
+    if slips and dice.random() < 0.1:
         emails.append(f"old{dice.randint(1, 10**6)}@gone.example")
     knows = {kind: dice.random() < known[kind] for kind in ("address", "born", "firm")}
-    name, nicknames = _written(person, locale, dice)
+    name, nicknames = _written(person, locale, dice, slips=slips)
     return Contact(
         uid=uid,
         name=name,
@@ -212,10 +219,12 @@ def view(
     )
 
 
-def _written(person: Person, locale: Locale, dice: random.Random) -> tuple[Name, tuple[Nickname, ...]]:
+def _written(
+    person: Person, locale: Locale, dice: random.Random, *, slips: bool
+) -> tuple[Name, tuple[Nickname, ...]]:
     """The name as somebody would write it: most write it out, some do not, some cannot."""
     given, surname, nick = person.given, person.surname, locale.nicknames.get(person.given, "")
-    fate = dice.random()
+    fate = dice.random() if slips else 1.0
     if fate < 0.08 and nick:
         given = nick
     elif fate < 0.13:
@@ -228,8 +237,8 @@ def _written(person: Person, locale: Locale, dice: random.Random) -> tuple[Name,
         given, surname = _latin(given), _latin(surname)
     elif fate < 0.27:
         return Name(full=given), ()
-    middle = person.middle if dice.random() < 0.5 else ""
-    generation = person.generation if dice.random() < 0.7 else ""
+    middle = person.middle if not slips or dice.random() < 0.5 else ""
+    generation = person.generation if not slips or dice.random() < 0.7 else ""
     nicknames = (Nickname(nick),) if nick and nick != given and dice.random() < 0.1 else ()
     parts = [("given", given), ("given2", middle), ("surname", surname), ("generation", generation)]
     words = [value for _, value in parts if value]
