@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ConflictId = Annotated[int, typer.Argument(metavar="ID", help="As conflict list shows it.")]
 Take = Annotated[
     Literal["device", "remote", "both", "newest"],
-    typer.Option(help="Whose value; both joins notes, newest is what the policy newest would say."),
+    typer.Option(help="Whose value; both joins notes, newest is what was set later."),
 ]
 
 conflict = group("conflict", "Edits of one field on both sides, and the values that lost.")
@@ -71,17 +71,15 @@ def show_conflict(ctx: typer.Context, conflict_id: ConflictId) -> None:
     with open_engine(ctx) as engine:
         found = engine.conflict(conflict_id)
         present = engine.present(found)
-        changed = _changed_here(engine, found, present)
     now, sides = _text(found, present), (_text(found, found.local), _text(found, found.remote))
     session.out.result(
         {**to_json(found), "now": present},
         f"{found.name} ({found.uid})",
         _line("field", f"{title_of(found.path)}, account {found.account or '(removed)'}"),
         _line("before", _text(found, found.base)),
-        _line("device", sides[0]),
-        _line("remote", sides[1]),
+        _line("device", _dated(sides[0], found.local_at)),
+        _line("remote", _dated(sides[1], found.remote_at)),
         *([_line("now", now)] if now not in sides else []),
-        *([_line("changed", f"on the device {_minute(changed)}")] if changed is not None else []),
         _line("state", f"{_outcome(found)}, run {found.run_id}, {_minute(found.at)}"),
     )
     if found.status == "resolved":
@@ -106,10 +104,8 @@ def _minute(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
-def _changed_here(engine: Engine, found: StoredConflict, present: object) -> datetime | None:
-    """When the device's value was set: known as long as the contact has it."""
-    stored = engine.store.contacts.by_uid(found.uid)
-    return stored.times.get(found.path) if stored is not None and present == found.local else None
+def _dated(text: str, at: datetime | None) -> str:
+    return text if at is None else f"{text}\n(set {_minute(at)})"
 
 
 # --- answer ---
@@ -302,7 +298,7 @@ def _review(engine: Engine) -> Review[StoredConflict]:
             Choice(
                 "n",
                 "newest",
-                "take the side that the policy chose, the device where it chose none",
+                "take what was set later; the device where that is not known",
                 take("newest"),
             ),
         ),
@@ -347,6 +343,8 @@ def to_json(found: StoredConflict) -> dict[str, Any]:
         "state": found.status,
         "run": found.run_id,
         "at": found.at.isoformat(),
+        "device_at": found.local_at.isoformat() if found.local_at is not None else None,
+        "remote_at": found.remote_at.isoformat() if found.remote_at is not None else None,
     }
 
 

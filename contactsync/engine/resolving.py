@@ -114,10 +114,19 @@ def _settle(hub: HubEdits, step: Step, conflict: StoredConflict, take: str) -> b
 def _wanted(conflict: StoredConflict, take: str) -> Any:
     values = {"device": conflict.local, "remote": conflict.remote}
     if take == "newest":
-        take = conflict.winner if conflict.winner in values else "device"
+        take = "remote" if _is_remote_newer(conflict) else "device"
     if take == "both":
         return _both(conflict)
     return values[take]
+
+
+def _is_remote_newer(conflict: StoredConflict) -> bool:
+    """L18: where a time is missing or both are equal, the device wins; a conflict from before the times were
+    kept, or of a whole contact, stays as it was decided."""
+    here, there = conflict.local_at, conflict.remote_at
+    if here is None and there is None:
+        return conflict.winner == "remote"
+    return here is not None and there is not None and there > here
 
 
 def _move_shadows(store: Store, conflict: StoredConflict, take: str) -> list[dict[str, Any]]:

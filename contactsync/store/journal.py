@@ -285,7 +285,7 @@ class Journal:
         changed = {
             name: value
             for name, value in values.items()
-            if name not in ("at", "run_id") and getattr(row, name) != value
+            if name not in ("at", "local_at", "remote_at", "run_id") and getattr(row, name) != value
         }
         if changed:
             self._db.execute(sa.update(CONFLICT).where(CONFLICT.c.id == row.id).values(**values))
@@ -305,6 +305,8 @@ class Journal:
             "status": "open" if clash.winner is None else "decided",
             "run_id": run_id,
             "at": at,
+            "local_at": clash.local_at,
+            "remote_at": clash.remote_at,
         }
         key = (contact_id, collection_id, path_text(clash.path))
         known = self._open_conflict(key) is not None
@@ -403,4 +405,6 @@ def _conflict(row: Any) -> StoredConflict:
         status=row.status,
         run_id=row.run_id,
         at=row.at,
+        local_at=row.local_at,
+        remote_at=row.remote_at,
     )

@@ -263,7 +263,8 @@ class Journal(Row, table=True):
 
 
 class Conflict(Row, table=True):
-    """Two values of one unit (L16). ``status``: open, decided (by a policy), resolved (by a person)."""
+    """Two values of one unit (L16), and when each side set its own, as far as that is known. ``status``:
+    open, decided (by a policy), resolved (by a person)."""
 
     id: int | None = Field(default=None, primary_key=True)
     contact_id: int = Field(foreign_key="contact.id", ondelete="CASCADE", index=True)
@@ -276,6 +277,8 @@ class Conflict(Row, table=True):
     status: str = Field(sa_type=Text, index=True)
     run_id: int | None = Field(default=None, foreign_key="run.id", ondelete="SET NULL", index=True)
     at: datetime = Field(sa_type=UTCDateTime)
+    local_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    remote_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
 
 
 class Quarantine(Row, table=True):

@@ -154,6 +154,8 @@ class StepSum:
 
 @dataclass(frozen=True, slots=True)
 class StoredConflict:
+    """Two values of one unit (L16); ``local_at`` and ``remote_at`` are when each was set, if known."""
+
     id: int
     contact_id: int
     uid: str
@@ -168,6 +170,8 @@ class StoredConflict:
     status: str
     run_id: int | None
     at: datetime
+    local_at: datetime | None = None
+    remote_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

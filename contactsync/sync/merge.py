@@ -71,6 +71,10 @@ class _Judge:
     hub: Hub
     remote: Live
 
+    def clash(self, path: Path, base: Any, local: Any, remote: Any, winner: Side | None) -> Clash:
+        at = self.hub.times.get(path_text(path))
+        return Clash(path, base, local, remote, winner, at, self.remote.at)
+
     def winner(self, path: Path, mine: Edit, theirs: Edit) -> Side | None:
         """None: a person is asked."""
         if self.source:
@@ -205,9 +209,9 @@ def _settle_removals(
         removed_here = path in mine and here is None and there is not None
         removed_there = path in theirs and there is None and here is not None
         if removed_here and any(p[:2] == path for p in theirs):
-            clash = Clash(path, mine[path].old, None, there, judge.source or "remote")
+            clash = judge.clash(path, mine[path].old, None, there, judge.source or "remote")
         elif removed_there and any(p[:2] == path for p in mine):
-            clash = Clash(path, theirs[path].old, here, None, judge.source or "local")
+            clash = judge.clash(path, theirs[path].old, here, None, judge.source or "local")
         else:
             continue
         crossing.settled.add(path)
@@ -292,7 +296,7 @@ def _clash(
             crossing.inwards[path] = replace(here, text=text)
             return
     winner = judge.winner(path, mine, theirs)
-    crossing.clashes.append(Clash(path, mine.old, here, theirs.new, winner))
+    crossing.clashes.append(judge.clash(path, mine.old, here, theirs.new, winner))
     if winner == "remote":
         crossing.inwards[path] = whole.new
     elif winner is None:

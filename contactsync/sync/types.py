@@ -85,13 +85,16 @@ class Hub:
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """Both sides changed one unit differently. ``winner`` None: a person is asked (L18)."""
+    """Both sides changed one unit differently. ``winner`` None: a person is asked (L18). ``local_at`` and
+    ``remote_at`` are when each side did so, as far as that is known."""
 
     path: Path
     base: Any
     local: Any
     remote: Any
     winner: Side | None
+    local_at: datetime | None = field(default=None, compare=False)
+    remote_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from contactsync.api import Hooks
 from contactsync.connectors.memory import MemoryServer
 from contactsync.errors import UsageError
 from contactsync.model.contact import Contact, Email, Note, Phone, Title
@@ -172,6 +174,35 @@ def test_the_losing_value_can_be_taken_back(memory: MemoryServer, book: str, pho
     phone.engine.resolve(conflict.id, "device")
     calm(phone)
     assert people(memory, book)["uid-001"].titles == (Title("Here"),)
+
+
+@pytest.mark.law("L16", "L18")
+@pytest.mark.parametrize("policy", ["device", "remote", "ask"])
+@pytest.mark.parametrize("later", ["Here", "There"])
+def test_the_newest_of_both_values_can_be_taken_whatever_the_policy_chose(
+    open_device: OpenDevice, policy: str, later: str
+) -> None:
+    now = [datetime(2026, 3, 1, 12, tzinfo=UTC)]
+    memory = MemoryServer(clock=lambda: now[0])
+    book = next(iter(memory.books))
+    device = open_device("phone", memory, hooks=Hooks(now=lambda: now[0]), conflicts=policy)
+    device.engine.put([person(1)])
+    calm(device)
+    edits = {
+        "Here": lambda: device.edit("uid-001", titled("Here")),
+        "There": lambda: edit_there(memory, book, "uid-001", titled("There")),
+    }
+    for name in sorted(edits, key=lambda name: name == later):
+        now[0] += timedelta(hours=1)
+        edits[name]()
+    device.run()
+    (conflict,) = device.engine.conflicts()
+    assert conflict.local_at is not None and conflict.remote_at is not None
+    assert (conflict.remote_at > conflict.local_at) == (later == "There")
+    device.engine.resolve(conflict.id, "newest")
+    now[0] += timedelta(hours=1)
+    calm(device)
+    assert device.contact("uid-001").titles == people(memory, book)["uid-001"].titles == (Title(later),)
 
 
 @pytest.mark.law("L12", "L11")

@@ -1,4 +1,4 @@
-"""What a step did beside contents, whom a held contact may be, and who are not the same."""
+"""What a step did beside contents, whom a held contact may be, who are not the same, times of conflicts."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("apart", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_apart_other_id"), ["other_id"], unique=False)
+    with op.batch_alter_table("conflict", schema=None, recreate="always") as batch_op:
+        batch_op.add_column(sa.Column("local_at", sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("remote_at", sa.DateTime(timezone=True), nullable=True))
     with op.batch_alter_table("contact", schema=None) as batch_op:
         batch_op.add_column(sa.Column("held_for", sa.Text(), nullable=True))
     with op.batch_alter_table("journal", schema=None) as batch_op:
