@@ -219,7 +219,7 @@ def _habits(store: Store, account: AccountConfig) -> Iterator[Finding]:
     """What this server was seen not to keep (L12)."""
     books = {book.id for book in store.books.of_account(account.name, selected_only=False)}
     lost = [paths for _, book, paths in store.links.with_losses() if book in books]
-    words = (word.split("/")[0] for paths in lost for word in paths.split(" "))
+    words = (word.split("/")[0] for paths in lost for word in paths.split("\n"))
     fields = Counter(word for word in words if word in FIELD)
     if fields:
         what = ", ".join(f"{name} ({count})" for name, count in fields.most_common(5))

@@ -266,7 +266,7 @@ def _settle(round_: Round, names: GroupNames, link: StoredLink, change: Change) 
         etag=change.etag,
         original=payload,
         state="ok" if quiet else "recheck",
-        lost=" ".join(path_text(path) for path in lost),
+        lost="\n".join(path_text(path) for path in lost),
     )
 
 

@@ -11,7 +11,7 @@ from contactsync.connectors.base import Codec
 from contactsync.engine.selecting import Places
 from contactsync.model.contact import Contact
 from contactsync.model.fields import FIELD, Kind, Path, Units, flatten, path_text, same_unit, unit_text
-from contactsync.store.links import ALIVE
+from contactsync.store.links import ALIVE, OUTSIDE
 from contactsync.store.store import Store
 from contactsync.store.values import Book, StoredContact, StoredLink
 from contactsync.sync.diff import aligned
@@ -62,7 +62,7 @@ def _answers(
     codec = codec_of(account)
     shown = aligned(codec.project(stored.contact), units) if codec is not None else None
     asked = {c.path for c in store.journal.conflicts(contact_id=stored.id) if c.status == "open"}
-    cards = [_Card(link, units, shown, asked, Mode(account.mode).outwards) for link in links]
+    cards = [_Card(stored, link, units, shown, asked, Mode(account.mode).outwards) for link in links]
     return {
         path: min((card.why(path, value) for card in cards), key=len) for path, value in units.values.items()
     }
@@ -72,9 +72,11 @@ def _no_card(store: Store, account: AccountConfig, stored: StoredContact, links:
     if stored.held:
         return "held back until you decide"
     if any(link.state == "left" for link in links):
-        return "let go of"
+        return "its filter leaves it out" if any(link.reason == OUTSIDE for link in links) else "let go of"
     if account.paused:
-        return "paused"
+        return "is paused"
+    if not Mode(account.mode).outwards:
+        return "is only read"
     refused = [q for q in store.keepsakes.quarantined() if q.contact_id == stored.id]
     books = store.books.of_account(account.name)
     if any(q.collection_id in {book.id for book in books} for q in refused):
@@ -88,11 +90,18 @@ class _Card:
     """What one card shows of a contact."""
 
     def __init__(
-        self, link: StoredLink, units: Units, shown: Units | None, asked: set[str], outwards: bool
+        self,
+        stored: StoredContact,
+        link: StoredLink,
+        units: Units,
+        shown: Units | None,
+        asked: set[str],
+        outwards: bool,
     ) -> None:
         self._there = aligned(link.base.remote, units)
         self._before = aligned(link.base.local, units)
-        self._lost = set(link.lost.split(" "))
+        self._lost = set(link.lost.split("\n"))
+        self._names = _names(stored.contact, units, link.base.local)
         self._shown, self._asked, self._outwards = shown, asked, outwards
 
     def why(self, path: Path, value: Any) -> str:
@@ -100,7 +109,7 @@ class _Card:
         there = self._there.values.get(path)
         if same_unit(path, value, there):
             return ""
-        name = path_text(path)
+        name = path_text((*self._names.get(path[:2], path[:2]), *path[2:]))
         if name in self._asked:
             return "waits for your answer: contactsync conflict review"
         if name in self._lost:
@@ -117,6 +126,16 @@ class _Card:
         return f"shows {unit_text(path, there)!r}" if there is not None else "does not show it"
 
 
+def _names(contact: Contact, units: Units, base: Contact) -> dict[Path, Path]:
+    """The entries by what the last agreement calls them: so do records of conflicts and of losses."""
+    named = aligned(contact, flatten(base))
+    return {
+        (field, key): (field, name)
+        for field, keys in units.order.items()
+        for key, name in zip(keys, named.order.get(field, ()), strict=True)
+    }
+
+
 def losses(store: Store, contacts: Mapping[int, Contact]) -> list[dict[str, Any]]:
     """What remotes did not keep by themselves (L12): account, uid, name and fields of each contact."""
     books: dict[int, Book | None] = {}
@@ -125,7 +144,7 @@ def losses(store: Store, contacts: Mapping[int, Contact]) -> list[dict[str, Any]
         contact = contacts.get(contact_id)
         book = books.setdefault(book_id, store.books.get(book_id))
         if contact is not None and book is not None:
-            fields = sorted({path.split("/")[0] for path in paths.split(" ")} & FIELD.keys())
+            fields = sorted({path.split("/")[0] for path in paths.split("\n")} & FIELD.keys())
             row = {"account": book.account, "uid": contact.uid, "name": contact.display, "fields": fields}
             found.append(row)
     return found
