@@ -138,7 +138,7 @@ class _Undoing:
         groups = [row for row in reversed(rows) if "group" in row.detail]
         for row in groups:
             if row.detail["group"][1] is not None:
-                self._group(*row.detail["group"])
+                self._group(row.collection_id, *row.detail["group"])
         plain = [row for row in rows if not row.detail]
         for row in reversed(rows):
             if row.detail and "group" not in row.detail:
@@ -147,7 +147,7 @@ class _Undoing:
             self._contact(change)
         for row in groups:
             if row.detail["group"][1] is None:
-                self._group(*row.detail["group"])
+                self._group(row.collection_id, *row.detail["group"])
 
     def _beside(self, row: JournalRow) -> None:
         match row.detail:
@@ -263,7 +263,7 @@ class _Undoing:
         bury_into(self.hub, self.step.run, self.step.at, survivor, twin)
         self.done.add(twin.id)
 
-    def _group(self, group_id: str, before: str | None, after: str | None) -> None:
+    def _group(self, book: int | None, group_id: str, before: str | None, after: str | None) -> None:
         store = self.hub.store
         group = store.groups.get(group_id)
         now = group.name if group is not None and group.deleted_at is None else None
@@ -277,6 +277,9 @@ class _Undoing:
             self.left.append(Left(f"Group {now}", f"another group is called {before} by now"))
         elif before is None and store.contacts.in_group(group_id):
             self.left.append(Left(f"Group {now}", "has members", ("group", "delete", name)))
+        elif before is None and book is not None and group_id in store.group_cards.hrefs(book):
+            reason = "came from a remote and stays there; to delete it here deletes it there as well"
+            self.left.append(Left(f"Group {now}", reason, ("group", "delete", name)))
         else:
             live = before is not None
             set_group(store, self.step.run, self.step.at, group_id, name, live=live, note="")

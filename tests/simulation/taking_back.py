@@ -22,11 +22,13 @@ SINGLE = ("surname", "title", "photo", "birthday")
 
 @dataclass(frozen=True)
 class Picture:
-    """What a person sees of a device: contacts by UID, those held back, and the groups."""
+    """What a person sees of a device: contacts by UID, those held back, and the names of groups by id;
+    ``carded`` are groups that are something of their own at a remote."""
 
     contacts: Mapping[str, Facts]
     held: frozenset[str]
-    groups: frozenset[str]
+    groups: Mapping[str, str]
+    carded: frozenset[str]
 
     def __sub__(self, other: Picture) -> str:
         """How this one differs from another, for people; empty when it does not."""
@@ -39,8 +41,8 @@ class Picture:
                 lines.append(f"{uid}: {facts.difference(theirs, mine)}")
         if self.held != other.held:
             lines.append(f"held {sorted(self.held ^ other.held)}")
-        if self.groups != other.groups:
-            lines.append(f"groups {sorted(self.groups ^ other.groups)}")
+        if differing := {*self.groups.values()} ^ {*other.groups.values()}:
+            lines.append(f"groups {sorted(differing)}")
         return "; ".join(lines)
 
 
@@ -63,7 +65,10 @@ def picture(stage: Stage, who: str) -> Picture:
         named = names.to_names(stored.contact)
         seen[stored.uid] = facts.of_contact(named, named.groups, stage.album)
     held = frozenset(stored.uid for stored in live if stored.held)
-    return Picture(seen, held, frozenset(group.name for group in engine.groups()))
+    groups = {group.id: group.name for group in engine.groups()}
+    books = [book for account in engine.config.accounts for book in engine.books(account.name, refresh=False)]
+    carded = frozenset().union(*(engine.store.group_cards.hrefs(book.id) for book in books))
+    return Picture(seen, held, groups, carded)
 
 
 def check_undo(stage: Stage, who: str, known: Remembered) -> None:
@@ -83,13 +88,16 @@ def check_undo(stage: Stage, who: str, known: Remembered) -> None:
 
 
 def _as_before(known: Remembered) -> Picture:
-    """Who came in from a remote stays, and so do the groups that they are in."""
+    """Who came in from a remote stays, and so do the groups that they are in, and those that are something
+    of their own there."""
     if not known.pulled:
         return known.before
     came = {uid: now for uid, now in known.after.contacts.items() if uid not in known.before.contacts}
     inside = frozenset().union(*(now["group"] for now in came.values()))
     held = (known.before.held - came.keys()) | (known.after.held & came.keys())
-    return Picture({**known.before.contacts, **came}, held, known.before.groups | inside)
+    stays = known.after.carded | {i for i, name in known.after.groups.items() if name in inside}
+    groups = {i: name for i, name in known.after.groups.items() if i in stays} | known.before.groups
+    return Picture({**known.before.contacts, **came}, held, groups, known.before.carded)
 
 
 def check_undone_later(known: Remembered, now: Picture, then: Picture) -> None:
