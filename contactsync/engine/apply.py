@@ -12,7 +12,7 @@ from contactsync.engine.context import Round
 from contactsync.engine.decide import Decision, Outcome, Spoke
 from contactsync.engine.groupcards import take_in
 from contactsync.engine.groupnames import keep_groups
-from contactsync.engine.merging import become_one
+from contactsync.engine.merging import become_one, become_two
 from contactsync.engine.report import PlannedChange
 from contactsync.engine.steps import set_group
 from contactsync.errors import CodecError
@@ -119,10 +119,10 @@ class _Applier:
             self._note(outcome, stored.id, "delete", stored.contact, None, self._merged(outcome))
             report.pulled.deleted += 1
         elif outcome.saved and (hub.contact != stored.contact or stored.deleted):
+            parted = become_two(self._store, stored, outcome.parted) if outcome.parted else None
             self._store.contacts.save(stored.id, hub.contact, self._at, times=hub.times)
-            self._note(
-                outcome, stored.id, "revive" if stored.deleted else "update", stored.contact, hub.contact
-            )
+            action = "revive" if stored.deleted else "update"
+            self._note(outcome, stored.id, action, stored.contact, hub.contact, parted)
             self._revive_groups(outcome)
             report.pulled.updated += 1
         return stored.id

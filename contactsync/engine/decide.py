@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from contactsync.engine.cards import BookState, Card, read_books
 from contactsync.engine.context import Round
@@ -74,8 +75,8 @@ class Outcome:
     """One contact in this round: as it was, as it will be, and its spokes.
 
     ``elsewhere``: it has a card in a book of the account that could not be read this time;
-    ``survivor`` is the contact that it was made part of at the remote (L40); ``leaves``: a filter does not
-    take it any more (L26).
+    ``survivor`` is the contact that it was made part of at the remote, ``parted`` how it was merged into the
+    one that it parts from (L40); ``leaves``: a filter does not take it any more (L26).
     """
 
     stored: StoredContact | None
@@ -86,6 +87,7 @@ class Outcome:
     elsewhere: bool = False
     dropped: bool = False
     survivor: StoredContact | None = None
+    parted: Mapping[str, Any] | None = None
     leaves: bool = False
 
     @property
@@ -140,6 +142,7 @@ class _Planner:
         homeless = self._homeless() - set(met)
         awaited = self._awaited(meetings)
         contacts = self._store.contacts.many(ids | homeless)
+        contacts |= {m.contact.id: m.contact for m in meetings if m.contact and m.parted}
         links = self._store.links.of_contacts(ids)
         absorbed = self._absorbed(contacts, links)
         missing = absorbed.keys() - ids
@@ -248,7 +251,8 @@ class _Planner:
         hub = Hub(stored.contact, stored.deleted, stored.times)
         spokes = [s for s in spokes if s.card or s.gone or not self._refused(s.state, stored)]
         elsewhere = any(link.collection_id in self._unread and link.state in ALIVE for link in links)
-        outcome = Outcome(stored, hub, [*spokes, *absorbed], elsewhere=elsewhere)
+        parted = next((m.parted for m in meetings if m.parted), None)
+        outcome = Outcome(stored, hub, [*spokes, *absorbed], elsewhere=elsewhere, parted=parted)
         self._fold(outcome)
         return outcome
 

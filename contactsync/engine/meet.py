@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from contactsync.engine.cards import BookState, Card
 from contactsync.engine.context import Round
+from contactsync.engine.merging import twin_inside
 from contactsync.store.links import ALIVE, LET_GO
 from contactsync.store.values import StoredContact, StoredLink
 from contactsync.sync import match
+from contactsync.sync.union import taken_over
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +21,9 @@ class Meeting:
 
     ``contact`` None: a new one, with ``uid``, and the ``copies`` of it in other books (L37); ``moved``
     is the link that it had elsewhere in the account; ``absorbed`` is the card of a twin that was merged
-    into the contact (L40); ``held`` says why a new contact stays in its own book (L27), and ``held_for`` is
-    the UID of whom it may be the same as.
+    into the contact, and ``parted`` how the contact was merged into the one that it parts from (L40);
+    ``held`` says why a new contact stays in its own book (L27), and ``held_for`` is the UID of whom it may
+    be the same as.
     """
 
     state: BookState
@@ -28,6 +32,7 @@ class Meeting:
     moved: StoredLink | None = None
     uid: str = ""
     absorbed: bool = False
+    parted: dict[str, Any] | None = None
     held: str = ""
     held_for: str = ""
     copies: list[tuple[BookState, Card]] = field(default_factory=list)
@@ -49,13 +54,14 @@ def meet(round_: Round, states: Iterable[BookState], adopted: Container[str] = (
     if not strangers:
         return []
     gone = frozenset(link_id for state in books for link_id in state.gone_links)
-    return _Meetings(round_, strangers, adopted, gone).all()
+    return _Meetings(round_, books, strangers, adopted, gone).all()
 
 
 class _Meetings:
     def __init__(
         self,
         round_: Round,
+        books: list[BookState],
         strangers: list[tuple[BookState, Card]],
         adopted: Container[str],
         gone: frozenset[int],
@@ -66,7 +72,7 @@ class _Meetings:
         self._strangers = strangers
         self._by_uid = round_.store.contacts.by_uids(card.view.uid for _, card in strangers)
         self._links = round_.store.links.of_contacts(c.id for c in self._by_uid.values())
-        self._states = {state.book.id: state for state, _ in strangers}
+        self._states = {state.book.id: state for state in books}
         self._came = self._from_other_books()
         self._taken: dict[tuple[int, int], str] = {}
         self._moved: set[int] = set()
@@ -117,6 +123,9 @@ class _Meetings:
         if contact is None:
             return False
         own = [link for link in self._links.get(contact.id, []) if link.collection_id in state.account_books]
+        if self._is_twin(card) and self._has_parted(card, own):
+            self._part(state, card, contact)
+            return True
         there = self._card_uid(state, contact, own)
         moved = next((link for link in own if link.id in self._gone), None)
         if moved is None and there is None:
@@ -137,6 +146,24 @@ class _Meetings:
                 state, card, f"a second card with the UID of {contact.contact.display}", contact.uid
             )
         return True
+
+    def _has_parted(self, card: Card, own: Iterable[StoredLink]) -> bool:
+        """Was the merge taken back elsewhere: does a card of the contact give up what this one has (L40)?"""
+        for link in own:
+            state = self._states.get(link.collection_id)
+            now = state.cards.get(link.href) if state and link.state in ALIVE else None
+            if now is not None and taken_over(card.view, now.view, link.base.remote):
+                return True
+        return False
+
+    def _part(self, state: BookState, card: Card, contact: StoredContact) -> None:
+        found = twin_inside(self._round.store, contact, card.view.uid)
+        if found is None:
+            self._add_new(state, card, "", "")
+            return
+        twin, merged = found
+        back = replace(twin, contact=replace(twin.contact, uid=card.view.uid))
+        self._found.append(Meeting(state, card, back, parted=merged))
 
     def _card_uid(self, state: BookState, contact: StoredContact, own: list[StoredLink]) -> str | None:
         """The UID of the card that the contact has in this book already."""

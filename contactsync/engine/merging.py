@@ -96,7 +96,15 @@ def become_one(store: Store, gone: StoredContact, survivor: StoredContact, new_u
 def part(hub: HubEdits, run: int, at: datetime, twin: StoredContact, merged: Mapping[str, Any]) -> None:
     """Bring back one that was merged into another, under its own uid and with its own history, inside the
     caller's transaction. What the other took over of it is not this one's business."""
-    store = hub.store
+    detail = become_two(hub.store, twin, merged)
+    content = replace(twin.contact, uid=merged["uid"])
+    back = replace(twin, contact=content, merged_into=None)
+    hub.change(run, at, back, content, note="parted", detail=detail)
+
+
+def become_two(store: Store, twin: StoredContact, merged: Mapping[str, Any]) -> dict[str, Any]:
+    """The tombstone of one that was merged into another is its own again, under its own uid, with what it
+    had brought along. Returns the detail of the step that brings it back."""
     survivor_id = twin.merged_into
     own = {*store.contacts.aliases_of(survivor_id)} if survivor_id is not None else set()
     inside = {*store.contacts.merged_into(survivor_id)} if survivor_id is not None else set()
@@ -107,9 +115,20 @@ def part(hub: HubEdits, run: int, at: datetime, twin: StoredContact, merged: Map
         if link.id in merged.get("links", ()) and link.state in ("left", "away"):
             store.links.hand_to(link.id, twin.id)
     store.contacts.hold(twin.id, *merged["held"])
-    content = replace(twin.contact, uid=merged["uid"])
-    back = replace(twin, contact=content, merged_into=None)
-    hub.change(run, at, back, content, note="parted", detail={"parted": {"from": survivor_id}})
+    return {"parted": {"from": survivor_id}}
+
+
+def twin_inside(
+    store: Store, survivor: StoredContact, uid: str
+) -> tuple[StoredContact, dict[str, Any]] | None:
+    """Who was called ``uid`` before they were made part of this contact, and how that was done; None where
+    that is forgotten."""
+    for twin in store.contacts.many(store.contacts.merged_into(survivor.id)).values():
+        for row in store.journal.of_contact(twin.id):
+            merged: dict[str, Any] = row.detail.get("merged", {})
+            if row.contact_id == twin.id and merged.get("uid") == uid:
+                return twin, merged
+    return None
 
 
 def without_merge(twin: StoredContact) -> Mapping[str, Any]:

@@ -176,15 +176,20 @@ def cards(server: AnyServer, book: str) -> dict[str, bytes]:
 
 
 def read_all(server: AnyServer, book: str) -> list[tuple[str, Contact]]:
-    """Path and meaning of every card in a book, by one request where it goes over a network."""
+    """Path and meaning of every card in a book."""
+    return [(path, VCardCodec().read(payload)) for path, payload in payloads(server, book).items()]
+
+
+def payloads(server: AnyServer, book: str) -> dict[str, bytes]:
+    """Path and card of everybody in a book, by one request where it goes over a network."""
     if isinstance(server, MemoryServer):
-        return [(path, VCardCodec().read(payload)) for path, payload in cards(server, book).items()]
+        return cards(server, book)
     headers = {"Depth": "1", "Content-Type": "application/xml"}
     answer = server.request("REPORT", book, data=_QUERY, headers=headers)
     answer.raise_for_status()
     rows = ElementTree.fromstring(answer.content).iter("{DAV:}response")
     found = [(row.findtext("{DAV:}href"), row.findtext(f".//{_CARDDAV}address-data")) for row in rows]
-    return [(path, VCardCodec().read(data.encode())) for path, data in found if path and data]
+    return {path: data.encode() for path, data in found if path and data}
 
 
 _CARDDAV = "{urn:ietf:params:xml:ns:carddav}"
