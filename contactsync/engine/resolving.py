@@ -88,7 +88,7 @@ def _settle(hub: HubEdits, step: Step, conflict: StoredConflict, take: str) -> b
             f"{stored.contact.display} is in the trash.",
             hint=f"Bring it back first: contactsync contact restore {stored.uid}",
         )
-    contact = _resolved(stored, conflict.path, _wanted(conflict, take))
+    contact = _resolved(stored, conflict, _wanted(conflict, take))
     if contact is not None:
         changed = hub.change(step.run, step.at, stored, contact, note="resolve")
     else:
@@ -208,24 +208,29 @@ def _with_unit(contact: Contact, path: Path, value: Any) -> Contact:
     return build(apply(units, {path: value}, units), contact.uid)
 
 
-def _resolved(stored: StoredContact, path_name: str, content: Any) -> Contact | None:
-    path = parse_path(path_name)
+def _resolved(stored: StoredContact, conflict: StoredConflict, content: Any) -> Contact | None:
+    path = parse_path(conflict.path)
     value = _value(path, content)
     if path == ("contact",):
         return replace(value, uid=stored.uid) if value is not None else None
-    return _with_unit(stored.contact, _present_path(stored.contact, path, value), value)
+    return _with_unit(stored.contact, _present_path(stored.contact, conflict, value), value)
 
 
-def _present_path(contact: Contact, path: Path, value: Any) -> Path:
-    """The path under which the unit stands in the contact now: its entry may have been edited, so
-    that the key of the record is not its key any more."""
-    units = flatten(contact)
+def _present_path(contact: Contact, conflict: StoredConflict, value: Any) -> Path:
+    """The path under which the unit stands in the contact now: its entry may have been edited, so that
+    the key of the record is not its key any more. It is the one with a value that the record has, else the
+    only one with the label of the wanted value."""
+    units, path = flatten(contact), parse_path(conflict.path)
     if len(path) != 2 or path in units.values or FIELD[path[0]].kind is not Kind.KEYED:
         return path
-    bucket = FIELD[path[0]].bucket
-    keys = units.order.get(path[0], ())
-    same = [key for key in keys if value is not None and bucket(units.values[path[0], key]) == bucket(value)]
-    return (path[0], same[0]) if len(same) == 1 else path
+    row, keys = FIELD[path[0]], units.order.get(path[0], ())
+    sides = (conflict.local, conflict.remote)
+    known = [_value(path, side) for side in (sides[::-1] if conflict.winner == "remote" else sides)]
+    same = [row.key(side) for side in known if side is not None and row.key(side) in keys]
+    if not same and value is not None:
+        same = [key for key in keys if row.bucket(units.values[path[0], key]) == row.bucket(value)]
+        same = same if len(same) == 1 else []
+    return (path[0], same[0]) if same else path
 
 
 def holds_both(conflict: StoredConflict) -> bool:
@@ -255,7 +260,7 @@ def present(store: Store, conflict: StoredConflict) -> Any:
         return jsonform.to_json(stored.contact)
     values = flatten(stored.contact).values
     for side in (conflict.local, conflict.remote, conflict.base):
-        found = values.get(_present_path(stored.contact, path, _value(path, side)))
+        found = values.get(_present_path(stored.contact, conflict, _value(path, side)))
         if found is not None:
             return jsonform.to_json(found)
     return None

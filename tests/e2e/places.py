@@ -114,6 +114,7 @@ class CardDav:
     book: str
     codec: Codec = field(default_factory=VCardCodec)
     seen: list[Exchange] = field(default_factory=list)
+    paths: dict[str, str] = field(default_factory=dict)
 
     def open(self, folder: Path, **account: Any) -> Device:
         config = account_for(self.server, self.book, **account)
@@ -137,13 +138,19 @@ class CardDav:
         self.server.put(f"{self.book}group.vcf", card)
 
     def edit(self, uid: str, change: Callable[[Contact], Contact]) -> None:
-        (found,) = [item for item in payloads(self.server, self.book).items() if _of_card(item[1]).uid == uid]
-        path, payload = found
+        """Somebody else edits a card."""
+        path = self._path_of(uid)
+        payload = self.server.get(path)
+        assert payload is not None
         self.server.put(path, self.codec.write(change(self.codec.read(payload)), payload))
 
-    def contact(self, uid: str) -> Contact:
-        found = map(self.codec.read, payloads(self.server, self.book).values())
-        return next(contact for contact in found if contact.uid == uid)
+    def _path_of(self, uid: str) -> str:
+        if uid not in self.paths:
+            self.paths[uid] = devices.path_of(self.server, self.book, uid)
+        return self.paths[uid]
+
+    def people(self) -> dict[str, Contact]:
+        return {contact.uid: contact for _, contact in devices.read_all(self.server, self.book)}
 
     def wait(self) -> None:
         """Nothing lags there."""

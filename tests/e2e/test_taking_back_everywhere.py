@@ -5,13 +5,15 @@ is so at the remote two rounds later, and then nothing moves.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from contactsync.connectors.memory import MemoryServer
 from contactsync.errors import UsageError
-from contactsync.model.contact import Email, Title
+from contactsync.model.contact import Contact, Email, Nickname, Note, Title
+from contactsync.store.values import StoredConflict
 from tests.e2e.conftest import NewBook
 from tests.e2e.places import CardDav, Facts, Place, Remote, facts_of, google_remote, outlook_remote, person
 
@@ -29,6 +31,9 @@ def remote(request: pytest.FixtureRequest) -> Iterator[Remote]:
         case "outlook":
             with outlook_remote() as found:
                 yield found
+        case "memory":
+            memory = MemoryServer()
+            yield CardDav(memory, next(iter(memory.books)))
         case _:
             server = request.getfixturevalue("radicale")
             new_book: NewBook = request.getfixturevalue("new_book")
@@ -194,6 +199,111 @@ COLUMNS = ("device", "carddav", "google", "outlook")
 @pytest.mark.parametrize("act", ACTS)
 def test_the_remote_follows_and_comes_to_rest(open_place: Open, act: str) -> None:
     ACTS[act](open_place)
+
+
+# ---- a question that stays open --------------------------------------------------------------------------
+
+
+def title_of(contact: Contact) -> str:
+    return contact.titles[0].name
+
+
+def with_title(contact: Contact, number: int) -> Contact:
+    return replace(contact, titles=(Title(f"Number {number}"),))
+
+
+def number_of(contact: Contact) -> str:
+    return contact.phones[0].number
+
+
+def with_number(contact: Contact, number: int) -> Contact:
+    return replace(contact, phones=(replace(contact.phones[0], number=f"+49 30 777 {number:05}"),))
+
+
+def with_other_purpose(contact: Contact) -> Contact:
+    """The number of the phone stays."""
+    (phone,) = contact.phones
+    return replace(
+        contact, phones=(replace(phone, contexts=frozenset({"private", "work"}) - phone.contexts),)
+    )
+
+
+@dataclass
+class Question:
+    """About one unit of a contact; ``mine`` and ``theirs`` count its edits here and there."""
+
+    uid: str
+    value: Callable[[Contact], str]
+    change: Callable[[Contact, int], Contact]
+    take: str
+    mine: int = 0
+    theirs: int = 1
+
+    def edit_here(self, place: Place, number: int) -> None:
+        """Something else, and now and then the unit itself."""
+        self.mine += 2 * (number % 7 == 0)
+
+        def edited(contact: Contact) -> Contact:
+            contact = replace(contact, notes=(Note(f"note {number}"),))
+            return self.change(with_other_purpose(contact) if number % 9 == 4 else contact, self.mine)
+
+        place.phone.edit(self.uid, edited)
+
+    def edit_there(self, remote: CardDav, number: int) -> None:
+        self.theirs += 2 * (number % 5 == 0)
+
+        def edited(contact: Contact) -> Contact:
+            contact = replace(contact, nicknames=(Nickname(f"name {number}"),))
+            return self.change(with_other_purpose(contact) if number % 9 == 8 else contact, self.theirs)
+
+        remote.edit(self.uid, edited)
+
+    def check(self, here: Contact, there: Contact, record: StoredConflict, number: int) -> None:
+        """Each side has its own value, the record has both, and all else is the same on both sides."""
+        assert self.value(here) == self.value(self.change(here, self.mine)), f"overwritten here in {number}"
+        assert self.value(there) == self.value(self.change(there, self.theirs)), f"there in {number}"
+        said = [next(iter(side.values())) for side in (record.local, record.remote) if side]
+        assert said == [self.value(here), self.value(there)]
+        for contact in (here, there):
+            assert contact.notes == (Note(f"note {number}"),)
+            assert contact.nicknames == (Nickname(f"name {number}"),)
+        assert here.phones[0].contexts == there.phones[0].contexts
+
+
+ROUNDS = 50
+
+
+@pytest.mark.law("L18", "P1", "P3", "P4")
+@pytest.mark.parametrize("remote", ("memory", "carddav"), indirect=True)
+def test_open_questions_stand_while_all_around_them_is_edited(open_place: Open, remote: CardDav) -> None:
+    place = open_place(conflicts="ask")
+    questions = (
+        Question("uid-000", title_of, with_title, "device"),
+        Question("uid-001", number_of, with_number, "remote"),
+    )
+    for number in range(ROUNDS):
+        for question in questions:
+            question.edit_here(place, number)
+            question.edit_there(remote, number)
+        place.phone.edit("uid-003", lambda c, number=number: with_title(c, number))  # type: ignore[misc]
+        place.phone.sync()
+        here, there = place.phone.everyone(), remote.people()
+        records = {record.uid: record for record in place.engine.conflicts(only_open=True)}
+        assert len(place.engine.conflicts()) == len(records) == len(questions)
+        for question in questions:
+            question.check(here[question.uid], there[question.uid], records[question.uid], number)
+        assert title_of(there["uid-003"]) == f"Number {number}"
+    for question in questions:
+        place.engine.resolve(records[question.uid].id, question.take)
+    place.agree()
+    for question in questions:
+        settled = place.phone.contact(question.uid)
+        wanted = question.mine if question.take == "device" else question.theirs
+        assert question.value(settled) == question.value(question.change(settled, wanted))
+    assert [record.status for record in place.engine.conflicts()] == ["resolved", "resolved"]
+
+
+# ---- the first pull --------------------------------------------------------------------------------------
 
 
 @pytest.mark.law("P7", "L26")
