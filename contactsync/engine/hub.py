@@ -87,12 +87,13 @@ class HubEdits:
         held: str = "",
         held_for: str = "",
         note: str = "",
+        detail: Mapping[str, Any] | None = None,
     ) -> int:
         """Insert a contact inside the caller's transaction; its id."""
         times = {path_text(path): at for path in differs(Contact(), contact)}
         contact_id = self.store.contacts.add(contact, at, held=held, held_for=held_for, times=times)
         self.store.journal.note(
-            run, "create", at, contact_id=contact_id, before=None, after=contact, note=note
+            run, "create", at, contact_id=contact_id, before=None, after=contact, note=note, detail=detail
         )
         self._revive_groups(run, at, contact.groups)
         return contact_id

@@ -14,8 +14,10 @@ from typing import Any
 from contactsync.engine.hub import HubEdits
 from contactsync.engine.steps import set_held
 from contactsync.errors import UsageError
+from contactsync.model.contact import Contact
 from contactsync.store.store import Store
 from contactsync.store.values import StoredContact
+from contactsync.sync.diff import differs
 from contactsync.sync.union import unite
 
 
@@ -90,7 +92,8 @@ def become_one(store: Store, gone: StoredContact, survivor: StoredContact, new_u
     store.contacts.merge_into(gone.id, survivor.id, new_uid)
     store.contacts.add_alias(gone.uid, survivor.id)
     held = [gone.held, gone.held_for]
-    return {"into": survivor.id, "uid": gone.uid, "aliases": aliases, "twins": twins, "held": held}
+    who = {"twin": gone.id, "into": survivor.id, "uid": gone.uid}
+    return {**who, "aliases": aliases, "twins": twins, "held": held}
 
 
 def part(hub: HubEdits, run: int, at: datetime, twin: StoredContact, merged: Mapping[str, Any]) -> None:
@@ -100,6 +103,31 @@ def part(hub: HubEdits, run: int, at: datetime, twin: StoredContact, merged: Map
     content = replace(twin.contact, uid=merged["uid"])
     back = replace(twin, contact=content, merged_into=None)
     hub.change(run, at, back, content, note="parted", detail=detail)
+
+
+def part_anew(hub: HubEdits, run: int, at: datetime, content: Contact, merged: Mapping[str, Any]) -> int:
+    """The same for one whose tombstone is forgotten; the id of the contact that is made for it."""
+    survivor = hub.store.contacts.by_uid(merged["uid"])
+    survivor_id = survivor.id if survivor is not None else None
+    detail = {"parted": {"from": survivor_id}}
+    new = replace(content, uid=hub.new_id())
+    contact_id = hub.add(run, at, new, note="parted", detail=detail)
+    twin = hub.store.contacts.get(contact_id)
+    assert twin is not None, "it was added right now"
+    become_two(hub.store, replace(twin, merged_into=survivor_id), merged)
+    return contact_id
+
+
+def change_inside(
+    hub: HubEdits, run: int, at: datetime, twin: StoredContact, contact: Contact, note: str
+) -> None:
+    """What a contact that is part of another one has of its own, for when they part."""
+    if not differs(twin.contact, contact):
+        return
+    hub.store.contacts.save(twin.id, contact, at, times=twin.times, deleted_at=twin.deleted_at)
+    hub.store.journal.note(
+        run, "update", at, contact_id=twin.id, before=twin.contact, after=contact, note=note
+    )
 
 
 def become_two(store: Store, twin: StoredContact, merged: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,7 +154,7 @@ def twin_inside(
     for twin in store.contacts.many(store.contacts.merged_into(survivor.id)).values():
         for row in store.journal.of_contact(twin.id):
             merged: dict[str, Any] = row.detail.get("merged", {})
-            if row.contact_id == twin.id and merged.get("uid") == uid:
+            if merged.get("twin") == twin.id and merged["uid"] == uid:
                 return twin, merged
     return None
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from contactsync.engine.hub import HubEdits, Step
-from contactsync.engine.merging import bury_into, part, without_merge
+from contactsync.engine.merging import bury_into, change_inside, part, part_anew, without_merge
 from contactsync.engine.resolving import reopen
 from contactsync.engine.steps import keep_apart, set_group, set_held
 from contactsync.errors import UsageError
@@ -187,6 +187,10 @@ class _Undoing:
             contact = self._taken_back(stored, before, after)
             if self.hub.change(self.step.run, self.step.at, stored, contact, note="undo"):
                 self.done.add(stored.id)
+        inside = self._stored(contact_id)
+        if inside is not None and inside.merged_into is not None:
+            own = replace(_without(inside.contact, before, after).local, uid=inside.uid)
+            change_inside(self.hub, self.step.run, self.step.at, inside, own, note="undo")
 
     def is_in_force(self, row: JournalRow) -> bool:
         """Has the contact a value that this step brought, and nobody changed since?"""
@@ -242,15 +246,18 @@ class _Undoing:
     # --- what is beside contents ---
 
     def _merged(self, row: JournalRow, merged: dict[str, Any]) -> None:
-        twin = self._stored(row.contact_id)
-        if twin is None and row.before is not None:
-            self._made_anew(replace(row.before, uid=merged["uid"]))
-        elif twin is None or not twin.deleted:
-            self.left.append(Left(twin.contact.display if twin else "", "is its own again already"))
-        else:
+        run, at = self.step.run, self.step.at
+        # with a tombstone that is forgotten, its steps went to the one that it was part of
+        twin = self._stored(merged["twin"])
+        named = self.hub.store.contacts.by_uid(merged["uid"])
+        if twin is not None and twin.deleted:
             known = merged if twin.merged_into is not None else without_merge(twin)
-            part(self.hub, self.step.run, self.step.at, twin, known)
+            part(self.hub, run, at, twin, known)
             self.done.add(twin.id)
+        elif row.before is not None and (named is None or named.uid != merged["uid"]):
+            self.done.add(part_anew(self.hub, run, at, row.before, merged))
+        else:
+            self.left.append(Left(named.contact.display if named else "", "is its own again already"))
 
     def _parted(self, row: JournalRow, survivor_id: int | None) -> None:
         """An undone merge is made again."""
@@ -340,13 +347,19 @@ class _Change:
 
 
 def _changes(rows: Iterable[JournalRow]) -> list[_Change]:
-    found: dict[object, _Change] = {}
+    """Steps of one contact that follow each other are one change. Others stand for themselves: those of
+    somebody whose tombstone is forgotten, which are nobody's by now, or of who took them over (L40)."""
+    found: list[_Change] = []
+    places: dict[int, list[int]] = {}
     for row in rows:
-        # those whose tombstone is forgotten are nobody's by now
-        whose = row.contact_id if row.contact_id is not None else f"step {row.id}"
         before = None if row.action == "revive" else row.before
-        known = found.get(whose)
-        came_in = row.collection_id is not None or (known is not None and known.came_in)
-        first = known.before if known is not None else before
-        found[whose] = _Change(row.contact_id, first, row.after, came_in)
-    return list(found.values())
+        came_in = row.collection_id is not None
+        own = places.setdefault(row.contact_id, []) if row.contact_id is not None else []
+        place = next((place for place in own if found[place].after == before), None)
+        if place is None:
+            own.append(len(found))
+            found.append(_Change(row.contact_id, before, row.after, came_in))
+        else:
+            known = found[place]
+            found[place] = replace(known, after=row.after, came_in=known.came_in or came_in)
+    return found

@@ -6,15 +6,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from contactsync.connectors.memory import MemoryServer
+from contactsync.engine.context import utc_now
+from contactsync.engine.upkeep import tidy
 from contactsync.errors import UsageError
+from contactsync.exchange.importer import import_sources
 from contactsync.model.contact import Contact, Email, Nickname, Note, Title
 from contactsync.store.values import StoredConflict
 from tests.e2e.conftest import NewBook
+from tests.e2e.devices import card
 from tests.e2e.places import CardDav, Facts, Place, Remote, facts_of, google_remote, outlook_remote, person
 
 Open = Callable[..., Place]
@@ -346,3 +351,289 @@ def test_undo_of_a_first_pull_leaves_an_empty_group_that_is_something_of_its_own
     place.rest()
     assert remote.state() == before and [group.name for group in phone.engine.groups()] == ["Empty"]
     phone.close()
+
+
+# ---- what is left of a run -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """Five people on a device, and at a server in memory."""
+    memory = MemoryServer()
+    remote = CardDav(memory, next(iter(memory.books)))
+    place = Place(remote.open(tmp_path / "phone"), remote)
+    place.engine.put([person(number) for number in range(PEOPLE)])
+    place.agree()
+    yield place
+    place.phone.close()
+
+
+def last_run(place: Place) -> int:
+    return place.engine.runs()[0].id
+
+
+def forget(place: Place, *, trash: bool = False, journal: bool = False) -> None:
+    """As if it all had been long ago."""
+    long, ago = timedelta(days=1000), timedelta(days=-1)
+    tidy(place.engine.store, utc_now(), ago if trash else long, ago if journal else long)
+
+
+def titled(place: Place, *uids: str) -> None:
+    """All in one run."""
+    place.engine.put([replace(place.phone.contact(uid), titles=(Title("Captain"),)) for uid in uids])
+
+
+def titles(place: Place) -> dict[str, str]:
+    return {uid: contact.titles[0].name for uid, contact in place.phone.everyone().items()}
+
+
+@pytest.mark.law("P7", "L41")
+def test_a_run_that_is_forgotten_cannot_be_undone_and_nothing_is_touched(place: Place) -> None:
+    titled(place, "uid-002")
+    run = last_run(place)
+    place.agree()
+    forget(place, journal=True)
+    before = place.phone.dump()
+    with pytest.raises(UsageError, match=f"(No run {run}|Nothing of run {run} can be taken back)"):
+        place.engine.undo(run)
+    assert place.phone.dump() == before
+    place.agree()
+
+
+@pytest.mark.law("P7", "L41")
+def test_of_a_run_that_is_half_forgotten_the_rest_is_undone(place: Place) -> None:
+    titled(place, "uid-002", "uid-003")
+    run = last_run(place)
+    place.agree()
+    place.engine.delete(["uid-003"])
+    place.agree()
+    place.engine.purge(["uid-003"])
+    undone = place.engine.undo(run)
+    assert undone.restored == 1 and not undone.left
+    place.agree()
+    assert titles(place) == {f"uid-00{n}": f"Title {n}" for n in (0, 1, 2, 4)}
+
+
+@pytest.mark.law("P7", "L41")
+def test_a_run_whose_contacts_were_purged_cannot_be_undone_and_nobody_returns(place: Place) -> None:
+    titled(place, "uid-003")
+    run = last_run(place)
+    place.engine.delete(["uid-003"])
+    deletion = last_run(place)
+    place.agree()
+    place.engine.purge(["uid-003"])
+    for gone in (run, deletion):
+        with pytest.raises(UsageError, match=f"(No run {gone}|Nothing of run {gone} can be taken back)"):
+            place.engine.undo(gone)
+    with pytest.raises(UsageError, match="No contact 'uid-003' in the trash"):
+        place.engine.restore(["uid-003"])
+    place.agree()
+    assert len(place.names()) == PEOPLE - 1
+
+
+@pytest.mark.law("P7", "L22")
+def test_a_deletion_whose_tombstone_is_forgotten_is_undone_out_of_the_journal(place: Place) -> None:
+    before = facts_on(place)
+    place.engine.delete(["uid-000", "uid-003"])
+    run = last_run(place)
+    place.agree()
+    forget(place, trash=True)
+    assert not place.engine.trash()
+    assert place.engine.undo(run).restored == 2
+    place.agree()
+    assert sorted(found[1:] for found in facts_on(place)) == sorted(found[1:] for found in before)
+
+
+@pytest.mark.law("P7", "L40")
+def test_an_edit_of_somebody_who_was_merged_away_goes_back_out_of_the_survivor(place: Place) -> None:
+    edited = replace(
+        place.phone.contact("uid-003"),
+        titles=(Title("Captain"),),
+        emails=(Email("sea@example.org"), Email("land@example.org")),
+    )
+    place.engine.put([edited])
+    run = last_run(place)
+    place.engine.merge("uid-002", "uid-003")
+    place.agree()
+    place.phone.edit(
+        "uid-002",
+        lambda c: replace(c, emails=tuple(e for e in c.emails if e.address != "land@example.org")),
+    )
+    place.agree()
+    place.engine.undo(run)
+    place.agree()
+    survivor = here(place, "uid-002")
+    assert survivor.titles == ("Title 2", "Title 3")
+    assert survivor.emails == ("person002@example.org", "person003@example.org")
+
+
+@pytest.mark.law("P7", "L40")
+@pytest.mark.parametrize("forgotten", (False, True), ids=("remembered", "forgotten"))
+def test_a_run_of_two_who_were_merged_since_is_undone_in_both(place: Place, forgotten: bool) -> None:
+    place.engine.put(
+        [
+            replace(place.phone.contact("uid-002"), titles=(Title("Captain"),)),
+            replace(place.phone.contact("uid-003"), titles=(Title("Bosun"),)),
+        ]
+    )
+    run = last_run(place)
+    place.engine.merge("uid-002", "uid-003")
+    place.agree()
+    whole = here(place, "uid-002")
+    forget(place, trash=forgotten)
+    place.engine.undo(run)
+    place.agree()
+    assert here(place, "uid-002") == whole._replace(titles=("Title 2", "Title 3"))
+
+
+@pytest.mark.law("P7", "L40")
+def test_a_merge_whose_tombstone_is_forgotten_is_undone_out_of_the_journal(place: Place) -> None:
+    before = facts_on(place)
+    merge(place)
+    run = last_run(place)
+    place.agree()
+    forget(place, trash=True)
+    assert not place.engine.trash()
+    undone = place.engine.undo(run)
+    assert not undone.left
+    place.agree()
+    assert facts_on(place) == before
+    assert place.engine.undo(undone.run).restored
+    place.agree()
+    assert len(place.names()) == PEOPLE - 1
+
+
+# ---- answers that come too late --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(place: Place) -> StoredConflict:
+    """An open question about a title."""
+    place.phone.account = replace(place.phone.account, conflicts="ask")
+    place.phone.close()
+    place.phone.engine = place.phone.open()
+    place.agree()
+    disagree(place, "uid-000")
+    place.phone.sync()
+    (question,) = place.engine.conflicts(only_open=True)
+    return question
+
+
+@pytest.mark.law("L18")
+def test_an_answer_to_a_question_that_moved_on_is_refused_and_the_question_stands(
+    place: Place, asked: StoredConflict
+) -> None:
+    place.retitled_there("uid-000", "Elsewhere")
+    place.phone.sync()
+    before = place.phone.dump()
+    with pytest.raises(UsageError, match="has moved on since it was shown") as refused:
+        place.engine.resolve(asked.id, "remote", shown=asked)
+    assert refused.value.hint == f"contactsync conflict show {asked.id}"
+    assert place.phone.dump() == before
+    place.engine.resolve(asked.id, "remote", shown=place.engine.conflict(asked.id))
+    place.agree()
+    assert here(place, "uid-000").titles == ("Elsewhere",)
+
+
+@pytest.mark.law("L18", "L23")
+def test_an_answer_about_somebody_in_the_trash_is_refused_with_the_way(
+    place: Place, asked: StoredConflict
+) -> None:
+    place.engine.delete(["uid-000"])
+    before = place.phone.dump()
+    with pytest.raises(UsageError, match="is in the trash") as refused:
+        place.engine.resolve(asked.id, "remote")
+    assert "contactsync contact restore uid-000" in (refused.value.hint or "")
+    assert place.phone.dump() == before
+    place.engine.restore(["uid-000"])
+    place.engine.resolve(asked.id, "remote")
+    place.agree()
+    assert here(place, "uid-000").titles == ("There",)
+
+
+# ---- merges ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.law("L40", "L16")
+def test_what_two_contradict_each_other_in_can_be_taken_from_the_record_of_the_merge(place: Place) -> None:
+    twin = here(place, "uid-001")
+    merge(place)
+    place.agree()
+    records = {record.path: record for record in place.engine.conflicts()}
+    assert set(records) == {"name", "anniversaries/birth"}
+    for record in records.values():
+        assert record.uid == "uid-000" and record.status == "decided"
+        place.engine.resolve(record.id, "remote")
+        place.agree()
+    both = here(place, "uid-000")
+    assert (both.given, both.birthday) == (twin.given, twin.birthday)
+
+
+@pytest.mark.law("L40", "P7")
+def test_history_and_conflicts_of_the_twin_stand_at_the_survivor_and_go_back_with_the_twin(
+    place: Place,
+) -> None:
+    place.phone.edit("uid-001", lambda c: replace(c, titles=(Title("Here"),)))
+    place.retitled_there("uid-001", "There")
+    place.agree()
+    (record,) = place.engine.conflicts()
+    own = [row.id for row in place.engine.history("uid-001")]
+    merge(place)
+    run = last_run(place)
+    place.agree()
+    assert {*own} <= {row.id for row in place.engine.history("uid-000")}
+    assert place.engine.conflict(record.id).uid == "uid-000"
+    place.engine.undo(run)
+    place.agree()
+    assert [row.id for row in place.engine.history("uid-001")][: len(own)] == own
+    assert not {*own} & {row.id for row in place.engine.history("uid-000")}
+    assert place.engine.conflict(record.id).uid == "uid-001"
+    place.engine.resolve(record.id, "device" if record.winner == "remote" else "remote")
+    place.agree()
+    loser = {"Here", "There"} - {
+        next(iter((record.remote if record.winner == "remote" else record.local).values()))
+    }
+    assert {here(place, "uid-001").titles[0]} == loser
+
+
+@pytest.mark.law("L30", "L40")
+def test_a_file_with_the_twin_changes_nothing_after_the_merge_nor_after_its_undo(
+    place: Place, tmp_path: Path
+) -> None:
+    file = tmp_path / "two.vcf"
+    file.write_bytes(card("ada", "Ada", "EMAIL:ada@example.org") + card("grace", "Grace", "TEL:+49 30 1"))
+    import_sources(place.engine, [str(file)], match="auto", dry_run=False)
+    place.agree()
+    place.engine.merge("ada", "grace")
+    run = last_run(place)
+    for undo in (False, True):
+        if undo:
+            place.engine.undo(run)
+        place.agree()
+        before = place.phone.dump()
+        report = import_sources(place.engine, [str(file)], match="auto", dry_run=False)
+        assert report.equal == 2 and report.run is None
+        assert place.phone.dump() == before
+    assert {"ada", "grace"} <= set(place.phone.everyone())
+
+
+@pytest.mark.law("L40", "P7", "P1")
+@pytest.mark.parametrize("order", ((1, 0), (0, 1)), ids=("last first", "first first"))
+def test_a_chain_of_merges_comes_apart_in_any_order(place: Place, order: tuple[int, ...]) -> None:
+    before = facts_on(place)
+    runs = []
+    for survivor, other in (("uid-002", "uid-003"), ("uid-004", "uid-002")):
+        place.engine.merge(survivor, other)
+        runs.append(last_run(place))
+        place.agree()
+    assert len(place.names()) == PEOPLE - 2
+    for which in order:
+        undone = place.engine.undo(runs[which])
+        place.agree()
+    if undone.left:
+        (left,) = undone.left  # the lines of a note that was changed by the first undo
+        assert order == (0, 1) and left.reason == "notes/note was changed again since"
+        assert here(place, "uid-004").notes == ("met in 2004\nmet in 2002",)
+        place.phone.edit("uid-004", lambda c: replace(c, notes=(Note("met in 2004"),)))
+        place.agree()
+    assert facts_on(place) == before
