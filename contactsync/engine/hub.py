@@ -176,11 +176,17 @@ class HubEdits:
         everyone = {stored.id: (*self.store.contacts.merged_into(stored.id), stored.id) for stored in found}
         for stored in found:
             links = self.store.links.of_contacts(everyone[stored.id]).values()
-            linked = [link for some in links for link in some if link.state != "deleted"]
+            states = [link.state for some in links for link in some]
+            linked = sum(state != "deleted" for state in states)
             if linked:
                 raise UsageError(
-                    f"{stored.contact.display} still has a card at {len(linked)} remote(s).",
+                    f"{stored.contact.display} still has a card at {linked} remote(s).",
                     hint="Run contactsync sync first, so that the deletion arrives there.",
+                )
+            if states:  # a list that lags would bring back whom nobody knows any more (L22)
+                raise UsageError(
+                    f"{stored.contact.display} may still be listed at {len(states)} remote(s).",
+                    hint="Run contactsync sync once more, so that it is seen that the card is gone.",
                 )
         with self.store.transaction():
             for stored in found:

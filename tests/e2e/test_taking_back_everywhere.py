@@ -4,6 +4,7 @@ is so at the remote two rounds later, and then nothing moves.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -20,7 +21,17 @@ from contactsync.model.contact import Contact, Email, Nickname, Note, Title
 from contactsync.store.values import StoredConflict
 from tests.e2e.conftest import NewBook
 from tests.e2e.devices import card
-from tests.e2e.places import CardDav, Facts, Place, Remote, facts_of, google_remote, outlook_remote, person
+from tests.e2e.places import (
+    AtGoogle,
+    CardDav,
+    Facts,
+    Place,
+    Remote,
+    facts_of,
+    google_remote,
+    outlook_remote,
+    person,
+)
 
 Open = Callable[..., Place]
 PEOPLE = 5
@@ -152,6 +163,9 @@ def purging(open_place: Open) -> None:
     with pytest.raises(UsageError, match="still has a card at 1 remote") as refused:
         place.engine.purge(["uid-003"])
     assert "contactsync sync" in (refused.value.hint or "")
+    place.phone.sync()
+    with pytest.raises(UsageError, match="may still be listed at 1 remote"):
+        place.engine.purge(["uid-003"])
     place.agree()
     place.engine.purge(["uid-003"])
     assert not place.engine.trash()
@@ -204,6 +218,23 @@ COLUMNS = ("device", "carddav", "google", "outlook")
 @pytest.mark.parametrize("act", ACTS)
 def test_the_remote_follows_and_comes_to_rest(open_place: Open, act: str) -> None:
     ACTS[act](open_place)
+
+
+@pytest.mark.law("L22", "L41")
+@pytest.mark.parametrize("remote", ("google",), indirect=True)
+def test_a_purge_waits_for_lists_that_lag_so_that_nobody_returns(open_place: Open, remote: AtGoogle) -> None:
+    place = open_place()
+    remote.server.account.lag = 120
+    place.engine.delete(["uid-003"])
+    place.phone.sync()
+    with contextlib.suppress(UsageError):
+        place.engine.purge(["uid-003"])
+    remote.server.expire_tokens()
+    place.phone.sync()
+    assert "uid-003" not in place.phone.everyone()
+    place.agree()
+    place.engine.purge(["uid-003"])
+    place.agree()
 
 
 # ---- a question that stays open --------------------------------------------------------------------------
