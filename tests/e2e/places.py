@@ -325,18 +325,16 @@ class Place:
         wanted = {c.uid: facts_of(self.remote.codec.project(c)) for c in self.phone.everyone().values()}
         wanted = {uid: found._replace(uid=uid) for uid, found in wanted.items()}
         assert sorted(self.remote.facts()) == sorted(wanted.values())
-        self.rest()
+        self.rest(rounds=1)
         for other in self.others:
             assert other.everyone() == self.phone.everyone()
 
-    def rest(self) -> None:
+    def rest(self, rounds: int = 2) -> None:
         """Further rounds only look."""
         rows, state = [device.dump() for device in self.devices], self.remote.state()
         writes = self.remote.writes()
-        for _ in range(2):
-            for device in self.devices:
-                self.remote.wait()
-                device.sync()
+        for _ in range(rounds):
+            self.round()
         assert self.remote.writes() == writes
         assert self.remote.state() == state
         assert [device.dump() for device in self.devices] == rows

@@ -33,14 +33,13 @@ from tests.e2e.places import (
     person,
 )
 
-Open = Callable[..., Place]
 PEOPLE = 5
 
 
 @pytest.fixture
 def remote(request: pytest.FixtureRequest) -> Iterator[Remote]:
-    """The remote of the test's column."""
-    match request.param:
+    """The remote of the test's column; in memory where it has none."""
+    match _column(request.node):
         case "google":
             with google_remote() as found:
                 yield found
@@ -57,28 +56,22 @@ def remote(request: pytest.FixtureRequest) -> Iterator[Remote]:
 
 
 @pytest.fixture
-def open_place(remote: Remote, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
-    """``open_place(**account)``: five people on a device, and at its remote; in the column of devices
-    also on another device."""
-    opened: list[Place] = []
+def place(remote: Remote, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Five people on a device, and at its remote; in the column of devices also on another device."""
+    others = ("laptop",) if _column(request.node) == "device" else ()
+    place = Place(
+        remote.open(tmp_path / "phone"), remote, tuple(remote.open(tmp_path / name) for name in others)
+    )
+    place.engine.put([person(number) for number in range(PEOPLE)])
+    place.agree()
+    assert len(remote.facts()) == PEOPLE
+    yield place
+    for device in place.devices:
+        device.close()
 
-    def open_(**account: object) -> Place:
-        others = ("laptop",) if "device" in request.node.callspec.id else ()
-        place = Place(
-            remote.open(tmp_path / "phone", **account),
-            remote,
-            tuple(remote.open(tmp_path / name) for name in others),
-        )
-        opened.append(place)
-        place.engine.put([person(number) for number in range(PEOPLE)])
-        place.agree()
-        assert len(remote.facts()) == PEOPLE
-        return place
 
-    yield open_
-    for place in opened:
-        for device in place.devices:
-            device.close()
+def _column(node: pytest.Item) -> str:
+    return str(node.callspec.params.get("remote", "memory")) if hasattr(node, "callspec") else "memory"
 
 
 # ---- what is taken back, and done ------------------------------------------------------------------------
@@ -86,6 +79,14 @@ def open_place(remote: Remote, request: pytest.FixtureRequest, tmp_path: Path) -
 
 def here(place: Place, uid: str) -> Facts:
     return facts_of(place.phone.contact(uid))
+
+
+def facts_on(place: Place) -> list[Facts]:
+    return sorted(map(facts_of, place.phone.everyone().values()))
+
+
+def last_run(place: Place) -> int:
+    return place.engine.runs()[0].id
 
 
 def edit(place: Place) -> None:
@@ -108,8 +109,7 @@ def merge(place: Place) -> None:
     place.engine.merge("uid-000", "uid-001")
 
 
-def merging(open_place: Open) -> None:
-    place = open_place()
+def merging(place: Place) -> None:
     merge(place)
     place.agree()
     both = here(place, "uid-000")
@@ -118,35 +118,24 @@ def merging(open_place: Open) -> None:
     assert place.names() == ["Person000", "Person002", "Person003", "Person004"]
 
 
-def undoing(open_place: Open) -> None:
+def undoing(place: Place) -> None:
     """Each run is undone once the remote has it, and so is its undo."""
-    place = open_place()
     for act in (edit, delete, merge):
         before = facts_on(place)
         act(place)
-        run = place.engine.runs()[0].id
+        run = last_run(place)
         place.agree()
         after = facts_on(place)
         assert after != before
-        undone = place.engine.undo(run)
-        assert undone.run is not None and not undone.left, undone
-        place.agree()
-        assert facts_on(place) == before
-        again = place.engine.undo(undone.run)
-        assert again.run is not None and not again.left, again
-        place.agree()
-        assert facts_on(place) == after
-        place.engine.undo(again.run)
-        place.agree()
-        assert facts_on(place) == before
+        for wanted in (before, after):
+            undone = place.engine.undo(run)
+            assert undone.run is not None and not undone.left, undone
+            place.agree()
+            assert facts_on(place) == wanted
+            run = undone.run
 
 
-def facts_on(place: Place) -> list[Facts]:
-    return sorted(map(facts_of, place.phone.everyone().values()))
-
-
-def restoring(open_place: Open) -> None:
-    place = open_place()
+def restoring(place: Place) -> None:
     before = facts_on(place)
     for act, who in ((delete, "uid-003"), (merge, "Person001 Tester")):
         act(place)
@@ -157,8 +146,7 @@ def restoring(open_place: Open) -> None:
         assert facts_on(place) == before
 
 
-def purging(open_place: Open) -> None:
-    place = open_place()
+def purging(place: Place) -> None:
     place.engine.delete(["uid-003"])
     with pytest.raises(UsageError, match="still has a card at 1 remote") as refused:
         place.engine.purge(["uid-003"])
@@ -175,33 +163,33 @@ def purging(open_place: Open) -> None:
     assert place.names() == ["Person000", "Person001", "Person002", "Person004"]
 
 
-def resolving(open_place: Open) -> None:
-    """A question that is open, and one that a policy decided."""
-    place = open_place(conflicts="ask")
-    for uid, take, wanted in (("uid-000", "device", "Here"), ("uid-001", "remote", "There")):
-        disagree(place, uid)
-        place.phone.run()
-        (question,) = place.engine.conflicts(only_open=True)
-        place.engine.resolve(question.id, take)
-        place.agree()
-        assert here(place, uid).titles == (wanted,)
-    for policy, uid, take, wanted in (
-        ("device", "uid-002", "remote", "There"),
-        ("remote", "uid-004", "device", "Here"),
-    ):
-        place.phone.account = replace(place.phone.account, conflicts=policy)
-        place.phone.close()
-        place.phone.engine = place.phone.open()
-        place.agree()
-        disagree(place, uid)
-        place.agree()
-        decided = place.engine.conflicts()[-1]
-        assert (decided.uid, decided.status, decided.winner) == (uid, "decided", policy)
-        assert here(place, uid).titles != (wanted,)
-        place.engine.resolve(decided.id, take)
-        place.agree()
-        assert here(place, uid).titles == (wanted,)
+def resolving(place: Place) -> None:
+    """A question that is open, and one that a policy decided: its loser is taken."""
+    decide_by(place, "ask")
+    disagree(place, "uid-000")
+    place.phone.sync()
+    (question,) = place.engine.conflicts(only_open=True)
+    place.engine.resolve(question.id, "device")
+    place.agree()
+    assert here(place, "uid-000").titles == ("Here",)
+    decide_by(place, "device")
+    disagree(place, "uid-001")
+    place.agree()
+    decided = place.engine.conflicts()[-1]
+    assert (decided.status, decided.winner) == ("decided", "device")
+    assert here(place, "uid-001").titles == ("Here",)
+    place.engine.resolve(decided.id, "remote")
+    place.agree()
+    assert here(place, "uid-001").titles == ("There",)
     assert not place.engine.conflicts(only_open=True)
+
+
+def decide_by(place: Place, policy: str) -> None:
+    """From now on; that is looked at once."""
+    place.phone.account = replace(place.phone.account, conflicts=policy)
+    place.phone.close()
+    place.phone.engine = place.phone.open()
+    place.agree()
 
 
 def disagree(place: Place, uid: str) -> None:
@@ -216,14 +204,14 @@ COLUMNS = ("device", "carddav", "google", "outlook")
 @pytest.mark.law("P3", "P4", "P7", "L16", "L18", "L22", "L40", "L41")
 @pytest.mark.parametrize("remote", COLUMNS, indirect=True)
 @pytest.mark.parametrize("act", ACTS)
-def test_the_remote_follows_and_comes_to_rest(open_place: Open, act: str) -> None:
-    ACTS[act](open_place)
+def test_the_remote_follows_and_comes_to_rest(place: Place, act: str) -> None:
+    ACTS[act](place)
+    place.rest()
 
 
 @pytest.mark.law("L22", "L41")
 @pytest.mark.parametrize("remote", ("google",), indirect=True)
-def test_a_purge_waits_for_lists_that_lag_so_that_nobody_returns(open_place: Open, remote: AtGoogle) -> None:
-    place = open_place()
+def test_a_purge_waits_for_lists_that_lag_so_that_nobody_returns(place: Place, remote: AtGoogle) -> None:
     remote.server.account.lag = 120
     place.engine.delete(["uid-003"])
     place.phone.sync()
@@ -311,8 +299,8 @@ ROUNDS = 50
 
 @pytest.mark.law("L18", "P1", "P3", "P4")
 @pytest.mark.parametrize("remote", ("memory", "carddav"), indirect=True)
-def test_open_questions_stand_while_all_around_them_is_edited(open_place: Open, remote: CardDav) -> None:
-    place = open_place(conflicts="ask")
+def test_open_questions_stand_while_all_around_them_is_edited(place: Place, remote: CardDav) -> None:
+    decide_by(place, "ask")
     questions = (
         Question("uid-000", title_of, with_title, "device"),
         Question("uid-001", number_of, with_number, "remote"),
@@ -345,24 +333,23 @@ def test_open_questions_stand_while_all_around_them_is_edited(open_place: Open, 
 @pytest.mark.law("P7", "L26")
 @pytest.mark.parametrize("remote", ("carddav", "google", "outlook"), indirect=True)
 def test_undo_of_a_first_pull_touches_no_card_and_names_the_way_for_everybody(
-    open_place: Open, remote: Remote, tmp_path: Path
+    place: Place, remote: Remote, tmp_path: Path
 ) -> None:
-    open_place()
     laptop = remote.open(tmp_path / "laptop")
-    place = Place(laptop, remote)
-    place.round()
+    newcomer = Place(laptop, remote)
+    newcomer.round()
     run = next(run.id for run in laptop.engine.runs() if run.kind == "sync")
-    place.agree()
+    newcomer.agree()
     before, everyone = remote.state(), laptop.everyone()
     undone = laptop.engine.undo(run)
     assert undone.restored == 0 and undone.run is None
     commands = sorted(left.command for left in undone.left)
     here_only = [("contact", "delete", "--here-only", uid) for uid in sorted(everyone)]
     assert commands == [*here_only, ("group", "delete", "Chess")]
-    place.agree()
+    newcomer.agree()
     assert remote.state() == before and laptop.everyone() == everyone
     laptop.engine.delete([command[-1] for command in here_only], here_only=True)
-    place.rest()
+    newcomer.rest()
     assert remote.state() == before and not laptop.everyone()
     laptop.close()
 
@@ -387,22 +374,6 @@ def test_undo_of_a_first_pull_leaves_an_empty_group_that_is_something_of_its_own
 # ---- what is left of a run -------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    """Five people on a device, and at a server in memory."""
-    memory = MemoryServer()
-    remote = CardDav(memory, next(iter(memory.books)))
-    place = Place(remote.open(tmp_path / "phone"), remote)
-    place.engine.put([person(number) for number in range(PEOPLE)])
-    place.agree()
-    yield place
-    place.phone.close()
-
-
-def last_run(place: Place) -> int:
-    return place.engine.runs()[0].id
-
-
 def forget(place: Place, *, trash: bool = False, journal: bool = False) -> None:
     """As if it all had been long ago."""
     long, ago = timedelta(days=1000), timedelta(days=-1)
@@ -416,6 +387,20 @@ def titled(place: Place, *uids: str) -> None:
 
 def titles(place: Place) -> dict[str, str]:
     return {uid: contact.titles[0].name for uid, contact in place.phone.everyone().items()}
+
+
+@pytest.mark.law("P7")
+def test_what_was_undone_three_times_is_undone(place: Place) -> None:
+    states = [facts_on(place)]
+    place.engine.delete(["uid-003"])
+    states.append(facts_on(place))
+    run = last_run(place)
+    for times in range(3):
+        place.agree()
+        run = place.engine.undo(run).run or 0
+        assert facts_on(place) == states[times % 2]
+    place.agree()
+    assert facts_on(place) == states[0]
 
 
 @pytest.mark.law("P7", "L41")
@@ -540,10 +525,7 @@ def test_a_merge_whose_tombstone_is_forgotten_is_undone_out_of_the_journal(place
 @pytest.fixture
 def asked(place: Place) -> StoredConflict:
     """An open question about a title."""
-    place.phone.account = replace(place.phone.account, conflicts="ask")
-    place.phone.close()
-    place.phone.engine = place.phone.open()
-    place.agree()
+    decide_by(place, "ask")
     disagree(place, "uid-000")
     place.phone.sync()
     (question,) = place.engine.conflicts(only_open=True)
