@@ -12,7 +12,7 @@ from contactsync.engine.merging import twin_inside
 from contactsync.store.links import ALIVE, LET_GO
 from contactsync.store.values import StoredContact, StoredLink
 from contactsync.sync import match
-from contactsync.sync.union import taken_over
+from contactsync.sync.union import strong_values, taken_over
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +123,7 @@ class _Meetings:
         if contact is None:
             return False
         own = [link for link in self._links.get(contact.id, []) if link.collection_id in state.account_books]
-        if self._is_twin(card) and self._has_parted(card, own):
-            self._part(state, card, contact)
+        if self._is_twin(card) and self._parts(state, card, contact, own):
             return True
         there = self._card_uid(state, contact, own)
         moved = next((link for link in own if link.id in self._gone), None)
@@ -147,23 +146,31 @@ class _Meetings:
             )
         return True
 
-    def _has_parted(self, card: Card, own: Iterable[StoredLink]) -> bool:
-        """Was the merge taken back elsewhere: does a card of the contact give up what this one has (L40)?"""
+    def _parts(self, state: BookState, card: Card, contact: StoredContact, own: Iterable[StoredLink]) -> bool:
+        """Was the merge taken back elsewhere (L40)? Then the card is the twin's own."""
+        found = twin_inside(self._round.store, contact, card.view.uid)
+        twin, merged = found or (None, None)
+        strong = strong_values(card.view)
+        given_up = (
+            twin and strong & strong_values(twin.contact) and not strong & strong_values(contact.contact)
+        )
+        if not given_up and not self._gives_up(card, own):
+            return False
+        if twin is None:
+            self._add_new(state, card, "", "")
+        else:
+            back = replace(twin, contact=replace(twin.contact, uid=card.view.uid))
+            self._found.append(Meeting(state, card, back, parted=merged))
+        return True
+
+    def _gives_up(self, card: Card, own: Iterable[StoredLink]) -> bool:
+        """Do cards of the one that remains give up what this card has, in this very pull?"""
         for link in own:
             state = self._states.get(link.collection_id)
             now = state.cards.get(link.href) if state and link.state in ALIVE else None
             if now is not None and taken_over(card.view, now.view, link.base.remote):
                 return True
         return False
-
-    def _part(self, state: BookState, card: Card, contact: StoredContact) -> None:
-        found = twin_inside(self._round.store, contact, card.view.uid)
-        if found is None:
-            self._add_new(state, card, "", "")
-            return
-        twin, merged = found
-        back = replace(twin, contact=replace(twin.contact, uid=card.view.uid))
-        self._found.append(Meeting(state, card, back, parted=merged))
 
     def _card_uid(self, state: BookState, contact: StoredContact, own: list[StoredLink]) -> str | None:
         """The UID of the card that the contact has in this book already."""

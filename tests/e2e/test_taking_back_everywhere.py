@@ -630,6 +630,26 @@ def test_a_file_with_the_twin_changes_nothing_after_the_merge_nor_after_its_undo
     assert {"ada", "grace"} <= set(place.phone.everyone())
 
 
+@pytest.mark.law("L40", "P7")
+@pytest.mark.parametrize("remote", ("device",), indirect=True)
+def test_a_merge_is_taken_back_while_the_other_device_looks(place: Place) -> None:
+    before = facts_on(place)
+    merge(place)
+    run = last_run(place)
+    place.agree()
+    place.engine.undo(run)
+
+    def the_other_looks(boundary: str) -> None:
+        if boundary == "recorded":
+            place.engine.hooks.step = lambda name: None
+            place.others[0].sync()
+
+    place.engine.hooks.step = the_other_looks
+    place.phone.sync()
+    place.agree()
+    assert facts_on(place) == before
+
+
 @pytest.mark.law("L40", "P7", "P1")
 @pytest.mark.parametrize("order", ((1, 0), (0, 1)), ids=("last first", "first first"))
 def test_a_chain_of_merges_comes_apart_in_any_order(place: Place, order: tuple[int, ...]) -> None:
