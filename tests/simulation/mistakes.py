@@ -387,8 +387,8 @@ MISTAKES = (
         "over what came since",
         "P7",
         "engine/undo.py",
-        "            hub=Hub(stored.contact),\n",
-        "            hub=Hub(after),\n",
+        "        hub=Hub(now),\n",
+        "        hub=Hub(after),\n",
     ),
     _mistake(
         "an undo deletes what a remote brought",
