@@ -57,7 +57,7 @@ def undo(hub: HubEdits, run_id: int) -> Undone:
         raise UsageError(f"No run {run_id}.", hint="contactsync run list shows those that are remembered.")
     rows = journal.of_run(run_id)
     local = [row for row in rows if row.side == "local"]
-    sent = [row for row in rows if row.side == "remote" and row.action == "update" and row.state == "done"]
+    sent = [row for row in rows if _is_sent(row)]
     if not local and not sent:
         raise UsageError(
             f"Nothing of run {run_id} can be taken back: it changed nothing here, or that is forgotten.",
@@ -85,14 +85,16 @@ def restore(hub: HubEdits, names: Iterable[str]) -> list[StoredContact]:
         for stored in found:
             if stored.merged_into is None:
                 hub.change(step.run, step.at, stored, stored.contact)
+            elif steps := _merge_of(hub, stored):
+                undoing.rows(steps)
             else:
-                undoing.rows(_merge_of(hub, stored))
+                part(hub, step.run, step.at, stored, without_merge(stored))
         step.report["contacts"] = len(found)
     return [stored for stored in map(hub.store.contacts.get, [c.id for c in found]) if stored is not None]
 
 
 def _merge_of(hub: HubEdits, twin: StoredContact) -> Sequence[JournalRow]:
-    """The steps by which a contact was made part of another one."""
+    """The steps by which a contact was made part of another one; none where they are forgotten."""
     own = [row for row in hub.store.journal.of_contact(twin.id) if "merged" in row.detail]
     if not own:
         return []

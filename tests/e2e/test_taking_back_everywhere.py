@@ -519,6 +519,18 @@ def test_a_merge_whose_tombstone_is_forgotten_is_undone_out_of_the_journal(place
     assert len(place.names()) == PEOPLE - 1
 
 
+@pytest.mark.law("L40", "L41")
+def test_somebody_comes_out_of_the_trash_whose_merge_is_forgotten(place: Place) -> None:
+    merge(place)
+    place.agree()
+    with place.engine.store.transaction():
+        place.engine.store.journal.prune(utc_now() + timedelta(days=1))
+    (twin,) = place.engine.trash()
+    place.engine.restore([twin.uid])
+    place.agree()
+    assert len(place.names()) == PEOPLE and not place.engine.trash()
+
+
 # ---- answers that come too late --------------------------------------------------------------------------
 
 
