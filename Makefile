@@ -11,7 +11,8 @@ PARALLEL := --numprocesses auto --dist loadfile
 
 # Worlds, kills, faults and the corpus run the same lines again and again: counting them takes as long as they do.
 HEAVY := tests/simulation tests/corpus tests/e2e/test_crash.py tests/e2e/test_faults.py tests/e2e/test_bad_servers.py \
-	tests/e2e/test_google_limits.py tests/e2e/test_outlook_limits.py tests/e2e/test_demo.py
+	tests/e2e/test_google_limits.py tests/e2e/test_outlook_limits.py tests/e2e/test_demo.py \
+	tests/e2e/test_filter_worlds.py tests/e2e/test_three_books.py tests/e2e/test_taking_back_everywhere.py
 
 .PHONY: help demo test test-servers check simulate simulate-google simulate-outlook crash-matrix fault-matrix soak mutants fuzz bench-matching simulators format lock prepare-servers clean
 

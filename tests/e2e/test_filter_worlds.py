@@ -23,7 +23,7 @@ from tests.e2e.devices import Device, account_for, calm, card, person
 BOOK = "/contacts/"
 CODEC = VCardCodec()
 FAMILY = frozenset({"Family"})
-WORLDS = 25
+WORLDS = 15
 DEATHS = ("decided", "committed", "sent", "answered", "recorded")
 
 
