@@ -23,7 +23,7 @@ from tests.e2e.devices import Device, account_for, calm, card, person
 BOOK = "/contacts/"
 CODEC = VCardCodec()
 FAMILY = frozenset({"Family"})
-WORLDS = 15
+WORLDS = 25
 DEATHS = ("decided", "committed", "sent", "answered", "recorded")
 
 

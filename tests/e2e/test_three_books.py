@@ -10,7 +10,7 @@ from tests.e2e.conftest import NewBook
 from tests.e2e.three_books import run, world
 from tests.servers import Server
 
-PEOPLE = 60
+PEOPLE = 90
 
 
 @pytest.mark.law("L27", "L28", "P2", "P3")
