@@ -404,7 +404,7 @@ MISTAKES = (
         "P7",
         "engine/merging.py",
         '    store.contacts.part(twin.id, merged["uid"])\n',
-        "    store.contacts.part(twin.id, hub.new_id())\n",
+        "    store.contacts.part(twin.id, twin.uid)\n",
     ),
     _mistake(
         "the last book wins",

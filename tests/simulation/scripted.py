@@ -825,3 +825,21 @@ def a_book_that_is_only_written(s: Script) -> None:
     s.shows("L26", "a", "Anna", title="T2", note=())
     s.shows("L26", "r0", "Anna", title="T2", note="N1")
     s.people_at("L26", "a", "Anna")
+
+
+# ---- taking back ---------------------------------------------------------------------------------
+
+
+@world("P7", "faithful", "sabre", judged=False)
+def what_was_edited_since_outlives_the_undo_of_a_round(s: Script) -> None:
+    s.put(s.person("Anna", title("T1")))
+    s.sync()
+    s.client_edits("Anna", lambda contact: note("N1")(title("T2")(contact)))
+    s.sync()
+    pulled = s.devices["a"].runs(1)[0].id
+    s.edit("Anna", title("T3"))
+    s.devices["a"].undo(pulled)
+    s.shows("P7", "a", "Anna", title="T3", note=())
+    for _ in range(2):
+        s.sync()
+    s.everywhere("P7", "Anna", title="T3", note=())
