@@ -218,14 +218,16 @@ def test_files_of_others_are_neither_read_nor_touched(rig: Rig, tmp_path: Path) 
     for name in others:
         (tmp_path / name).write_bytes(b"theirs")
     (tmp_path / "folder.vcf").mkdir()
+    (tmp_path / "folder.vcf" / "deep.vcf").write_bytes(CARD)
     stored = rig.create(CARD, "mine")
     assert [*rig.list().there] == [stored.href]
     assert isinstance(rig.write(Delete(1, stored.href, stored.etag))[1], Removed)
-    for href in ("./.hidden.vcf", "./../x.vcf", "./%2E%2E%2Fx.vcf", "./README"):
+    for href in ("./.hidden.vcf", "./../x.vcf", "./folder.vcf%2Fdeep.vcf", "./README"):
         assert rig.read(href).gone
         assert rig.write(Delete(1, href, "any"))[1] == Removed(1, href)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, "folder.vcf"])
     assert all((tmp_path / name).read_bytes() == b"theirs" for name in others)
+    assert (tmp_path / "folder.vcf" / "deep.vcf").exists()
 
 
 def test_mode_and_link_of_a_file_stay(rig: Rig, tmp_path: Path) -> None:
@@ -250,6 +252,7 @@ def test_a_name_that_is_no_text_is_a_card_as_well(rig: Rig, tmp_path: Path) -> N
     assert href == "./J%FCrgen%20%2541.vcf" and rig.read(href).payload == CARD
 
 
+@pytest.mark.law("L21")
 def test_a_folder_that_vanished_is_no_deletion(tmp_path: Path) -> None:
     root = tmp_path / "contacts"
     (root / "friends").mkdir(parents=True)
@@ -269,6 +272,29 @@ def test_a_folder_that_vanished_is_no_deletion(tmp_path: Path) -> None:
     for look in (rig.connector.check, rig.connector.collections):
         with pytest.raises(TransientError, match="attach it"):
             look()
+
+
+@pytest.mark.law("L21")
+def test_a_single_folder_that_vanishes_at_any_moment_is_no_deletion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, away = tmp_path / "contacts", tmp_path / "away"
+    root.mkdir()
+    rig = Rig(connector(root), "./", Program(root))
+    href = rig.create(CARD, "a").href
+    read = files.read
+
+    def vanish(path: Path) -> files.Card:
+        root.rename(away)
+        return read(path)
+
+    monkeypatch.setattr(files, "read", vanish)
+    with pytest.raises(TransientError, match="is not there"):
+        rig.read(href)
+    monkeypatch.setattr(files, "read", read)
+    for ask in (lambda: rig.list(None), lambda: rig.read(href)):
+        with pytest.raises(TransientError, match="is not there"):
+            ask()
 
 
 def test_books_are_named_by_what_the_folder_says(tmp_path: Path) -> None:
