@@ -34,6 +34,7 @@ from contactsync.connectors.google.connector import CAPABILITIES as GOOGLE
 from contactsync.connectors.google.items import SHAPES, Shape
 from contactsync.connectors.outlook.connector import CAPABILITIES as OUTLOOK
 from contactsync.connectors.outlook.slots import SLOTS, Slot
+from contactsync.connectors.vdir.connector import CAPABILITIES as VDIR
 from contactsync.model.fields import FIELDS, Field, Kind
 from contactsync.vcard.dialects import CUSTOM_FIELD
 from tests import surviving
@@ -275,6 +276,7 @@ GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("contactsync/connectors/outlook/README.md", "capabilities"): partial(
         capability_table, "Outlook", OUTLOOK
     ),
+    ("docs/connectors/vdir.md", "capabilities"): partial(capability_table, "folder", VDIR),
     ("docs/connectors/carddav.md", "quirks"): quirk_table,
     ("docs/connectors/carddav.md", "surviving"): surviving_table,
     ("docs/properties.md", "properties"): property_table,

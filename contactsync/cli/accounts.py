@@ -203,6 +203,47 @@ def add_outlook(
     _add(ctx, wanted, secret, book or (), default_book)
 
 
+@add.command("vdir")
+def add_vdir(
+    ctx: typer.Context,
+    name: NewName,
+    path: Annotated[
+        Path,
+        typer.Option(metavar="FOLDER", help="The folder: of one address book, or with a folder for each."),
+    ],
+    book: Books = None,
+    default_book: DefaultBook = "",
+    mode: Annotated[Mode, typer.Option(help="Which way changes go.")] = "two-way",
+    conflicts: Annotated[
+        Conflicts, typer.Option(help="Who wins where both sides changed a field.")
+    ] = "newest",
+) -> None:
+    """Add a folder with one .vcf file for each contact, as khard, vdirsyncer and pimsync have it.
+
+    Nothing is synchronised yet.
+    """
+    from contactsync.config import AccountConfig
+
+    _check_new_name(session_of(ctx).config(), name)
+    _check_folder(path.expanduser())
+    wanted = AccountConfig(name=name, connector="vdir", url=absolute(path), mode=mode, conflicts=conflicts)
+    _add(ctx, wanted, login.NewSecret(), book or (), default_book)
+
+
+def _check_folder(path: Path) -> None:
+    """That it cannot be written is shown beside its address books, and no mistake: it works as `pull`."""
+    import os
+
+    if not path.exists():
+        raise UsageError(
+            f"There is no folder {path}.", hint=f"Make it first, if it is the right one: mkdir {path}"
+        )
+    if not path.is_dir():
+        raise UsageError(f"{path} is no folder.", hint=f"For a single file: contactsync import {path}")
+    if not os.access(path, os.R_OK | os.X_OK):
+        raise UsageError(f"The folder {path} may not be read.", hint="Give yourself the right to.")
+
+
 def _check_new_name(config: Config, name: str) -> None:
     from contactsync.config import ACCOUNT_NAME
 

@@ -15,6 +15,7 @@ BUILT_IN = {
     "carddav": "contactsync.connectors.carddav:factory",
     "gmail": "contactsync.connectors.google:factory",
     "memory": "contactsync.connectors.memory:factory",
+    "vdir": "contactsync.connectors.vdir:factory",
 }
 
 

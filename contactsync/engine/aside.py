@@ -39,4 +39,7 @@ def set_aside(
         source="",
         hash=hash,
     )
-    round_.book_report(book).errors.append(CardError(uid, href or reported_href, name, reason))
+    error = CardError(uid, href or reported_href, name, reason)
+    errors = round_.book_report(book).errors
+    if error not in errors:  # a round may look three times (L32), and people need to hear it once
+        errors.append(error)

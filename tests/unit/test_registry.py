@@ -41,7 +41,7 @@ def test_an_unknown_name_lists_what_there_is() -> None:
 
 def test_ours_are_found_without_installed_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "entry_points", lambda group: [])
-    assert list(registry.available()) == ["carddav", "gmail", "memory"]
+    assert list(registry.available()) == ["carddav", "gmail", "memory", "vdir"]
 
 
 def test_foreign_ones_come_by_entry_points(monkeypatch: pytest.MonkeyPatch) -> None:

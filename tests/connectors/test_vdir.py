@@ -1,0 +1,318 @@
+"""A folder as a remote: the contract, other programs in the same folder, and khard itself."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote
+
+import pytest
+
+from contactsync.connectors.base import (
+    AccountSettings,
+    Create,
+    Delete,
+    Refused,
+    Removed,
+    Stored,
+    Update,
+)
+from contactsync.connectors.vdir import VdirConnector, factory, files
+from contactsync.errors import AlreadyExists, BookGone, ConfigError, PreconditionFailed, TransientError
+from contactsync.testing.suite import ConnectorSuite, Rig
+from contactsync.vcard.codec import VCardCodec
+
+
+class Program:
+    """Another program, by the hrefs of the connector: a plain write, as many do it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def at(self, path: str) -> Path:
+        return self.root / unquote(path)
+
+    def put(self, path: str, payload: bytes) -> None:
+        self.at(path).write_bytes(payload)
+
+    def get(self, path: str) -> bytes | None:
+        return self.at(path).read_bytes() if self.at(path).exists() else None
+
+    def delete(self, path: str) -> None:
+        self.at(path).unlink()
+
+
+def connector(root: Path) -> VdirConnector:
+    return VdirConnector(root, VCardCodec)
+
+
+class TestSubFolder(ConnectorSuite):
+    book = "friends/"
+
+    @pytest.fixture(autouse=True)
+    def _root(self) -> Iterator[None]:
+        with tempfile.TemporaryDirectory() as folder:
+            self.root = Path(folder)
+            yield
+
+    def make(self) -> Rig:
+        (self.root / self.book).mkdir(exist_ok=True)
+        return Rig(connector(self.root), self.book, Program(self.root))
+
+
+class TestRootFolder(TestSubFolder):
+    """The root is the only book."""
+
+    book = "./"
+
+
+# ---- other programs at the same folder -------------------------------------------------------------
+
+CARD = b"BEGIN:VCARD\r\nVERSION:3.0\r\nUID:ada\r\nFN:Ada\r\nN:Ada;;;;\r\nEND:VCARD\r\n"
+LATER = 3_000_000_000
+
+
+class Opened(Counter[str]):
+    """How often each card was opened."""
+
+    def watch(self, monkeypatch: pytest.MonkeyPatch) -> Opened:
+        read = files.read
+
+        def counted(path: Path) -> files.Card:
+            self[path.name] += 1
+            return read(path)
+
+        monkeypatch.setattr(files, "read", counted)
+        return self
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    return Rig(connector(tmp_path), "./", Program(tmp_path))
+
+
+def error_of(rig: Rig, href: str) -> str:
+    change = rig.read(href)
+    assert change.error is not None and change.payload is None and not change.gone
+    return str(change.error)
+
+
+def test_unchanged_files_are_not_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time_ns()
+    made = VdirConnector(tmp_path, VCardCodec, now=lambda: now)
+    rig = Rig(made, "./", Program(tmp_path))
+    for name in "abc":
+        rig.other.put(f"./{name}.vcf", CARD)
+    opened = Opened().watch(monkeypatch)
+    young = rig.list().cursor
+    assert rig.list(young).cursor == young
+    assert opened == {"a.vcf": 2, "b.vcf": 2, "c.vcf": 2}  # so young that an edit may not show in their times
+    now += LATER
+    opened.clear()
+    settled = rig.list(young).cursor
+    rig.other.put("./b.vcf", CARD.replace(b"Ada", b"Eve"))
+    assert opened == {"a.vcf": 1, "b.vcf": 1, "c.vcf": 1}
+    opened.clear()
+    changed = rig.list(settled)
+    assert opened == {"b.vcf": 1}
+    assert set(changed.there) == {"./a.vcf", "./b.vcf", "./c.vcf"}
+
+
+def test_an_edit_that_keeps_size_and_time_is_seen(tmp_path: Path) -> None:
+    made = VdirConnector(tmp_path, VCardCodec, now=lambda: time.time_ns() + LATER)
+    rig = Rig(made, "./", Program(tmp_path))
+    file = tmp_path / "a.vcf"
+    file.write_bytes(CARD)
+    before, first = file.stat(), rig.list()
+    time.sleep(0.02)
+    file.write_bytes(CARD.replace(b"Ada", b"Eve"))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert rig.list(first.cursor).there["./a.vcf"] != first.there["./a.vcf"]
+
+
+@pytest.mark.parametrize("half", [b"", b"\0" * 60, CARD[:40], CARD.replace(b"END:VCARD\r\n", b"")])
+def test_a_half_written_file_is_there_and_waits(rig: Rig, half: bytes) -> None:
+    rig.other.put("./a.vcf", CARD)
+    first = rig.list()
+    rig.other.put("./a.vcf", half)
+    for cursor in (first.cursor, rig.list(first.cursor).cursor, None):
+        listing = rig.list(cursor)
+        assert listing.there == {"./a.vcf": None} and not listing.gone
+    assert "a.vcf is half written." in error_of(rig, "./a.vcf")
+    for step in (
+        Update(1, "./a.vcf", first.there["./a.vcf"], CARD),
+        Delete(1, "./a.vcf", first.there["./a.vcf"]),
+    ):
+        refused = rig.write(step)[1]
+        assert isinstance(refused, Refused) and isinstance(refused.error, PreconditionFailed)
+    assert rig.other.get("./a.vcf") == half
+    rig.other.put("./a.vcf", CARD)
+    assert rig.read("./a.vcf").payload == CARD
+
+
+def test_a_file_that_changes_while_it_is_read_waits(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.vcf").write_bytes(CARD)
+    then = (tmp_path / "a.vcf").stat()
+    os.utime(tmp_path / "a.vcf", (1, 1))
+    looks = iter([then])
+    fstat = os.fstat
+    monkeypatch.setattr(files.os, "fstat", lambda number: next(looks, None) or fstat(number))
+    assert "half written" in error_of(rig, "./a.vcf")
+    assert rig.read("./a.vcf").payload == CARD
+
+
+def test_several_cards_in_one_file_are_one_bad_card_with_advice(rig: Rig) -> None:
+    rig.other.put("./two.vcf", CARD + CARD)
+    rig.other.put("./one.vcf", CARD)
+    assert set(rig.list().there) == {"./one.vcf", "./two.vcf"}
+    assert "one in each file" in error_of(rig, "./two.vcf") and "import FILE" in error_of(rig, "./two.vcf")
+
+
+def test_the_edit_of_another_program_between_our_read_and_our_write_is_noticed(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one is atomic as well, and comes while our new file is already on the disk."""
+    rig.other.put("./a.vcf", CARD)
+    etag = rig.read("./a.vcf").etag
+    theirs = CARD.replace(b"FN:Ada", b"FN:Eve")
+    flush = files._flush
+
+    def edit(file: BinaryIO) -> None:
+        flush(file)
+        (tmp_path / "new.tmp").write_bytes(theirs)
+        (tmp_path / "new.tmp").replace(tmp_path / "a.vcf")
+
+    monkeypatch.setattr(files, "_flush", edit)
+    refused = rig.write(Update(1, "./a.vcf", etag, CARD.replace(b"FN:Ada", b"FN:Our")))[1]
+    assert isinstance(refused, Refused) and isinstance(refused.error, PreconditionFailed)
+    assert rig.other.get("./a.vcf") == theirs
+    assert [path.name for path in tmp_path.iterdir()] == ["a.vcf"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_new_card_never_replaces_a_file(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    def no_links(*names: Path) -> None:
+        raise OSError(errno.ENOTSUP, "no hard links here")
+
+    if not links:
+        monkeypatch.setattr(files.os, "link", no_links)
+    stored = rig.create(CARD, "a")
+    assert rig.read(stored.href).etag == stored.etag
+    refused = rig.write(Create(2, "a", "u", CARD.replace(b"Ada", b"Eve")))[2]
+    assert isinstance(refused, Refused) and isinstance(refused.error, AlreadyExists)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.vcf", CARD)]
+
+
+def test_files_of_others_are_neither_read_nor_touched(rig: Rig, tmp_path: Path) -> None:
+    others = (".hidden.vcf", "a.vcf.tmp", "half.tmp", "README", "color", "displayname", "x.VCF.bak")
+    for name in others:
+        (tmp_path / name).write_bytes(b"theirs")
+    (tmp_path / "folder.vcf").mkdir()
+    (tmp_path / "folder.vcf" / "deep.vcf").write_bytes(CARD)
+    stored = rig.create(CARD, "mine")
+    assert [*rig.list().there] == [stored.href]
+    assert isinstance(rig.write(Delete(1, stored.href, stored.etag))[1], Removed)
+    for href in ("./.hidden.vcf", "./../x.vcf", "./folder.vcf%2Fdeep.vcf", "./README"):
+        assert rig.read(href).gone
+        assert rig.write(Delete(1, href, "any"))[1] == Removed(1, href)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, "folder.vcf"])
+    assert all((tmp_path / name).read_bytes() == b"theirs" for name in others)
+    assert (tmp_path / "folder.vcf" / "deep.vcf").exists()
+
+
+def test_mode_and_link_of_a_file_stay(rig: Rig, tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    real = tmp_path / "far" / "real.vcf"
+    real.write_bytes(CARD)
+    real.chmod(0o640)
+    (tmp_path / "a.vcf").symlink_to(real)
+    stored = rig.write(Update(1, "./a.vcf", rig.read("./a.vcf").etag, CARD + b"\r\n"))[1]
+    assert isinstance(stored, Stored) and rig.read("./a.vcf").etag == stored.etag
+    assert (tmp_path / "a.vcf").is_symlink() and real.read_bytes() == CARD + b"\r\n"
+    assert real.stat().st_mode & 0o777 == 0o640
+    real.unlink()
+    assert "is a link" in error_of(rig, "./a.vcf")
+
+
+def test_a_name_that_is_no_text_is_a_card_as_well(rig: Rig, tmp_path: Path) -> None:
+    path = os.path.join(os.fsencode(tmp_path), b"J\xfcrgen %41.vcf")  # noqa: PTH118
+    with open(path, "wb") as file:  # noqa: PTH123
+        file.write(CARD)
+    (href,) = rig.list().there
+    assert href == "./J%FCrgen%20%2541.vcf" and rig.read(href).payload == CARD
+
+
+@pytest.mark.law("L21")
+def test_a_folder_that_vanished_is_no_deletion(tmp_path: Path) -> None:
+    root = tmp_path / "contacts"
+    (root / "friends").mkdir(parents=True)
+    rig = Rig(connector(root), "friends/", Program(root))
+    href = rig.create(CARD, "a").href
+    cursor = rig.list().cursor
+    for missing, kind in ((root / "friends", BookGone), (root, TransientError)):
+        missing.rename(tmp_path / "away")
+        for ask in (lambda: rig.list(cursor), lambda: rig.list(None), lambda: rig.read(href)):
+            with pytest.raises(kind, match=str(missing)):
+                ask()
+        for step in (Create(1, "b", "b", CARD), Delete(1, href, "any"), Update(1, href, "any", CARD)):
+            refused = rig.write(step)[1]
+            assert isinstance(refused, Refused) and type(refused.error) is kind
+        (tmp_path / "away").rename(missing)
+    root.rename(tmp_path / "away")
+    for look in (rig.connector.check, rig.connector.collections):
+        with pytest.raises(TransientError, match="attach it"):
+            look()
+
+
+@pytest.mark.law("L21")
+def test_a_single_folder_that_vanishes_at_any_moment_is_no_deletion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, away = tmp_path / "contacts", tmp_path / "away"
+    root.mkdir()
+    rig = Rig(connector(root), "./", Program(root))
+    href = rig.create(CARD, "a").href
+    read = files.read
+
+    def vanish(path: Path) -> files.Card:
+        root.rename(away)
+        return read(path)
+
+    monkeypatch.setattr(files, "read", vanish)
+    with pytest.raises(TransientError, match="is not there"):
+        rig.read(href)
+    monkeypatch.setattr(files, "read", read)
+    for ask in (lambda: rig.list(None), lambda: rig.read(href)):
+        with pytest.raises(TransientError, match="is not there"):
+            ask()
+
+
+def test_books_are_named_by_what_the_folder_says(tmp_path: Path) -> None:
+    for name in ("friends", "wörk", "calendar", ".git"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "calendar" / "x.ics").touch()
+    (tmp_path / "friends" / "displayname").write_text("Freunde\n", encoding="utf-8")
+    (tmp_path / "friends" / "color").write_text("#ff0000", encoding="utf-8")
+    found = connector(tmp_path).collections()
+    assert [(c.href, c.name, c.color) for c in found] == [
+        ("friends/", "Freunde", "#ff0000"),
+        ("w%C3%B6rk/", "wörk", ""),
+    ]
+    (tmp_path / "x.vcf").write_bytes(CARD)
+    assert [(c.href, c.name) for c in connector(tmp_path).collections()] == [("./", tmp_path.name)]
+
+
+def test_a_path_that_is_not_whole_is_refused() -> None:
+    for url in ("", "contacts", "file:///contacts"):
+        with pytest.raises(ConfigError, match="whole path"):
+            factory(AccountSettings("home", "vdir", url))
