@@ -24,7 +24,14 @@ from contactsync.connectors.base import (
     Update,
 )
 from contactsync.connectors.vdir import VdirConnector, factory, files
-from contactsync.errors import AlreadyExists, BookGone, ConfigError, PreconditionFailed, TransientError
+from contactsync.errors import (
+    AlreadyExists,
+    BookGone,
+    ConfigError,
+    PermissionDenied,
+    PreconditionFailed,
+    TransientError,
+)
 from contactsync.testing.suite import ConnectorSuite, Rig
 from contactsync.vcard.codec import VCardCodec
 
@@ -210,6 +217,24 @@ def test_a_new_card_never_replaces_a_file(
     assert rig.read(stored.href).etag == stored.etag
     refused = rig.write(Create(2, "a", "u", CARD.replace(b"Ada", b"Eve")))[2]
     assert isinstance(refused, Refused) and isinstance(refused.error, AlreadyExists)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.vcf", CARD)]
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(errno.ENOSPC, TransientError), (errno.EROFS, PermissionDenied)]
+)
+def test_a_disk_that_takes_nothing_leaves_all_as_it_was(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception]
+) -> None:
+    def full(file: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    etag = rig.create(CARD, "a").etag
+    monkeypatch.setattr(files.os, "fsync", full)
+    for step in (Update(1, "./a.vcf", etag, CARD + b"\r\n"), Create(1, "b", "b", CARD)):
+        refused = rig.write(step)[1]
+        assert isinstance(refused, Refused) and type(refused.error) is kind
+        assert os.strerror(number) in str(refused.error)
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.vcf", CARD)]
 
 
