@@ -6,8 +6,8 @@ and runs are plain frozen values. All errors are `contactsync.errors.ContactSync
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -74,10 +74,6 @@ class Hooks:
     progress: Progress = no_progress
     witness: Callable[[Exchange], None] | None = None
     stopping: Callable[[], bool] = lambda: False
-
-
-class _TakenBack(Exception):
-    """Ends a trial."""
 
 
 class Engine:
@@ -453,15 +449,9 @@ class Engine:
         """Take back one edit that a run sent: the remote's former values become an edit here (P7)."""
         return take_sent(self.hub, step_id, run)
 
-    @contextmanager
-    def trying(self, dry_run: bool = True) -> Iterator[None]:
+    def trying(self, dry_run: bool = True) -> AbstractContextManager[None]:
         """With ``dry_run`` all edits inside are taken back at the end, so that they can be shown (L36)."""
-        if not dry_run:
-            yield
-            return
-        with suppress(_TakenBack), self.store.transaction():
-            yield
-            raise _TakenBack
+        return self.store.trial() if dry_run else nullcontext()
 
     def conflicts(self, *, only_open: bool = False) -> list[StoredConflict]:
         """Open ones, and those that a policy or a person decided, with the losing value."""
@@ -502,8 +492,7 @@ class Engine:
                     "next_due": row.next_due.isoformat() if row and row.next_due else None,
                 }
             )
-        lost = {row[0] for row in self.store.links.with_losses()}
-        losses = losses_of(self.store, {i: c.contact for i, c in self.store.contacts.many(lost).items()})
+        losses = losses_of(self.store)
         return {
             "contacts": self.store.contacts.count(),
             "accounts": accounts,

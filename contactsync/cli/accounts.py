@@ -58,6 +58,8 @@ DefaultBook = Annotated[str, typer.Option(metavar="NAME_OR_HREF", help="Where ne
 CaFile = Annotated[Path | None, typer.Option(help="Certificates to trust, for a server of your own.")]
 ClientCert = Annotated[Path | None, typer.Option(help="Certificate and key to show, as one PEM file.")]
 Proxy = Annotated[str, typer.Option(metavar="URL", help="Proxy to go through.")]
+NewMode = Annotated[Mode, typer.Option(help="Which way changes go.")]
+NewConflicts = Annotated[Conflicts, typer.Option(help="Who wins where both sides changed a field.")]
 
 account = group("account", "Address books of others: add, look at, change, let go.")
 add = group("add", "Add an account.")
@@ -84,10 +86,8 @@ def add_carddav(
     password_command: PasswordCommand = "",
     book: Books = None,
     default_book: DefaultBook = "",
-    mode: Annotated[Mode, typer.Option(help="Which way changes go.")] = "two-way",
-    conflicts: Annotated[
-        Conflicts, typer.Option(help="Who wins where both sides changed a field.")
-    ] = "newest",
+    mode: NewMode = "two-way",
+    conflicts: NewConflicts = "newest",
     ca_file: CaFile = None,
     client_cert: ClientCert = None,
     proxy: Proxy = "",
@@ -130,10 +130,8 @@ def add_gmail(
     client_file: ClientFile,
     no_browser: NoBrowser = False,
     endpoint: Annotated[str, typer.Option(metavar="URL", help="Another root of the People API.")] = "",
-    mode: Annotated[Mode, typer.Option(help="Which way changes go.")] = "two-way",
-    conflicts: Annotated[
-        Conflicts, typer.Option(help="Who wins where both sides changed a field.")
-    ] = "newest",
+    mode: NewMode = "two-way",
+    conflicts: NewConflicts = "newest",
     ca_file: CaFile = None,
     proxy: Proxy = "",
 ) -> None:
@@ -173,10 +171,8 @@ def add_outlook(
         list[str] | None, typer.Option(help="Name or id of a folder to take; repeatable.")
     ] = None,
     default_book: Annotated[str, typer.Option(help="Folder for new contacts.")] = "",
-    mode: Annotated[Mode, typer.Option(help="Which way changes go.")] = "two-way",
-    conflicts: Annotated[
-        Conflicts, typer.Option(help="Who wins where both sides changed a field.")
-    ] = "newest",
+    mode: NewMode = "two-way",
+    conflicts: NewConflicts = "newest",
     ca_file: CaFile = None,
     proxy: Proxy = "",
 ) -> None:
@@ -213,10 +209,8 @@ def add_vdir(
     ],
     book: Books = None,
     default_book: DefaultBook = "",
-    mode: Annotated[Mode, typer.Option(help="Which way changes go.")] = "two-way",
-    conflicts: Annotated[
-        Conflicts, typer.Option(help="Who wins where both sides changed a field.")
-    ] = "newest",
+    mode: NewMode = "two-way",
+    conflicts: NewConflicts = "newest",
 ) -> None:
     """Add a folder with one .vcf file for each contact, as khard, vdirsyncer and pimsync have it.
 

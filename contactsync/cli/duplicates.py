@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -157,6 +157,8 @@ def _review(engine: Engine) -> Review[Candidate]:
     """How pairs are reviewed."""
     from contactsync.cli.reviewing import Choice, Review
 
+    accounts = engine.accounts_of()
+
     def merge(candidate: Candidate) -> int:
         assert candidate.other is not None
         return _run(engine.merge_all([(candidate.one.uid, candidate.other.uid)]))
@@ -176,7 +178,7 @@ def _review(engine: Engine) -> Review[Candidate]:
     return Review(
         look=engine.still_a_candidate,
         name=lambda c: " and ".join(s.contact.display for s in (c.one, c.other) if s is not None),
-        draw=lambda c, columns: _drawn(engine, c, columns),
+        draw=lambda c, columns: _drawn(engine.region, accounts, c, columns),
         choices=(
             Choice("m", "merge", "the same person: merge, and keep the first", merge, is_pair),
             Choice("o", "other way", "the same person: merge, and keep the second", merge_other_way, is_pair),
@@ -192,7 +194,9 @@ def _run(run: int | None) -> int:
     return run
 
 
-def _drawn(engine: Engine, candidate: Candidate, columns: int) -> Iterator[Text]:
+def _drawn(
+    region: str, accounts: Mapping[int, Sequence[str]], candidate: Candidate, columns: int
+) -> Iterator[Text]:
     """One pair on a terminal of so many columns: what agrees, and side by side what does not."""
     from contactsync.cli.sides import labelled, sides
     from contactsync.sync.explain import explain
@@ -203,13 +207,12 @@ def _drawn(engine: Engine, candidate: Candidate, columns: int) -> Iterator[Text]
         yield from labelled("name", one.contact.display, columns)
         yield from labelled("held", f"{why}, who is gone", columns)
         return
-    told = explain(one.contact, other.contact, engine.region)
+    told = explain(one.contact, other.contact, region)
     yield from labelled("likely", f"{'sure' if candidate.sure else f'{candidate.score:.0%}'}: {why}", columns)
     for field, value in told.agree:
         yield from labelled("both", f"{field}: {value}", columns)
     rows = [*told.differ, *told.only]
     texts = ("\n".join(f"{row[0]}: {row[side] or '-'}" for row in rows) or "-" for side in (1, 2))
-    accounts = engine.accounts_of()
     titles = (_title(accounts.get(s.id, []), s.contact.display, s.held) for s in (one, other))
     yield from sides(tuple(titles), tuple(texts), columns)  # type: ignore[arg-type]
 

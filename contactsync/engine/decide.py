@@ -464,8 +464,9 @@ def _emptied(before: Contact, after: Contact, dead_groups: frozenset[str]) -> li
 def _copies(round_: Round, state: BookState, creates: list[Contact]) -> list[str]:
     """Contacts to be created that are surely the same as one which the book holds (the loop brake)."""
     there = round_.store.links.local_shadows(state.book.id)
-    again = copies(_numbered(creates), _numbered(there), region=round_.account.region)
-    return [contact.display for name, contact in _numbered(creates) if name in again]
+    named = _numbered(creates)
+    again = copies(named, _numbered(there), region=round_.account.region)
+    return [contact.display for name, contact in named if name in again]
 
 
 def _numbered(contacts: Iterable[Contact]) -> list[tuple[str, Contact]]:

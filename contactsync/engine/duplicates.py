@@ -42,8 +42,9 @@ def candidates(store: Store, region: str = "") -> list[Candidate]:
     apart = store.contacts.apart()
     pairs = doubles([(uid, s.contact) for uid, s in people.items()], region=region, apart=apart)
     found = {frozenset((p.card, p.contact)): _candidate(people, accounts, p) for p in pairs}
+    likes = store.contacts.by_uids(stored.held_for for stored in people.values() if stored.held)
     for stored in people.values():
-        for like in _held_for(store, stored):
+        if (like := _held_for(stored, likes)) is not None:
             ids = frozenset((stored.uid, like.uid))
             if ids not in found and ids not in apart:
                 verdict = score(stored.contact, like.contact, region)
@@ -55,9 +56,10 @@ def candidates(store: Store, region: str = "") -> list[Candidate]:
     return sorted(everybody, key=lambda c: (not c.held, -c.score, c.one.uid, c.other.uid if c.other else ""))
 
 
-def _held_for(store: Store, stored: StoredContact) -> list[StoredContact]:
-    like = store.contacts.by_uid(stored.held_for) if stored.held and stored.held_for else None
-    return [like] if like is not None and not like.deleted and like.id != stored.id else []
+def _held_for(stored: StoredContact, likes: Mapping[str, StoredContact]) -> StoredContact | None:
+    """For whom somebody is held back, as long as that is another one who is still there."""
+    like = likes.get(stored.held_for) if stored.held else None
+    return like if like is not None and not like.deleted and like.id != stored.id else None
 
 
 def _candidate(people: Mapping[str, StoredContact], accounts: Mapping[int, int], pair: Pair) -> Candidate:
@@ -95,7 +97,8 @@ def not_the_same(hub: HubEdits, one: str, other: str) -> int:
 
 def _is_for(store: Store, held: StoredContact, like: StoredContact) -> bool:
     """Is it held back for this one, or for nobody who is still there?"""
-    return all(other.id == like.id for other in _held_for(store, held))
+    other = _held_for(held, store.contacts.by_uids([held.held_for]))
+    return other is None or other.id == like.id
 
 
 def release(hub: HubEdits, name: str) -> int:

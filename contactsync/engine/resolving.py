@@ -10,6 +10,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from contactsync.engine.hub import HubEdits, Step
@@ -148,7 +149,7 @@ def _move_shadows(store: Store, conflict: StoredConflict, take: str) -> list[dic
     return moved
 
 
-def reopen(hub: HubEdits, run: int, at: Any, settled: Mapping[str, Any]) -> str:
+def reopen(hub: HubEdits, run: int, at: datetime, settled: Mapping[str, Any]) -> str:
     """Take an answer back: the conflict is as it was. Empty, or why it stays settled."""
     store = hub.store
     found = store.journal.conflicts(conflict_id=settled["id"])

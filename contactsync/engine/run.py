@@ -32,10 +32,6 @@ class _After(enum.Enum):
     QUIET = enum.auto()
 
 
-class _DryRun(Exception):
-    """Takes a decision back after it was reported."""
-
-
 def run_account(round_: Round) -> None:
     """One round; everything that goes wrong ends up in the report, nothing is raised but bugs and
     errors of the store."""
@@ -66,12 +62,9 @@ def _attempt(round_: Round, books: Sequence[Book], attempt: int) -> _After:
     _back_up(round_, pulled)
     if _nothing_to_do(round_, pulled):
         return _After.QUIET
-    try:
-        with round_.store.transaction():
-            again = apply(round_, decide(round_, pulled))
-            if round_.dry_run:
-                raise _DryRun
-    except _DryRun:
+    with round_.store.trial() if round_.dry_run else round_.store.transaction():
+        again = apply(round_, decide(round_, pulled))
+    if round_.dry_run:
         return _After.DONE
     round_.step("committed")
     for part in pulled:

@@ -291,7 +291,7 @@ class _Undoing:
             self.left.append(Left(f"Group {now}", reason, ("group", "delete", name)))
         else:
             live = before is not None
-            set_group(store, self.step.run, self.step.at, group_id, name, live=live, note="")
+            set_group(store, self.step.run, self.step.at, group_id, name, live=live)
             self.done.add(group_id)
 
     def _held(self, row: JournalRow, before: list[str], after: list[str]) -> None:

@@ -136,14 +136,19 @@ def _names(contact: Contact, units: Units, base: Contact) -> dict[Path, Path]:
     }
 
 
-def losses(store: Store, contacts: Mapping[int, Contact]) -> list[dict[str, Any]]:
+def losses(store: Store) -> list[dict[str, Any]]:
     """What remotes did not keep by themselves (L12): account, uid, name and fields of each contact."""
     books: dict[int, Book | None] = {}
     found = []
-    for contact_id, book_id, paths in store.links.with_losses():
-        contact = contacts.get(contact_id)
-        book = books.setdefault(book_id, store.books.get(book_id))
-        if contact is not None and book is not None:
+    rows = store.links.with_losses()
+    contacts = store.contacts.many(contact_id for contact_id, _, _ in rows)
+    for contact_id, book_id, paths in rows:
+        stored = contacts.get(contact_id)
+        if book_id not in books:
+            books[book_id] = store.books.get(book_id)
+        book = books[book_id]
+        if stored is not None and book is not None:
+            contact = stored.contact
             fields = sorted({path.split("/")[0] for path in paths.split("\n")} & FIELD.keys())
             row = {"account": book.account, "uid": contact.uid, "name": contact.display, "fields": fields}
             found.append(row)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, BinaryIO, Literal
@@ -87,15 +86,10 @@ def import_sources(
         return importer.report
     # Remotes are asked before the transaction that is taken back is open (L31).
     local = [replace(s, cards=iter(list(s.cards))) if s.remote else s for s in scopes]
-    with suppress(_DryRun), engine.store.transaction():
+    with engine.store.trial():
         importer.run(local)
-        raise _DryRun
     importer.report.run = None
     return importer.report
-
-
-class _DryRun(Exception):
-    """Takes an import back after it was reported (L36)."""
 
 
 @dataclass(slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from types import TracebackType
 
 from contactsync.store.books import Books
@@ -13,6 +14,10 @@ from contactsync.store.groups import Groups
 from contactsync.store.journal import Journal
 from contactsync.store.keepsakes import Keepsakes
 from contactsync.store.links import Links
+
+
+class _TakenBack(Exception):
+    """Ends a trial."""
 
 
 class Store:
@@ -31,6 +36,13 @@ class Store:
     def transaction(self, *, durable: bool = False) -> AbstractContextManager[None]:
         """See `Database.transaction`."""
         return self.db.transaction(durable=durable)
+
+    @contextmanager
+    def trial(self) -> Iterator[None]:
+        """A transaction that is taken back in the end, so that what would be done can be shown (L36)."""
+        with suppress(_TakenBack), self.transaction():
+            yield
+            raise _TakenBack
 
     def close(self) -> None:
         self.db.close()

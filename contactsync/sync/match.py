@@ -111,6 +111,8 @@ def copies(
 
     Not one-to-one: three copies of one person are three, which is how a loop looks (L25).
     """
+    if not contacts:  # a first upload: nothing is worth its profile
+        return set()
     here, there = Crowd(cards, region), Crowd(contacts, region)
     same = {name for name, one in here.profiles.items() if one.content in there.contents}
     return same | {card for (card, _), verdict in _judged(here, there).items() if verdict.safe}

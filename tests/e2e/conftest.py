@@ -65,3 +65,9 @@ def killer() -> Iterator[Crasher]:
 @pytest.fixture
 def memory() -> MemoryServer:
     return MemoryServer()
+
+
+@pytest.fixture
+def book(memory: MemoryServer) -> str:
+    """The only address book of the server in memory."""
+    return next(iter(memory.books))

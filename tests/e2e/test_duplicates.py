@@ -20,11 +20,6 @@ OpenDevice = Callable[..., Device]
 
 
 @pytest.fixture
-def book(memory: MemoryServer) -> str:
-    return next(iter(memory.books))
-
-
-@pytest.fixture
 def phone(memory: MemoryServer, open_device: OpenDevice) -> Device:
     device = open_device("phone", memory)
     device.engine.put([person(n) for n in range(3)])

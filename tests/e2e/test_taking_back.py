@@ -33,11 +33,6 @@ def people(server: MemoryServer, book: str) -> dict[str, Contact]:
 
 
 @pytest.fixture
-def book(memory: MemoryServer) -> str:
-    return next(iter(memory.books))
-
-
-@pytest.fixture
 def phone(memory: MemoryServer, open_device: OpenDevice) -> Device:
     device = open_device("phone", memory)
     device.engine.put([person(n) for n in range(4)])
