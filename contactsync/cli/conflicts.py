@@ -9,7 +9,7 @@ import typer
 
 from contactsync.cli.output import plural
 from contactsync.cli.session import Session, complete_accounts, group, open_engine, session_of
-from contactsync.cli.steps import step_json, step_lines, title_of
+from contactsync.cli.steps import step_lines, steps_json, title_of
 from contactsync.errors import UsageError
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _open_ones(engine: Engine, account: str, field: str) -> list[StoredConflict]
 def _steps(engine: Engine, answered: Answered) -> list[dict[str, Any]]:
     """What the answers change in contacts; that a conflict is settled is no change of a contact."""
     rows = engine.run(answered.run)[1] if answered.run is not None else []
-    return [step_json(engine, row) for row in rows if row.before is not None or row.after is not None]
+    return steps_json(engine, (row for row in rows if row.before is not None or row.after is not None))
 
 
 def _show_answer(

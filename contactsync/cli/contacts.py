@@ -10,7 +10,7 @@ import typer
 from contactsync.cli import cards
 from contactsync.cli.output import plural
 from contactsync.cli.session import CardFormat, DryRun, confirm, group, open_engine, session_of
-from contactsync.cli.steps import step_json, step_lines, title_of
+from contactsync.cli.steps import step_lines, steps_json, title_of
 
 if TYPE_CHECKING:
     from contactsync.engine.where import Where
@@ -206,7 +206,7 @@ def show_history(ctx: typer.Context, name: One) -> None:
     """What changed in a contact, when, in which run, and where it came from."""
     out = session_of(ctx).out
     with open_engine(ctx) as engine:
-        steps = [step_json(engine, row) for row in engine.history(name)]
+        steps = steps_json(engine, engine.history(name))
         uid = engine.known(name).uid
         kinds = {run: engine.kind_of(run) for run in {step["run"] for step in steps}}
     out.result({"history": [{**step, "kind": kinds[step["run"]]} for step in steps]})
@@ -280,7 +280,7 @@ def restore_contacts(ctx: typer.Context, names: Some, dry_run: DryRun = False) -
     out = session_of(ctx).out
     with open_engine(ctx) as engine, engine.trying(dry_run):
         found = engine.restore(names)
-        steps = [step_json(engine, row) for row in engine.newest()] if dry_run else []
+        steps = steps_json(engine, engine.newest()) if dry_run else []
     more = {"dry_run": True, "steps": steps} if dry_run else {}
     done = "Would restore" if dry_run else "Restored"
     out.result({"restored": _named(found), **more}, *(f"{done} {c.contact.display} ({c.uid})" for c in found))
@@ -318,7 +318,7 @@ def merge_contacts(
     with open_engine(ctx) as engine, engine.trying(dry_run):
         merged = engine.merge(survivor, other)
         rows = engine.newest()
-        steps = [step_json(engine, row) for row in rows] if dry_run else []
+        steps = steps_json(engine, rows) if dry_run else []
     more = {"dry_run": True, "steps": steps} if dry_run else {}
     done = "Would merge" if dry_run else "Merged"
     session.out.result(

@@ -9,7 +9,7 @@ import typer
 
 from contactsync.cli.output import plural
 from contactsync.cli.session import DryRun, Session, busy, open_engine, session_of
-from contactsync.cli.steps import step_json, step_lines
+from contactsync.cli.steps import step_lines, steps_json
 from contactsync.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def duplicates(
         elif merge_sure or not_same or release:
             with engine.trying(dry_run):
                 run = _decide(engine, not_same, release)
-                steps = [step_json(engine, row) for row in engine.run(run)[1]] if run else []
+                steps = steps_json(engine, engine.run(run)[1]) if run else []
             _say_decided(session, run, steps, dry_run=dry_run)
         else:
             busy(engine, "Comparing contacts")

@@ -20,7 +20,7 @@ from contactsync.cli.session import (
     open_engine,
     session_of,
 )
-from contactsync.cli.steps import change_lines, step_json, step_lines, sum_text, title_of
+from contactsync.cli.steps import change_lines, step_lines, steps_json, sum_text, title_of
 
 if TYPE_CHECKING:
     from contactsync.engine.health import Finding
@@ -80,7 +80,7 @@ def show_run(ctx: typer.Context, run_id: RunId) -> None:
     out = session_of(ctx).out
     with open_engine(ctx) as engine:
         run, rows = engine.run(run_id)
-        steps = [step_json(engine, row) for row in rows]
+        steps = steps_json(engine, rows)
     head = f"Run {run.id}: {run.kind} {run.account}".rstrip()
     out.result(
         {**_run_json(run), "report": dict(run.report), "steps": steps},
@@ -111,8 +111,9 @@ def undo_run(
     session = session_of(ctx)
     with open_engine(ctx) as engine, engine.trying(dry_run):
         undone = [engine.take_sent(step, run=run_id) for step in sent] if sent else [engine.undo(run_id)]
-        steps = [step_json(engine, row) for each in undone if each.run for row in engine.run(each.run)[1]]
-        offers = [step_json(engine, row) for each in undone for row in each.sent]
+        runs_made = [each.run for each in undone if each.run] if dry_run else []
+        steps = steps_json(engine, (row for run in runs_made for row in engine.run(run)[1]))
+        offers = steps_json(engine, (row for each in undone for row in each.sent))
     left = [left for each in undone for left in each.left]
     restored, groups = sum(each.restored for each in undone), sum(each.groups for each in undone)
     more = {"dry_run": True, "steps": steps} if dry_run else {}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from contactsync.cli.output import clean
 
 if TYPE_CHECKING:
     from contactsync.api import Engine
-    from contactsync.store.values import JournalRow, StepSum
+    from contactsync.engine.groupnames import GroupNames
+    from contactsync.store.values import Book, JournalRow, StepSum
 
 _DONE = {
     "create": "created",
@@ -29,15 +31,20 @@ _DONE = {
 }
 
 
-def step_json(engine: Engine, row: JournalRow) -> dict[str, Any]:
-    """One step with the fields that it changed; groups by their names."""
-    from contactsync.engine.hub import describe
-
+def steps_json(engine: Engine, rows: Iterable[JournalRow]) -> list[dict[str, Any]]:
+    """Steps with the fields that they changed; groups by their names."""
     names = engine.hub.group_names()
     names.dead = frozenset()  # a history names groups that are deleted by now
+    book_of = functools.cache(engine.store.books.get)
+    return [_step_json(row, names, book_of) for row in rows]
+
+
+def _step_json(row: JournalRow, names: GroupNames, book_of: Callable[[int], Book | None]) -> dict[str, Any]:
+    from contactsync.engine.hub import describe
+
     before, after = (names.to_names(c) if c is not None else None for c in (row.before, row.after))
     some = before if row.action == "delete" else after or before
-    book = engine.store.books.get(row.collection_id) if row.collection_id is not None else None
+    book = book_of(row.collection_id) if row.collection_id is not None else None
     return {
         "step": row.id,
         "run": row.run_id,
