@@ -1,7 +1,8 @@
 """What other programs embed, and what the command line itself uses.
 
 ``Engine`` opens a device database and the accounts of a configuration; contacts, groups, conflicts
-and runs are plain frozen values. All errors are `contactsync.errors.ContactSyncError`.
+and runs are plain frozen values. All errors are `contactsync.errors.ContactSyncError`. The names of
+``__all__`` are stable: what they take and give changes with the major version only.
 """
 
 from __future__ import annotations
@@ -15,12 +16,21 @@ from types import TracebackType
 from typing import Any
 
 from contactsync import log
-from contactsync.config import AccountConfig, Config, database_url
+from contactsync.config import (
+    AccountConfig,
+    BookConfig,
+    Config,
+    PasswordSource,
+    Settings,
+    database_url,
+    make_data_dir,
+)
 from contactsync.connectors.base import AccountSettings, Codec, Connector, Exchange
 from contactsync.engine import merging
 from contactsync.engine.connect import connect, settings_of, stored_password, stored_renewal
 from contactsync.engine.context import Round, new_id, no_step, utc_now
 from contactsync.engine.duplicates import Candidate, candidates, not_the_same, release, still_there
+from contactsync.engine.events import Event, Events, Listener, Progress, RoundEnded, RoundStarted
 from contactsync.engine.hub import HubEdits
 from contactsync.engine.idle import idle_round
 from contactsync.engine.lock import sync_lock
@@ -32,7 +42,7 @@ from contactsync.engine.undo import Undone, restore, take_sent, undo
 from contactsync.engine.upkeep import tidy
 from contactsync.engine.where import Where, where
 from contactsync.engine.where import losses as losses_of
-from contactsync.errors import ContactSyncError, UsageError
+from contactsync.errors import ContactSyncError, Stopped, UsageError
 from contactsync.model.contact import Contact
 from contactsync.store.files import file_of
 from contactsync.store.store import Store
@@ -49,38 +59,54 @@ from contactsync.sync.brakes import Limits
 from contactsync.sync.merge import merge
 from contactsync.sync.types import Base, Hub, Live, Policy
 
-Progress = Callable[[str, int, int], None]
+__all__ = [
+    "AccountConfig",
+    "AccountReport",
+    "BookConfig",
+    "Config",
+    "Engine",
+    "Event",
+    "Hooks",
+    "Limits",
+    "PasswordSource",
+    "Progress",
+    "RoundEnded",
+    "RoundStarted",
+    "RunReport",
+    "Settings",
+]
 
-
-def no_progress(what: str, done: int, of: int) -> None:
-    """Nobody is watching."""
+#: Boundaries of a round (`Hooks.step`) at which nothing is under way.
+BETWEEN_STEPS = frozenset({"page-staged", "committed"})
 
 
 @dataclass(slots=True)
 class Hooks:
     """What a program that embeds the engine can put in: time, names, secrets, and where to look.
 
-    ``password`` gives the secret of an account; ``connect`` makes a connector (the entry points by
-    default); ``step`` is called at every boundary where the process may die; ``progress`` takes
-    (what, done, of); ``witness`` sees every exchange with a remote. Once ``stopping`` is true, a round begins
-    no further write; what was not sent goes with the next one.
+    ``password`` gives the secret of an account, and ``renew`` keeps it anew where logging in changes it, as
+    with OAuth; without them secrets come from where the account says. ``connect`` makes a connector (the
+    entry points by default); ``step`` is called at every boundary where the process may die; ``witness`` sees
+    every exchange with a remote. Once ``stopping`` is true, a round begins nothing new: the writes that are
+    out get their answers, and what was not done is done by the next one. It may be asked in any thread.
     """
 
     now: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = new_id
     password: Callable[[AccountConfig], str] | None = None
+    renew: Callable[[AccountConfig, str], None] | None = None
     connect: Callable[[AccountSettings], Connector] | None = None
     step: Callable[[str], None] = no_step
-    progress: Progress = no_progress
     witness: Callable[[Exchange], None] | None = None
     stopping: Callable[[], bool] = lambda: False
 
 
 class Engine:
-    """The device and its accounts. Use it as a context manager.
+    """The device and its accounts. Use it as a context manager, in the thread that made it: another thread
+    or process opens one of its own on the same data.
 
-    ``data_dir`` holds the database, backups, vault and lock; ``database`` is an SQLAlchemy URL that
-    overrides the file in it.
+    ``data_dir`` holds the database, backups, vault and lock, and is made where it is missing; ``database`` is
+    an SQLAlchemy URL that overrides the file in it. Raises `StoreError` where they cannot be used.
     """
 
     def __init__(
@@ -89,7 +115,9 @@ class Engine:
         self.config = config
         self.data_dir = data_dir
         self.hooks = hooks or Hooks()
-        self.store = Store(database or database_url(data_dir))
+        self.events = Events()
+        make_data_dir(data_dir)
+        self.store = Store(database_url(data_dir, database))
         self.hub = HubEdits(self.store, self.hooks.now, self.hooks.new_id)
 
     def __enter__(self) -> Engine:
@@ -103,6 +131,15 @@ class Engine:
     def close(self) -> None:
         self.store.close()
 
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """From now on ``listener`` gets each `Event`, in the thread that works; it may look, and should not
+        edit. What is returned ends that."""
+        return self.events.subscribe(listener)
+
+    def tell(self, event: Event) -> None:
+        """An event of the program itself, for its own listeners."""
+        self.events.tell(event)
+
     # --- rounds ---------------------------------------------------------------------------------
 
     def sync(
@@ -115,7 +152,8 @@ class Engine:
     ) -> RunReport:
         """One full round over these accounts (default: all that are not paused).
 
-        What goes wrong with one account is in its report and never stops another one. Raises
+        What goes wrong with one account is in its report and never stops another one. ``stopped`` in the
+        report says that the round was asked to end (`Hooks.stopping`) before it was through. Raises
         `LockedError` when another round is under way for longer than ``wait_seconds``.
         """
         accounts = self._wanted(names)
@@ -128,12 +166,18 @@ class Engine:
             log.set_run(report.run)
             try:
                 for account in accounts:
-                    report.accounts.append(self._round(account, report.run, dry_run, limits))
+                    self._leave_if_asked()
+                    report.accounts.append(self._told_round(account, report.run, dry_run, limits))
+            except Stopped:
+                self._break_off(report.run)
+                report.stopped = True
+                return report
             except BaseException:
                 self._break_off(report.run)
                 raise
             finally:
                 log.set_run(None)
+            report.stopped = self.hooks.stopping()
             report.open_conflicts = self.store.journal.open_conflicts()
             self._end(report, dry_run)
             if not dry_run:
@@ -170,7 +214,24 @@ class Engine:
         return [account for account in self.config.accounts if not account.paused]
 
     def _lock(self, wait_seconds: float) -> AbstractContextManager[None]:
-        return sync_lock(self.data_dir, wait_seconds) if self.data_dir.is_dir() else nullcontext()
+        return sync_lock(self.data_dir, wait_seconds)
+
+    def _leave_if_asked(self) -> None:
+        if self.hooks.stopping():
+            raise Stopped
+
+    def _step(self, name: str) -> None:
+        self.hooks.step(name)
+        if name in BETWEEN_STEPS:
+            self._leave_if_asked()
+
+    def _told_round(
+        self, account: AccountConfig, run: int, dry_run: bool, limits: Limits | None
+    ) -> AccountReport:
+        self.events.tell(RoundStarted(account.name, run))
+        report = self._round(account, run, dry_run, limits)
+        self.events.tell(RoundEnded(run, report))
+        return report
 
     def _round(self, account: AccountConfig, run: int, dry_run: bool, limits: Limits | None) -> AccountReport:
         report = AccountReport(account.name, account.connector)
@@ -211,15 +272,17 @@ class Engine:
             limits=limits or Limits(settings.max_delete_count, settings.max_delete_share),
             now=self.hooks.now,
             new_id=self.hooks.new_id,
-            step=self.hooks.step,
-            progress=self.hooks.progress,
+            step=self._step,
+            progress=lambda what, done, of: self.events.tell(Progress(what, done, of)),
             stopping=self.hooks.stopping,
             dry_run=dry_run,
         )
 
     def connect(self, account: AccountConfig) -> Connector:
         """The connector of an account; nothing is sent yet."""
-        renew = stored_renewal(self.data_dir) if self.hooks.password is None else None
+        renew = self.hooks.renew
+        if renew is None and self.hooks.password is None:
+            renew = stored_renewal(self.data_dir)
         if self.hooks.connect is not None:
             return self.hooks.connect(settings_of(account, self.password, self.hooks.witness, renew))
         return connect(account, self.password, self.hooks.witness, renew)
@@ -239,7 +302,7 @@ class Engine:
         with self.store.transaction():
             if (dry_run or idle) and self.store.journal.drop_run(report.run):
                 return
-            outcome = "ok" if report.ok else "failed"
+            outcome = "interrupted" if report.stopped else "ok" if report.ok else "failed"
             self.store.journal.end_run(report.run, self.hooks.now(), outcome, report.to_json())
 
     # --- accounts -------------------------------------------------------------------------------
@@ -342,6 +405,18 @@ class Engine:
             return False
         self.put([replace(edited, uid=opened.uid)])
         return True
+
+    def change(self, name: str, how: Callable[[Contact], Contact]) -> bool:
+        """Edit one contact: ``how`` gets it with group names, and gives it as it should be. What changed
+        meanwhile stays. False when nothing was changed."""
+        opened = self.contact(name)
+        before = self.hub.with_names(opened.contact)
+        return self.edit(opened, before, how(before))
+
+    def changed_since(self, step: int = 0) -> tuple[int, list[str]]:
+        """(a number for the next question, UIDs of the contacts that changed here after ``step``): by a
+        round, an edit, an import or an undo, of this process or any other. Some may be deleted by now."""
+        return self.store.journal.changed_since(step)
 
     def delete(self, names: Sequence[str], *, here_only: bool = False) -> list[StoredContact]:
         """Into the trash, and deleted at the remotes by the next round unless ``here_only``."""

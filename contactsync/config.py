@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from contactsync.errors import ConfigError, UsageError
+from contactsync.errors import ConfigError, StoreError, UsageError
 
 APP = "contactsync"
 MODES = ("two-way", "pull", "push", "mirror-pull", "mirror-push")
@@ -156,7 +156,9 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    path: Path
+    """Settings and accounts; ``path`` is the file that they were read from, if there is one."""
+
+    path: Path = Path()
     settings: Settings = Settings()
     accounts: tuple[AccountConfig, ...] = ()
 
@@ -197,15 +199,26 @@ def data_dir(option: Path | None = None, env: Mapping[str, str] = os.environ) ->
     return Path(platformdirs.user_data_dir(APP, appauthor=False))
 
 
-def database_url(directory: Path, option: str = "", env: Mapping[str, str] = os.environ) -> str:
-    """The device database: the option, ``CONTACTSYNC_DATABASE``, or SQLite in the data directory."""
-    named = option or env.get("CONTACTSYNC_DATABASE", "")
-    return named or f"sqlite:///{(directory / 'contacts.db').absolute()}"
+def database_url(directory: Path, option: str = "") -> str:
+    """The device database: the one that is named, or SQLite in the data directory."""
+    return option or f"sqlite:///{(directory / 'contacts.db').absolute()}"
 
 
 def make_private_dir(path: Path) -> None:
-    """Make a directory that only this person can look into; one that exists stays as it is."""
+    """Make a directory that only this person can look into; one that exists stays as it is. Raises
+    `OSError`."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def make_data_dir(path: Path) -> None:
+    """The same for the data directory; raises `StoreError`."""
+    try:
+        make_private_dir(path)
+    except OSError as error:
+        raise StoreError(
+            f"The data directory {path} cannot be made: {error.strerror}.",
+            hint="Name another one with --data-dir.",
+        ) from error
 
 
 # --- reading ---

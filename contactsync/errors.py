@@ -82,6 +82,11 @@ class SafetyStop(ContactSyncError):
         self.examples = examples
 
 
+class Stopped(BaseException):
+    """A round was asked to end and is left here; the next one goes on. No `Exception`: nothing that handles
+    failures may keep it."""
+
+
 class CodecError(ContactSyncError):
     """One card cannot be read or written; it is set aside with its bytes (L35)."""
 

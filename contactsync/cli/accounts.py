@@ -677,10 +677,11 @@ def _pause(session: Session, name: str, *, paused: bool) -> None:
 @contextmanager
 def _between_rounds(ctx: typer.Context) -> Iterator[Engine]:
     """The engine while no round is under way: a round must not lose its books in the middle."""
+    from contactsync.config import make_data_dir
     from contactsync.engine.lock import sync_lock
 
     session = session_of(ctx)
-    session.make_data_dir()
+    make_data_dir(session.data_dir)
     with sync_lock(session.data_dir), open_engine(ctx) as engine:
         yield engine
 

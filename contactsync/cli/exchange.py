@@ -183,6 +183,7 @@ def _import(
     open_account: Callable[[str], Connector] | None,
     columns: Mapping[str, str],
 ) -> ImportReport:
+    from contactsync.api import Progress
     from contactsync.exchange.importer import import_sources
 
     return import_sources(
@@ -193,7 +194,7 @@ def _import(
         stdin=sys.stdin.buffer if "-" in sources else None,
         open_account=open_account,
         columns=columns,
-        progress=lambda what, done: engine.hooks.progress(f"importing {what}", done, 0),
+        progress=lambda what, done: engine.tell(Progress(f"importing {what}", done)),
     )
 
 

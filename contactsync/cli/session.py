@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from contactsync.cli.output import Output, Watch
-from contactsync.errors import StoreError, UsageError
+from contactsync.cli.output import Output
+from contactsync.errors import UsageError
 
 if TYPE_CHECKING:
     from contactsync.api import Engine
@@ -58,17 +58,6 @@ class Session:
 
         return data_dir(self.data_option)
 
-    def make_data_dir(self) -> None:
-        from contactsync.config import make_private_dir
-
-        try:
-            make_private_dir(self.data_dir)
-        except OSError as error:
-            raise StoreError(
-                f"The data directory {self.data_dir} cannot be made: {error.strerror}.",
-                hint="Name another one with --data-dir.",
-            ) from error
-
     def config(self) -> Config:
         from contactsync.config import load
 
@@ -111,13 +100,17 @@ def open_engine(
     """
     session = session_of(ctx)
     config = config or session.config()
-    session.make_data_dir()
-    from contactsync.api import Engine, Hooks
+    from contactsync.api import Engine, Event, Hooks, Progress
+
+    def show(event: Event) -> None:
+        if isinstance(event, Progress):
+            watch(event.what, event.done, event.of)
 
     with session.out.watch() as watch, _writing(transcript) as witness:
         password = Secret(secret) if secret is not None else None
-        hooks = Hooks(password=password, progress=watch, witness=witness)
+        hooks = Hooks(password=password, witness=witness)
         with Engine(config, session.data_dir, database=session.database, hooks=hooks) as engine:
+            engine.subscribe(show)
             yield engine
 
 
@@ -148,8 +141,9 @@ class Secret:
 
 def busy(engine: Engine, what: str) -> None:
     """Something begins whose end cannot be foreseen."""
-    if isinstance(watch := engine.hooks.progress, Watch):
-        watch(what)
+    from contactsync.api import Progress
+
+    engine.tell(Progress(what))
 
 
 def is_a_person_there() -> bool:

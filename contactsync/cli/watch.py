@@ -15,8 +15,6 @@ from contactsync.cli.sync import Names, report_lines
 from contactsync.errors import UsageError
 
 if TYPE_CHECKING:
-    from contactsync.daemon.notify import Notifier
-    from contactsync.daemon.stopping import Stop
     from contactsync.engine.report import AccountReport
 
 Interval = Annotated[
@@ -44,7 +42,6 @@ def watch(ctx: typer.Context, names: Names = None, interval: Interval = "") -> N
     for name in names or ():
         config.account(name)
     every = interval_of(interval)
-    session.make_data_dir()
 
     from contactsync.api import Engine, Hooks
     from contactsync.daemon.notify import Notifier
@@ -56,21 +53,13 @@ def watch(ctx: typer.Context, names: Names = None, interval: Interval = "") -> N
     stop, notify, telling = Stop(), Notifier.from_environment(), Telling(session)
     restore = stop.listen()
     try:
-        hooks = _hooks(Hooks, stop, notify)
+        # A round that gets on is alive, and can be left between two steps.
+        hooks = Hooks(step=lambda name: notify.alive(), stopping=lambda: stop.asked)
         with Engine(config, session.data_dir, database=session.database, hooks=hooks) as engine:
+            engine.subscribe(lambda event: notify.alive())
             Watcher(engine, stop, tuple(names or ()), every, telling, notify).run()
     finally:
         restore()
-
-
-def _hooks(make: Any, stop: Stop, notify: Notifier) -> Any:
-    """A round that makes progress is alive, and can be left between two steps."""
-
-    def step(name: str) -> None:
-        notify.alive()
-        stop.check(name)
-
-    return make(step=step, progress=lambda what, done, of: notify.alive(), stopping=lambda: stop.asked)
 
 
 def interval_of(text: str) -> timedelta | None:

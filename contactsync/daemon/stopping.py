@@ -12,13 +12,9 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
+from contactsync.errors import Stopped
+
 GRACE_SECONDS = 6.0
-#: Boundaries of a round (`Hooks.step`) at which nothing is under way.
-BETWEEN_STEPS = frozenset({"page-staged", "committed"})
-
-
-class Stopped(BaseException):
-    """The process was told to end. No `Exception`: nothing that handles failures may keep it."""
 
 
 class Stop:
@@ -51,11 +47,6 @@ class Stop:
         self._woken.wait(seconds)
         if not self.asked:
             self._woken.clear()
-
-    def check(self, step: str) -> None:
-        """Leave the round here if the process was told to end; raises `Stopped`. For `Hooks.step`."""
-        if self.asked and step in BETWEEN_STEPS:
-            raise Stopped
 
     def end(self) -> None:
         self.asked = True

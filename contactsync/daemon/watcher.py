@@ -22,9 +22,9 @@ from contactsync.config import AccountConfig, Config, load
 from contactsync.daemon import health
 from contactsync.daemon.notify import Notifier
 from contactsync.daemon.schedule import is_due, pause_after
-from contactsync.daemon.stopping import Stop, Stopped
+from contactsync.daemon.stopping import Stop
 from contactsync.engine.report import AccountReport
-from contactsync.errors import ConfigError, ContactSyncError, LockedError, StoreError
+from contactsync.errors import ConfigError, ContactSyncError, LockedError, Stopped, StoreError
 from contactsync.store.files import file_of
 
 TICK_SECONDS = 0.5
@@ -238,6 +238,8 @@ class Watcher:
         """A look whether there is news, and a full round where there is; the run's number, and the report."""
         idle = self.engine.idle_round([account.name])
         report = idle or self.engine.sync([account.name], wait_seconds=0)
+        if not report.accounts:
+            raise Stopped
         return report.run, report.accounts[0]
 
     def _schedule(

@@ -163,23 +163,26 @@ class AccountReport:
 
 @dataclass(slots=True)
 class RunReport:
-    """One round over several accounts."""
+    """One round over several accounts. ``stopped``: it was asked to end before it was through, and the next
+    one goes on."""
 
     run: int = 0
     accounts: list[AccountReport] = field(default_factory=list)
     open_conflicts: int = 0
+    stopped: bool = False
 
     @property
     def ok(self) -> bool:
-        return all(
+        return not self.stopped and all(
             account.state == "ok" and not any(b.error for b in account.books) for account in self.accounts
         )
 
     def exit_code(self) -> int:
-        """`cli.md`: of several that apply, the first of 7, 6, 1, 5, 3, 4."""
+        """`cli.md`: of several that apply, the first of 130, 7, 6, 1, 5, 3, 4."""
         states = {account.state for account in self.accounts}
         failed_items = any(book.errors for account in self.accounts for book in account.books)
         applying = (
+            (130, self.stopped),
             (7, "guard" in states),
             (6, "login-needed" in states),
             (1, "failed" in states or any(b.error for a in self.accounts for b in a.books)),
@@ -190,4 +193,7 @@ class RunReport:
         return next((code for code, applies in applying if applies), 0)
 
     def to_json(self) -> dict[str, Any]:
-        return {"run": self.run, "ok": self.ok, "accounts": [account.to_json() for account in self.accounts]}
+        found: dict[str, Any] = {"run": self.run, "ok": self.ok}
+        if self.stopped:
+            found["stopped"] = True
+        return found | {"accounts": [account.to_json() for account in self.accounts]}

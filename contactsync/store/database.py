@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import SQLModel
 
-from contactsync.errors import StoreError
+from contactsync.errors import StoreError, UsageError
 from contactsync.store import tables
 from contactsync.store.files import copy_database, file_of, make_private, place_of
 
@@ -26,11 +27,12 @@ BUSY_SECONDS = 30
 class Database:
     """A device database at ``url`` (SQLAlchemy URL). Raises `StoreError` where it cannot be used.
 
-    One thread at a time: the open transaction belongs to whoever uses the object.
+    It belongs to the thread that opened it: the open transaction is that of whoever uses the object.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._thread: int | None = threading.get_ident()
         self._engine = _engine(url)
         self._reader: sa.Connection | None = None
         self._writer: sa.Connection | None = None
@@ -42,6 +44,10 @@ class Database:
             raise
 
     def close(self) -> None:
+        """Nothing can be asked after it; a second time does nothing."""
+        if self._thread is not None:
+            self._check_thread()
+        self._thread = None
         if self._reader is not None:
             self._reader.close()
             self._reader = None
@@ -55,6 +61,7 @@ class Database:
         until the disk has it, so that not even a power cut forgets what the network is about to see (L31);
         the other transactions of a run may be lost together with it, and are then made again.
         """
+        self._check_thread()
         if self._writer is not None:
             with self._writer.begin_nested():
                 yield
@@ -93,6 +100,7 @@ class Database:
         does building a statement: those that every round asks stand at the head of their modules, and
         take ``params``.
         """
+        self._check_thread()
         if self._writer is not None:
             return self._writer.execute(statement, params).all()
         with _clear_errors(self.url):
@@ -119,6 +127,16 @@ class Database:
         found = [row[0] for row in self.rows(sa.text("PRAGMA integrity_check")) if row[0] != "ok"]
         broken = self.rows(sa.text("PRAGMA foreign_key_check"))
         return found + [f"broken reference in {row[0]}" for row in broken]
+
+    def _check_thread(self) -> None:
+        if self._thread == threading.get_ident():
+            return
+        if self._thread is None:
+            raise UsageError(f"{place_of(self.url)} was closed.", hint="Open a new Engine.")
+        raise UsageError(
+            f"{place_of(self.url)} was opened by another thread.",
+            hint="Open an Engine in each thread; several may work on the same data.",
+        )
 
     def _check_schema(self) -> None:
         """Create a new database, or bring an older one up to date; alembic loads only for that."""

@@ -52,6 +52,12 @@ _SUMS = (
     .order_by(sa.func.min(JOURNAL.c.id))
 )
 _NEWEST = sa.select(sa.func.max(RUN.c.id))
+_CHANGED = (
+    sa.select(JOURNAL.c.id, CONTACT.c.uid)
+    .outerjoin(CONTACT, CONTACT.c.id == JOURNAL.c.contact_id)
+    .where(JOURNAL.c.side == "local", JOURNAL.c.id > sa.bindparam("step"))
+    .order_by(JOURNAL.c.id)
+)
 _OPEN = sa.select(sa.func.count()).select_from(CONFLICT).where(CONFLICT.c.status == "open")
 _WHO = CONTACT.alias("who")
 _CONFLICTS = (
@@ -108,6 +114,12 @@ class Journal:
         """The number of the last run; 0 before the first."""
         row = self._db.row(_NEWEST)
         return row[0] or 0 if row else 0
+
+    def changed_since(self, step: int) -> tuple[int, list[str]]:
+        """(number of the newest step on the device, UIDs of the contacts of all steps after ``step``)."""
+        rows = self._db.rows(_CHANGED, {"step": step})
+        newest = rows[-1][0] if rows else step
+        return newest, list(dict.fromkeys(uid for _, uid in rows if uid is not None))
 
     def run(self, run_id: int) -> StoredRun | None:
         row = self._db.row(sa.select(RUN).where(RUN.c.id == run_id))

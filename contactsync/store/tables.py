@@ -12,7 +12,7 @@ from sqlalchemy import Index, LargeBinary, MetaData, Text, UniqueConstraint
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel, UTCDateTime
 
-REVISION = "0004"
+REVISION = "0005"
 
 # Constraints with names, so that a later revision can drop or change one on any database.
 METADATA = MetaData(
@@ -233,14 +233,18 @@ class Run(Row, table=True):
 
 
 class Journal(Row, table=True):
-    """Every step, local and remote. The outbox is side=remote with state queued or sent (L31).
+    """Every step, local and remote. The outbox is side=remote with state queued or sent (L31). An id is never
+    used again: programs that embed us ask for what came after one.
 
     ``detail`` is a JSON object with what a step did beside the content of a contact, so that it can be
     undone: see `contactsync.engine.steps`.
     """
 
     # The outbox of a book is a handful of rows among a year of history.
-    __table_args__ = (Index("ix_journal_outbox", "collection_id", "state"),)
+    __table_args__ = (
+        Index("ix_journal_outbox", "collection_id", "state"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     run_id: int = Field(foreign_key="run.id", index=True)

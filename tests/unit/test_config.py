@@ -197,18 +197,13 @@ def test_an_unknown_account_is_answered_with_the_nearest_name(path: Path) -> Non
 def test_places_come_from_option_environment_and_platform(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", "/xdg/conf")
     monkeypatch.setenv("XDG_DATA_HOME", "/xdg/data")
-    named = {
-        "CONTACTSYNC_CONFIG": "/e/c.toml",
-        "CONTACTSYNC_DATA_DIR": "/e/data",
-        "CONTACTSYNC_DATABASE": "sqlite:////e/x.db",
-    }
+    named = {"CONTACTSYNC_CONFIG": "/e/c.toml", "CONTACTSYNC_DATA_DIR": "/e/data"}
     assert config.config_path(Path("/o.toml"), named) == Path("/o.toml")
     assert config.config_path(None, named) == Path("/e/c.toml")
     assert config.data_dir(Path("/o"), named) == Path("/o")
     assert config.data_dir(None, named) == Path("/e/data")
-    assert config.database_url(Path("/d"), "sqlite://", named) == "sqlite://"
-    assert config.database_url(Path("/d"), "", named) == "sqlite:////e/x.db"
-    assert config.database_url(Path("/d"), "", {}) == "sqlite:////d/contacts.db"
+    assert config.database_url(Path("/d"), "sqlite://") == "sqlite://"
+    assert config.database_url(Path("/d")) == "sqlite:////d/contacts.db"
     assert config.config_path(None, {}).name == "config.toml"
     assert config.data_dir(None, {}).name == "contactsync"
 

@@ -1,0 +1,13 @@
+"""The number of a step is never used again, so that programs can ask for what came after one."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("journal", recreate="always", table_kwargs={"sqlite_autoincrement": True}):
+        pass
