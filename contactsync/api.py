@@ -129,11 +129,13 @@ class Engine:
         self.close()
 
     def close(self) -> None:
+        """Free the database; anything that is asked after it raises `UsageError`."""
         self.store.close()
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """From now on ``listener`` gets each `Event`, in the thread that works; it may look, and should not
-        edit. What is returned ends that."""
+        """From now on ``listener`` gets each `Event`; what is returned ends that.
+
+        It is called in the thread that works; it may look, and should not edit."""
         return self.events.subscribe(listener)
 
     def tell(self, event: Event) -> None:
@@ -187,8 +189,9 @@ class Engine:
         return report
 
     def idle_round(self, names: Sequence[str] = (), *, wait_seconds: float = 0.0) -> RunReport | None:
-        """The report of a round in which nothing happened, at the cost of one request for each book; None
-        where there is news, here or there, or any doubt: then `sync` has to look. Raises `LockedError`."""
+        """The report of a round without news, at the cost of one request for each book.
+
+        None where there is news, here or there, or any doubt: then `sync` has to look. Raises `LockedError`."""
         path = file_of(self.store.db.url)
         if path is None:
             return None
@@ -236,7 +239,7 @@ class Engine:
     def _round(self, account: AccountConfig, run: int, dry_run: bool, limits: Limits | None) -> AccountReport:
         report = AccountReport(account.name, account.connector)
         try:
-            round_ = self.open_round(account, run, report, dry_run=dry_run, limits=limits)
+            round_ = self._open_round(account, run, report, dry_run=dry_run, limits=limits)
         except Exception as error:
             if not hasattr(error, "recovery"):
                 raise
@@ -248,7 +251,7 @@ class Engine:
             round_.connector.close()
         return report
 
-    def open_round(
+    def _open_round(
         self,
         account: AccountConfig,
         run: int,
@@ -311,7 +314,7 @@ class Engine:
         """The address books of an account, read anew from the remote unless ``refresh`` is off."""
         account = self.config.account(name)
         if refresh:
-            round_ = self.open_round(account, 0, AccountReport(account.name, account.connector))
+            round_ = self._open_round(account, 0, AccountReport(account.name, account.connector))
             try:
                 refresh_books(round_, force=True)
             finally:
@@ -349,8 +352,10 @@ class Engine:
             self.store.books.note_account(name, books_read_at=None, state="new")
 
     def forget_account(self, name: str, *, delete_contacts: bool = False) -> int:
-        """Forget an account. Contacts stay on the device, unless ``delete_contacts``: then those
-        that no other account holds go to the trash. Never deletes at the remote. Returns how many."""
+        """Forget an account, and delete nothing at the remote.
+
+        Contacts stay on the device, unless ``delete_contacts``: then those that no other account holds go to
+        the trash. Returns how many."""
         held = self.store.links.accounts_of()
         only_here = [i for i, accounts in held.items() if accounts == [name]]
         deleted = 0
@@ -373,6 +378,8 @@ class Engine:
         return self.store.contacts.live(query, self.hub.group(group).id if group else "")
 
     def contact(self, name: str) -> StoredContact:
+        """One live contact by its UID, the beginning of it, or its exact name. Raises `UsageError` where there
+        is none, or more than one."""
         return self.hub.find(name)
 
     def accounts_of(self) -> dict[int, list[str]]:
@@ -388,10 +395,10 @@ class Engine:
         return self.hub.put(contacts)
 
     def edit(self, opened: StoredContact, before: Contact, after: Contact) -> bool:
-        """Carry over what a person changed between ``before`` and ``after``, two views of ``opened``
-        with group names, and leave alone what the view cannot show and what changed meanwhile.
+        """Carry over what a person changed in a view of a contact: from ``before`` to ``after``.
 
-        False when nothing was changed.
+        Both are views of ``opened`` with group names. What the view cannot show and what changed meanwhile
+        stays. False when nothing was changed.
         """
         now = self.hub.with_names(self.contact(opened.uid).contact)
         edited = merge(
@@ -407,15 +414,17 @@ class Engine:
         return True
 
     def change(self, name: str, how: Callable[[Contact], Contact]) -> bool:
-        """Edit one contact: ``how`` gets it with group names, and gives it as it should be. What changed
-        meanwhile stays. False when nothing was changed."""
+        """Edit one contact: ``how`` gets it with group names, and gives it as it should be.
+
+        What changed meanwhile stays. False when nothing was changed."""
         opened = self.contact(name)
         before = self.hub.with_names(opened.contact)
         return self.edit(opened, before, how(before))
 
     def changed_since(self, step: int = 0) -> tuple[int, list[str]]:
-        """(a number for the next question, UIDs of the contacts that changed here after ``step``): by a
-        round, an edit, an import or an undo, of this process or any other. Some may be deleted by now."""
+        """(a number for the next question, UIDs of the contacts that changed here after ``step``).
+
+        By a round, an edit, an import or an undo, of this process or any other; some may be deleted by now."""
         return self.store.journal.changed_since(step)
 
     def delete(self, names: Sequence[str], *, here_only: bool = False) -> list[StoredContact]:
@@ -423,15 +432,19 @@ class Engine:
         return self.hub.delete(names, here_only=here_only)
 
     def restore(self, names: Sequence[str]) -> list[StoredContact]:
+        """Bring deleted contacts back, also at the remotes, and part those that were merged away."""
         return restore(self.hub, names)
 
     def trash(self) -> list[StoredContact]:
+        """Deleted contacts, as long as they are kept."""
         return self.store.contacts.deleted()
 
     def purge(self, names: Sequence[str]) -> list[StoredContact]:
+        """Forget deleted contacts for good (L41). Raises `UsageError` while a remote may still have one."""
         return self.hub.purge(names)
 
     def merge(self, survivor: str, other: str) -> StoredContact:
+        """Make two contacts one, with all values and both histories (L40)."""
         return merging.merge(self.hub, survivor, other)
 
     def merge_all(self, pairs: Iterable[tuple[str, str]]) -> int | None:
@@ -486,15 +499,19 @@ class Engine:
     # --- groups, runs, conflicts ----------------------------------------------------------------
 
     def groups(self) -> list[StoredGroup]:
+        """Labels, categories and groups of all remotes, as entities (L39)."""
         return self.hub.groups()
 
     def rename_group(self, old: str, new: str) -> StoredGroup:
+        """Give a group another name, on this device and with the next round everywhere."""
         return self.hub.rename_group(old, new)
 
     def delete_group(self, name: str) -> StoredGroup:
+        """Delete a group, and none of its members."""
         return self.hub.delete_group(name)
 
     def runs(self, limit: int = 50) -> list[StoredRun]:
+        """Rounds, edits, imports and undos, the newest first."""
         return self.store.journal.runs(limit)
 
     def sums(self, runs: Iterable[StoredRun]) -> dict[int, list[StepSum]]:
@@ -502,6 +519,7 @@ class Engine:
         return self.store.journal.sums([run.id for run in runs])
 
     def run(self, run_id: int) -> tuple[StoredRun, list[JournalRow]]:
+        """A run and its steps. Raises `UsageError` where there is none of that number."""
         run = self.store.journal.run(run_id)
         if run is None:
             raise UsageError(f"No run {run_id}.", hint="contactsync run list")
@@ -533,6 +551,7 @@ class Engine:
         return [c for c in self.store.journal.conflicts() if not only_open or c.status == "open"]
 
     def conflict(self, conflict_id: int) -> StoredConflict:
+        """One record of two values. Raises `UsageError` where there is none of that number."""
         return one_of(self.store, conflict_id)
 
     def present(self, conflict: StoredConflict) -> Any:
@@ -540,8 +559,9 @@ class Engine:
         return present(self.store, conflict)
 
     def resolve(self, conflict_id: int, take: str, *, shown: StoredConflict | None = None) -> Answered:
-        """Take the value of ``device``, ``remote``, ``both`` or the ``newest``. ``shown`` is the conflict as
-        the person saw it: one that moved on meanwhile raises `UsageError`."""
+        """Take the value of ``device``, ``remote``, ``both`` or the ``newest``.
+
+        ``shown`` is the conflict as the person saw it: one that moved on meanwhile raises `UsageError`."""
         return resolve(self.hub, conflict_id, take, shown=shown)
 
     def resolve_all(self, conflicts: Iterable[StoredConflict], take: str) -> Answered:

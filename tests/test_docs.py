@@ -25,6 +25,7 @@ from typing import Any
 import pytest
 
 from contactsync import config, errors
+from contactsync.api import Engine
 from contactsync.cli import app as cli
 from contactsync.connectors.base import Capabilities
 from contactsync.connectors.carddav.connector import CAPABILITIES as CARDDAV
@@ -264,6 +265,16 @@ def path_table() -> str:
     return "\n".join(["| server | usual path |", "|---|---|", *rows])
 
 
+def engine_table() -> str:
+    rows = []
+    for name, member in vars(Engine).items():
+        if not name.startswith("_"):
+            summary = (inspect.getdoc(member) or "").split("\n\n")[0].split(". ")[0]
+            text = " ".join(summary.split()).rstrip(".").replace("``", "`")
+            rows.append(f"| `{name}` | {text} |")
+    return "\n".join(["| of `Engine` | what it does |", "|---|---|", *rows])
+
+
 GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/how-it-decides.md", "fields"): field_table,
     ("docs/how-it-decides.md", "cases"): section,
@@ -279,6 +290,7 @@ GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/connectors/vdir.md", "capabilities"): partial(capability_table, "folder", VDIR),
     ("docs/connectors/carddav.md", "quirks"): quirk_table,
     ("docs/connectors/carddav.md", "surviving"): surviving_table,
+    ("docs/embedding.md", "engine"): engine_table,
     ("docs/properties.md", "properties"): property_table,
     ("docs/providers.md", "providers"): provider_table,
     ("docs/providers.md", "elsewhere"): elsewhere_table,
