@@ -9,7 +9,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from contactsync.api import AccountConfig, Config, Engine, Event, Hooks, Progress, RoundEnded
+from contactsync.api import AccountConfig, Config, Engine, Event, Hooks, Progress, RoundEnded, RoundStarted
 from contactsync.model.contact import Contact, Email, Name, Title
 
 cancelled = threading.Event()
@@ -17,6 +17,8 @@ cancelled = threading.Event()
 
 def show(event: Event) -> None:
     match event:
+        case RoundStarted(name, _):
+            print(f"{name}: looking")
         case Progress(what, done, of):
             print(f"{what}: {done} of {of or 'many'}")
         case RoundEnded(_, report):
