@@ -191,7 +191,8 @@ class Engine:
     def idle_round(self, names: Sequence[str] = (), *, wait_seconds: float = 0.0) -> RunReport | None:
         """The report of a round without news, at the cost of one request for each book.
 
-        None where there is news, here or there, or any doubt: then `sync` has to look. Raises `LockedError`."""
+        None where there is news, here or there, or any doubt: then `sync` has to look. Raises
+        `LockedError`."""
         path = file_of(self.store.db.url)
         if path is None:
             return None
@@ -378,8 +379,8 @@ class Engine:
         return self.store.contacts.live(query, self.hub.group(group).id if group else "")
 
     def contact(self, name: str) -> StoredContact:
-        """One live contact by its UID, the beginning of it, or its exact name. Raises `UsageError` where there
-        is none, or more than one."""
+        """One live contact by its UID, the beginning of it, or its exact name. Raises `UsageError` where
+        there is none, or more than one."""
         return self.hub.find(name)
 
     def accounts_of(self) -> dict[int, list[str]]:
@@ -424,7 +425,8 @@ class Engine:
     def changed_since(self, step: int = 0) -> tuple[int, list[str]]:
         """(a number for the next question, UIDs of the contacts that changed here after ``step``).
 
-        By a round, an edit, an import or an undo, of this process or any other; some may be deleted by now."""
+        By a round, an edit, an import or an undo, of this process or any other; some may be deleted by
+        now."""
         return self.store.journal.changed_since(step)
 
     def delete(self, names: Sequence[str], *, here_only: bool = False) -> list[StoredContact]:
