@@ -76,13 +76,26 @@ ALLOWED: dict[str, set[str]] = {
 }
 
 # What the connectors share; everything else in connectors/ is one kind of remote and stands alone.
-SHARED_BY_CONNECTORS = {"base", "registry", "http", "tls", "oauth", "dav", "pacing", "outcomes", "pictures"}
+SHARED_BY_CONNECTORS = {
+    "base",
+    "registry",
+    "http",
+    "tls",
+    "oauth",
+    "dav",
+    "davlogin",
+    "discovery",
+    "presets",
+    "pacing",
+    "outcomes",
+    "pictures",
+}
 
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "requests": ("connectors.http",),
     "urllib3": ("connectors.http",),
     "truststore": ("connectors.tls",),
-    "caldav": ("connectors.carddav",),
+    "caldav": ("connectors.davlogin", "calendar.server"),
     "lxml": ("connectors",),
     "sqlmodel": ("store",),
     "sqlalchemy": ("store",),
@@ -92,7 +105,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "rich": ("cli",),
     "keyring": ("credentials",),
     "tomlkit": ("config",),
-    "vobject": ("vcard.interop", "vcard.glimpse"),
+    "vobject": ("vcard.interop", "vcard.glimpse", "calendar.ics"),
     "phonenumbers": ("model", "vcard", "sync"),
     "rapidfuzz": ("sync",),
     "anyascii": ("model", "sync"),
