@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from contactsync import log
-from contactsync.config import AccountConfig, Config, database_url
+from contactsync.config import AccountConfig, CalendarConfig, Config, database_url
 from contactsync.connectors.base import AccountSettings, Codec, Connector, Exchange
 from contactsync.engine import merging
 from contactsync.engine.connect import connect, settings_of, stored_password, stored_renewal
@@ -24,7 +24,7 @@ from contactsync.engine.duplicates import Candidate, candidates, not_the_same, r
 from contactsync.engine.hub import HubEdits
 from contactsync.engine.idle import idle_round
 from contactsync.engine.lock import sync_lock
-from contactsync.engine.report import AccountReport, RunReport
+from contactsync.engine.report import AccountReport, CalendarReport, RunReport
 from contactsync.engine.resolving import Answered, one_of, present, resolve, resolve_all
 from contactsync.engine.run import refresh_books, run_account
 from contactsync.engine.selecting import Places
@@ -302,6 +302,61 @@ class Engine:
                         deleted += 1
                 self.store.journal.end_run(run, at, "ok", {"contacts": deleted})
         return deleted
+
+    # --- calendars ------------------------------------------------------------------------------
+
+    def sync_calendars(
+        self,
+        names: Sequence[str] = (),
+        *,
+        dry_run: bool = False,
+        limits: Limits | None = None,
+        restore: bool = False,
+        wait_seconds: float = 60.0,
+    ) -> list[CalendarReport]:
+        """Bring these calendars (default: all) to what the contacts say. What goes wrong with one is in its
+        report. With ``restore`` events come back that somebody deleted there. Raises `LockedError`."""
+        wanted = [self.config.calendar(name) for name in names] or self.config.calendars
+        if not wanted:
+            return []
+        with self._lock(wait_seconds):
+            return [self._calendar(one, dry_run, limits, restore) for one in wanted]
+
+    def empty_calendar(self, name: str) -> CalendarReport:
+        """Take all events of ours out of a calendar; those of others stay."""
+        calendar = replace(self.config.calendar(name), kinds=())
+        with self._lock(60.0):
+            return self._calendar(calendar, False, Limits(enabled=False), False)
+
+    def calendar_settings(self, calendar: CalendarConfig) -> AccountSettings:
+        """The login at the server of a calendar."""
+        account = self.config.account(calendar.account) if calendar.account else calendar.login
+        return settings_of(account, self.password, self.hooks.witness)
+
+    def _calendar(
+        self, calendar: CalendarConfig, dry_run: bool, limits: Limits | None, restore: bool
+    ) -> CalendarReport:
+        from contactsync.calendar.places import open_target, place_of
+        from contactsync.calendar.run import Run, run_calendar
+
+        settings = self.calendar_settings(calendar)
+        brake = self.config.settings
+        return run_calendar(
+            Run(
+                calendar=calendar,
+                place=place_of(calendar, settings.url),
+                data_dir=self.data_dir,
+                open=lambda: open_target(calendar, settings),
+                contacts=lambda: [stored.contact for stored in self.contacts(group=calendar.group)],
+                limits=limits or Limits(brake.max_delete_count, brake.max_delete_share),
+                now=self.hooks.now,
+                dry_run=dry_run,
+                restore=restore,
+                step=self.hooks.step,
+                progress=self.hooks.progress,
+                stopping=self.hooks.stopping,
+            )
+        )
 
     # --- contacts -------------------------------------------------------------------------------
 
