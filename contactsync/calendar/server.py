@@ -17,6 +17,7 @@ from caldav.calendarobjectresource import Event
 from caldav.collection import Calendar
 from caldav.davclient import DAVClient
 from caldav.elements import dav as names
+from caldav.lib.error import DAVError
 from caldav.response import DAVResponse
 
 from contactsync.calendar.events import PREFIX
@@ -41,6 +42,7 @@ from contactsync.errors import (
     PayloadRejected,
     PermissionDenied,
     PreconditionFailed,
+    ProtocolError,
     RemoteError,
     TransientError,
 )
@@ -170,6 +172,10 @@ class ServerCalendar:
                 yield write, _in_words(error, write)
             except PermissionDenied as error:
                 raise self._read_only(error) from error
+            except DAVError as error:
+                raise ProtocolError(
+                    f"{self._transport.origin} gave an answer that makes no sense."
+                ) from error
             else:
                 yield write, None
 

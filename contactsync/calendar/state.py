@@ -12,6 +12,7 @@ from pathlib import Path
 
 from contactsync.calendar.plan import Known
 from contactsync.config import make_private_dir, write_private
+from contactsync.errors import StoreError
 
 FOLDER = "calendars"
 
@@ -56,7 +57,7 @@ def _known(found: Mapping[str, object]) -> Known:
 
 
 def save(data_dir: Path, name: str, memory: Memory) -> None:
-    """Writes nothing where nothing changed."""
+    """Writes nothing where nothing changed. Raises `StoreError`."""
     events = {
         uid: {"marks": dict(one.marks), "name": one.name, **({"declined": True} if one.declined else {})}
         for uid, one in sorted(memory.events.items())
@@ -70,10 +71,15 @@ def save(data_dir: Path, name: str, memory: Memory) -> None:
         "events": events,
     }
     text, path = json.dumps(document, indent=1, ensure_ascii=False) + "\n", _file(data_dir, name)
-    if path.exists() and path.read_text(encoding="utf-8", errors="replace") == text:
-        return
-    make_private_dir(path.parent)
-    write_private(path, text)
+    try:
+        if path.exists() and path.read_text(encoding="utf-8", errors="replace") == text:
+            return
+        make_private_dir(path.parent)
+        write_private(path, text)
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be written: {error.strerror}.", hint="Check that there is room, and whose it is."
+        ) from error
 
 
 def forget(data_dir: Path, name: str) -> None:

@@ -714,6 +714,12 @@ def remove_account(
     from contactsync.credentials import Secrets
 
     session = session_of(ctx)
+    used = [one.name for one in session.config().calendars if one.account == name]
+    if used:
+        raise UsageError(
+            f"The calendar {used[0]!r} has its login from {name}.",
+            hint=f"Remove that first: contactsync calendar remove {used[0]}",
+        )
     with _between_rounds(ctx) as engine:
         engine.config.account(name)
         trashed = engine.forget_account(name, delete_contacts=delete_contacts)

@@ -105,6 +105,8 @@ def add(
         raise UsageError("A calendar is in one place.", hint="Give one of --file, --account and --url.")
     if file is not None and (which or create):
         raise UsageError("In a file there is no choice of calendars.", hint="Leave out --calendar, --create.")
+    if not url and (username or password_stdin or password_file or password_command):
+        raise UsageError("Only a calendar at a --url has a login of its own.", hint="Leave the login out.")
     _check_new_name(config, name)
     source, secret = login.choose(
         f"the calendar {name}", password_stdin, password_file, password_command, needed=bool(url and username)
@@ -126,9 +128,9 @@ def add(
         description=description,
         alarm=alarm,
     )
+    check_calendar(config, replace(wanted, href="" if url or file else "/"))
     if file is None:
         wanted = _found(ctx, config, wanted, secret, which, create=create)
-    check_calendar(config, wanted)
     report = _forecast(ctx, config, wanted, secret)
     login.save_calendar(session, wanted, secret)
     session.out.result(

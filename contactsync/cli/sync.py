@@ -241,12 +241,16 @@ def show_calendar(
     session.out.lines(*calendar_lines(report, dry_run=dry_run))
     if session.out.json:
         return
-    if report.message:
-        session.out.warn(f"Calendar {report.name}: {report.message}")
-    for error in report.errors:
-        session.out.warn(f"  {error.name or error.uid or error.remote_ref}: {error.reason}")
+    session.out.warn(*calendar_trouble(report))
     if details:
         session.out.note(*(f"  {one['name']}: no event ({one['reason']})" for one in report.skipped))
+
+
+def calendar_trouble(report: CalendarReport) -> Iterator[str]:
+    if report.message:
+        yield f"Calendar {report.name}: {report.message}"
+    for error in report.errors:
+        yield f"  {error.name or error.uid or error.remote_ref}: {error.reason}"
 
 
 def calendar_lines(report: CalendarReport, *, dry_run: bool) -> Iterator[str]:
