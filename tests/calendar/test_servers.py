@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from contactsync.api import Hooks
 from contactsync.config import CalendarConfig
 from tests.calendar.places import DENTIST, Device, by_summary, day, days_of, person, put, server_calendar
+from tests.proxy import LOGIN_PAGE, Proxy, Reply, proxy
 from tests.servers import Server
 
 ADA = person("ada", "Ada Lovelace", day(year=1815), day("wedding", 7, 8, 1835))
@@ -39,6 +44,15 @@ def open_device(tmp_path: Path, server: Server) -> Iterator[OpenDevice]:
 
 def path_of(calendar: CalendarConfig) -> str:
     return "/" + calendar.url.split("/", 3)[3]
+
+
+@contextmanager
+def through_proxy(
+    calendar: CalendarConfig, server: Server, open_device: OpenDevice
+) -> Iterator[tuple[Device, Proxy]]:
+    """A device that reaches its calendar by way of the proxy."""
+    with proxy(server.base_url) as between:
+        yield open_device(replace(calendar, url=between.url + path_of(calendar))), between
 
 
 def payloads(server: Server, calendar: CalendarConfig) -> dict[str, bytes]:
@@ -84,3 +98,204 @@ def test_birthdays_are_made_changed_and_removed_and_a_second_run_is_quiet(
     assert phone.run().requests == 1
     assert server.get(foreign) == stored
     assert server.etags(path_of(calendar))[foreign] == etag
+
+
+@pytest.fixture
+def phone(server: Server, open_device: OpenDevice) -> Device:
+    device = open_device(server_calendar(server))
+    device.put(ADA, NOBODY, LEAP)
+    return device
+
+
+def test_what_a_person_added_on_the_server_stays_and_a_race_is_seen(
+    server: Server, open_device: OpenDevice
+) -> None:
+    calendar = server_calendar(server)
+    with through_proxy(calendar, server, open_device) as (phone, between):
+        phone.put(NOBODY)
+        phone.sync()
+        (href,) = ours(server, calendar)
+        colour = (server.get(href) or b"").replace(b"END:VEVENT", b"COLOR:red\r\nEND:VEVENT")
+        put(server, href, colour)
+        assert phone.sync() == (0, 0, 0)
+
+        def note(reply: Reply) -> Reply:
+            """Somebody saves the event after it was read."""
+            put(server, href, colour.replace(b"COLOR:red", b"COMMENT:call her\r\nCOLOR:blue"))
+            return reply
+
+        phone.put(person("noyear", "Nora", day(month=4, day=12, year=None)))
+        between.change(note, "REPORT", times=1)
+        assert phone.sync() == (0, 1, 0)
+    (event,) = by_summary(ours(server, calendar).values()).values()
+    assert (event["SUMMARY"], event["COLOR"], event["COMMENT"]) == ("🎂 Nora", "blue", "call her")
+
+
+def test_an_event_whose_answer_was_lost_is_found_and_not_made_twice(
+    server: Server, open_device: OpenDevice
+) -> None:
+    calendar = server_calendar(server)
+    with through_proxy(calendar, server, open_device) as (phone, between):
+        phone.put(ADA, LEAP)
+        between.lose_reply("PUT", skip=1)
+        report = phone.run()
+        assert (report.state, report.written.created) == ("temporary", 1)
+        between.forget()
+        assert phone.sync() == (1, 0, 0)
+        assert between.counts["PUT"] == 1
+        assert phone.run().requests == 1
+    assert len(ours(server, calendar)) == 3
+
+
+def test_a_run_that_is_killed_in_the_middle_is_completed(server: Server, open_device: OpenDevice) -> None:
+    calendar = server_calendar(server)
+    steps = iter((None, KeyboardInterrupt()))
+
+    def dies(name: str) -> None:
+        if (error := next(steps)) is not None:
+            raise error
+
+    dying = open_device(calendar, hooks=Hooks(step=dies))
+    dying.put(ADA, LEAP)
+    with pytest.raises(KeyboardInterrupt):
+        dying.run()
+    assert len(ours(server, calendar)) == 2
+    again = open_device(calendar)
+    assert again.sync() == (1, 0, 0)
+    assert len(ours(server, calendar)) == 3
+
+
+def test_a_deleted_event_stays_away_and_comes_back_on_demand(server: Server, phone: Device) -> None:
+    phone.sync()
+    href = next(href for href, data in ours(server, phone.calendar).items() if b"No Year" in data)
+    server.delete(href)
+    report = phone.run()
+    assert not report.written and report.declined == 1
+    assert phone.run().requests == 1
+    assert phone.sync(restore=True) == (1, 0, 0)
+    assert href in ours(server, phone.calendar)
+
+
+def test_a_calendar_that_vanished_is_told_and_nothing_is_made(server: Server, phone: Device) -> None:
+    phone.sync()
+    path = path_of(phone.calendar)
+    server.request("DELETE", path).raise_for_status()
+    report = phone.run()
+    assert report.state == "failed" and f"There is no calendar {path}" in report.message
+    assert "contactsync calendar remove days" in report.message
+    assert server.get(path) is None
+
+
+def test_only_our_own_events_are_asked_for(server: Server, open_device: OpenDevice) -> None:
+    calendar = server_calendar(server)
+    put(server, path_of(calendar) + "dentist.ics", DENTIST)
+    with through_proxy(calendar, server, open_device) as (phone, between):
+        phone.put(ADA)
+        phone.sync()
+        put(server, path_of(calendar) + "dentist.ics", DENTIST.replace(b"Dentist", b"Doctor"))
+        phone.put(person("ada", "Ada King", day(year=1815)))
+        assert phone.sync() == (0, 1, 1)
+        asked = [one for one in between.seen if b"dentist" in one.body or "dentist" in one.path]
+        assert asked == [] and "GET" not in between.counts
+        writes = [one for one in between.seen if one.method in ("PUT", "DELETE")]
+        assert all({"If-Match", "If-None-Match"} & one.headers.keys() for one in writes) and len(writes) == 4
+
+
+def test_a_version_that_cannot_be_relied_on_is_not_overwritten(
+    server: Server, open_device: OpenDevice
+) -> None:
+    calendar = server_calendar(server)
+
+    def weak(reply: Reply) -> Reply:
+        body = re.sub(rb"(getetag[^<>]*>)(&quot;|\")", rb"\1W/\2", reply.body)
+        return replace(reply, body=body)
+
+    with through_proxy(calendar, server, open_device) as (phone, between):
+        phone.put(NOBODY)
+        phone.sync()
+        before = ours(server, calendar)
+        between.change(weak, "REPORT")
+        phone.put(person("noyear", "Nora", day(month=4, day=12, year=None)))
+        report = phone.run()
+        assert [error.name for error in report.errors] == ["Nora"] and not report.written
+    assert ours(server, calendar) == before
+
+
+@pytest.mark.parametrize(
+    ("status", "state"), [(401, "login-needed"), (503, "temporary"), (403, "failed"), (507, "failed")]
+)
+def test_what_is_refused_ends_the_run_with_its_reason_and_the_next_one_goes_on(
+    server: Server, open_device: OpenDevice, status: int, state: str
+) -> None:
+    calendar = server_calendar(server)
+    with through_proxy(calendar, server, open_device) as (phone, between):
+        phone.put(ADA)
+        between.fail(status, "PUT", times=100)
+        report = phone.run()
+        assert report.state == state and report.message and not report.written
+        between.forget()
+        assert phone.sync() == (2, 0, 0)
+
+
+def test_one_event_that_the_server_refuses_does_not_hold_up_the_others(
+    server: Server, open_device: OpenDevice
+) -> None:
+    calendar = server_calendar(server)
+    with through_proxy(calendar, server, open_device) as (phone, between):
+        phone.put(ADA, LEAP)
+        between.fail(415, "PUT", times=1)
+        report = phone.run()
+        assert (report.state, report.written.created, len(report.errors)) == ("ok", 2, 1)
+        assert report.errors[0].reason == "The server refuses this event."
+        assert phone.sync() == (1, 0, 0)
+
+
+def test_a_login_page_is_no_calendar(server: Server, open_device: OpenDevice) -> None:
+    calendar = server_calendar(server)
+    with through_proxy(calendar, server, open_device) as (phone, between):
+        phone.put(ADA)
+        between.answer(Reply(200, (("Content-Type", "text/html"),), LOGIN_PAGE), "PUT")
+        report = phone.run()
+        assert report.state == "failed" and "web page" in report.message and not report.written
+
+
+def test_an_address_book_is_no_calendar(server: Server, open_device: OpenDevice) -> None:
+    phone = open_device(CalendarConfig("days", url=server.base_url + server.book, username=server.user))
+    phone.put(ADA)
+    report = phone.run()
+    assert report.state == "failed" and "is no calendar for events" in report.message
+
+
+def test_a_calendar_that_is_read_only_is_told_and_left_alone(radicale: Server, tmp_path: Path) -> None:
+    path = "/team/read-only/"
+    radicale.as_team().request("DELETE", path)
+    theirs = radicale.as_team().request("MKCALENDAR", path)
+    theirs.raise_for_status()
+    calendar = CalendarConfig("days", url=radicale.base_url + path, username=radicale.user)
+    phone = Device(tmp_path / "phone", calendar, radicale.password)
+    try:
+        assert phone.sync() == (0, 0, 0)
+        phone.put(ADA)
+        report = phone.run()
+        assert report.state == "failed"
+        assert "The calendar 'days' is read-only for this login. Nothing was written to it." in report.message
+        assert radicale.as_team().etags(path) == {}
+    finally:
+        phone.close()
+        radicale.as_team().request("DELETE", path)
+
+
+def test_a_login_over_tls_is_taken_as_for_address_books(xandikos_tls: Server, tmp_path: Path) -> None:
+    server = replace(xandikos_tls, name="xandikos")
+    calendar = server_calendar(server, ca_file=server.ca_file)
+    phone = Device(tmp_path / "phone", calendar, server.password)
+    stranger = Device(tmp_path / "stranger", calendar, "wrong")
+    try:
+        phone.put(ADA)
+        assert phone.sync() == (2, 0, 0)
+        assert stranger.run().state == "login-needed"
+        phone.wants(ca_file="")
+        assert "certificate" in phone.run().message
+    finally:
+        phone.close()
+        stranger.close()
