@@ -24,7 +24,7 @@ from contactsync.cli.sync import (
     limits_of,
     show_calendar,
 )
-from contactsync.errors import ContactSyncError, UsageError
+from contactsync.errors import AuthError, ContactSyncError, TransientError, UsageError
 
 if TYPE_CHECKING:
     from contactsync.api import Engine
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The calendar.")]
 
 BIRTHDAYS = "Birthdays"
+_FAILURES: dict[str, type[ContactSyncError]] = {"login-needed": AuthError, "temporary": TransientError}
 
 calendar = group("calendar", "Birthdays and anniversaries as events of a calendar.")
 
@@ -226,12 +227,12 @@ def _choose(found: Sequence[Collection], which: str) -> Collection:
 def _forecast(
     ctx: typer.Context, config: Config, wanted: CalendarConfig, secret: NewSecret
 ) -> CalendarReport:
-    """What the first run will do. Raises `UsageError` where it would fail."""
+    """What the first run will do. Raises why it would fail."""
     with _trying(ctx, config, wanted, secret) as engine:
         busy(engine, "Looking at the calendar")
         report = engine.sync_calendars([wanted.name], dry_run=True)[0]
     if report.state != "ok":
-        raise UsageError(report.message)
+        raise _FAILURES.get(report.state, UsageError)(report.message)
     return report
 
 

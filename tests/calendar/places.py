@@ -30,6 +30,7 @@ DENTIST = (
     b"END:VCALENDAR\r\n"
 )
 _numbers = count(1)
+_made: list[tuple[Server, str]] = []
 
 
 def day(
@@ -52,7 +53,15 @@ def server_calendar(server: Server, **more: Any) -> CalendarConfig:
     path = f"{home}calendar-{next(_numbers)}/"
     answer = server.request("MKCALENDAR", path, data=_MKCALENDAR.format(name="Days"))
     answer.raise_for_status()
+    _made.append((server, path))
     return CalendarConfig("days", url=server.base_url + path, username=server.user, **more)
+
+
+def remove_calendars() -> None:
+    """The servers are shared with tests that count what is there."""
+    while _made:
+        server, path = _made.pop()
+        server.request("DELETE", path)
 
 
 def put(server: Server, path: str, payload: bytes) -> None:

@@ -13,7 +13,17 @@ import pytest
 
 from contactsync.api import Hooks
 from contactsync.config import CalendarConfig
-from tests.calendar.places import DENTIST, Device, by_summary, day, days_of, person, put, server_calendar
+from tests.calendar.places import (
+    DENTIST,
+    Device,
+    by_summary,
+    day,
+    days_of,
+    person,
+    put,
+    remove_calendars,
+    server_calendar,
+)
 from tests.proxy import LOGIN_PAGE, Proxy, Reply, proxy
 from tests.servers import Server
 
@@ -21,6 +31,12 @@ ADA = person("ada", "Ada Lovelace", day(year=1815), day("wedding", 7, 8, 1835))
 NOBODY = person("noyear", "No Year", day(month=4, day=12, year=None))
 LEAP = person("leap", "Leap Day", day(month=2, day=29, year=2000))
 OpenDevice = Callable[..., Device]
+
+
+@pytest.fixture(autouse=True)
+def tidy() -> Iterator[None]:
+    yield
+    remove_calendars()
 
 
 @pytest.fixture(params=["radicale", "xandikos"])
@@ -221,6 +237,7 @@ def test_a_version_that_cannot_be_relied_on_is_not_overwritten(
     assert ours(server, calendar) == before
 
 
+@pytest.mark.parametrize("server", ["radicale"], indirect=True)
 @pytest.mark.parametrize(
     ("status", "state"), [(401, "login-needed"), (503, "temporary"), (403, "failed"), (507, "failed")]
 )
@@ -237,6 +254,7 @@ def test_what_is_refused_ends_the_run_with_its_reason_and_the_next_one_goes_on(
         assert phone.sync() == (2, 0, 0)
 
 
+@pytest.mark.parametrize("server", ["radicale"], indirect=True)
 def test_one_event_that_the_server_refuses_does_not_hold_up_the_others(
     server: Server, open_device: OpenDevice
 ) -> None:
@@ -250,6 +268,7 @@ def test_one_event_that_the_server_refuses_does_not_hold_up_the_others(
         assert phone.sync() == (1, 0, 0)
 
 
+@pytest.mark.parametrize("server", ["radicale"], indirect=True)
 def test_a_login_page_is_no_calendar(server: Server, open_device: OpenDevice) -> None:
     calendar = server_calendar(server)
     with through_proxy(calendar, server, open_device) as (phone, between):
