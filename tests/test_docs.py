@@ -396,6 +396,7 @@ def _first_cells(page: Path, heading: str) -> set[str]:
         ("`[settings]`", set(config.SETTINGS)),
         ("`[account.NAME]`", set(config.ACCOUNT)),
         ('`[account.NAME.book."BOOK"]`', set(config.BOOK)),
+        ("`[calendar.NAME]`", set(config.CALENDAR)),
         ("`password`", set(config.PASSWORD)),
     ],
 )
