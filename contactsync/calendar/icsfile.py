@@ -30,11 +30,9 @@ class IcsFile:
         with files.told(self.path):
             try:
                 return Look(files.stamp(self.path.stat()))
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 if not self.path.parent.is_dir():
-                    raise NotFound(
-                        f"There is no folder {self.path.parent}.", hint=f"Make it: mkdir {self.path.parent}"
-                    ) from None
+                    raise self._no_folder() from None
                 return Look("", fresh=True)
 
     def uids(self) -> Collection[str]:
@@ -56,6 +54,8 @@ class IcsFile:
                 files.replace(self.path, self._card.etag, payload)
         except PreconditionFailed as error:
             trouble = PreconditionFailed(error.message)
+        except FileNotFoundError:
+            raise self._no_folder() from None
         yield from ((write, trouble) for write in writes)
 
     def requests(self) -> int:
@@ -63,6 +63,10 @@ class IcsFile:
 
     def close(self) -> None:
         self._card = None
+
+    def _no_folder(self) -> NotFound:
+        folder = self.path.parent
+        return NotFound(f"There is no folder {folder}.", hint=f"Make it: mkdir {folder}")
 
     def _read(self) -> None:
         try:

@@ -39,6 +39,8 @@ class Plan:
     forget: list[str] = field(default_factory=list)
     taken: list[Event] = field(default_factory=list)
     """Events in whose place there is one of somebody else."""
+    unread: list[Event] = field(default_factory=list)
+    """Events that are listed and could not be read."""
     again: int = 0
     """How many are written again because they vanished all at once."""
 
@@ -78,10 +80,12 @@ def plan(
     _absent(found, wanted, known, there, limits, restore)
     for uid, event in wanted.items():
         if uid in there:
-            _present(found, event, known.get(uid), seen.get(uid, {}))
-    for uid in known:
-        if uid not in wanted:
-            (found.delete if uid in there and seen.get(uid) is not None else found.forget).append(uid)
+            _present(found, event, known.get(uid), seen)
+    for uid in (uid for uid in known if uid not in wanted):
+        if uid not in there or seen.get(uid, {}) is None:
+            found.forget.append(uid)
+        elif uid in seen:
+            found.delete.append(uid)
     return found
 
 
@@ -111,15 +115,19 @@ def _absent(
         found.remember |= {e.uid: Known(known[e.uid].marks, e.name, declined=True) for e in vanished}
 
 
-def _present(found: Plan, event: Event, before: Known | None, seen: Marks | None) -> None:
+def _present(found: Plan, event: Event, before: Known | None, seen: Mapping[str, Marks | None]) -> None:
     if before is not None and before.marks == event.marks:
         found.remember[event.uid] = Known(event.marks, event.name)
         return
-    if seen is None:
+    if event.uid not in seen:
+        found.unread.append(event)
+        return
+    there = seen[event.uid]
+    if there is None:
         found.taken.append(event)
         return
-    base = before.marks if before is not None else seen
-    parts = frozenset(p for p in PARTS if event.marks.get(p) not in (base.get(p), seen.get(p)))
+    base = before.marks if before is not None else there
+    parts = frozenset(p for p in PARTS if event.marks.get(p) not in (base.get(p), there.get(p)))
     if parts:
         found.update.append((event, parts))
     else:

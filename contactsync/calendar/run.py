@@ -3,7 +3,7 @@ times. A run that is killed is completed by the next one: what it wrote is found
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -106,18 +106,13 @@ def _attempt(
     there = () if look.fresh else target.uids()
     held = target.read(to_look_at(wanted, known, there))
     seen = {uid: ics.read_marks(one.payload, uid) for uid, one in held.items()}
-    limits = Limits(0, None) if look.fresh else run.limits
-    found = plan(wanted, known, there, seen, limits, restore=run.restore)
-    _check(run, found)
+    accident = Limits(0, None) if look.fresh else Limits()
+    found = plan(wanted, known, there, seen, accident, restore=run.restore)
+    _check(run, found, look)
     report.again = found.again
     if run.dry_run:
-        report.plan += _shown(found, known, held)
+        report.plan += _shown(found, known)
         return False
-    if found.writes and not look.writable:
-        raise PermissionDenied(
-            f"The calendar {run.calendar.name!r} is read-only for this login. Nothing was written to it.",
-            hint="Ask whoever owns it, or choose another calendar. Nothing was lost; it is tried again.",
-        )
     _take_note(run, found, report)
     if not found.writes:
         run.memory.tag = look.tag
@@ -128,8 +123,13 @@ def _attempt(
     return again
 
 
-def _check(run: Run, found: Plan) -> None:
-    """The brake: a lost database or a slip in a filter must not empty a calendar."""
+def _check(run: Run, found: Plan, look: Look) -> None:
+    """The brake: a slip in a filter must not empty a calendar. And that it may be written at all."""
+    if found.writes and not look.writable:
+        raise PermissionDenied(
+            f"The calendar {run.calendar.name!r} is read-only for this login. Nothing was written to it.",
+            hint="Ask whoever owns it, or choose another calendar. Nothing was lost; it is tried again.",
+        )
     of = sum(not one.declined for one in run.memory.events.values())
     if run.limits.trips(len(found.delete), of):
         names = tuple(sorted(run.memory.events[uid].name for uid in found.delete)[:3])
@@ -154,6 +154,9 @@ def _take_note(run: Run, found: Plan, report: CalendarReport) -> None:
         reason = (
             "In its place in the calendar there is an event that contactsync did not write, or not alone."
         )
+        report.errors.append(CardError(event.contact, event.uid, event.name, reason))
+    for event in found.unread:
+        reason = "The calendar lists its event and does not show it; it is looked at again in the next run."
         report.errors.append(CardError(event.contact, event.uid, event.name, reason))
 
 
@@ -209,7 +212,7 @@ def _error(run: Run, event: Event | None, write: Write, error: RemoteError) -> C
     return CardError(contact, write.uid, name, str(error))
 
 
-def _shown(found: Plan, known: Mapping[str, Known], there: Collection[str]) -> Sequence[PlannedChange]:
+def _shown(found: Plan, known: Mapping[str, Known]) -> Sequence[PlannedChange]:
     lines = [("create", e.contact, e.summary) for e in found.create]
     lines += [("update", e.contact, e.summary) for e, _ in found.update]
     lines += [("delete", "", known[uid].name) for uid in found.delete]

@@ -251,7 +251,7 @@ def find_calendars(settings: AccountSettings) -> tuple[Login, list[base.Collecti
     """Who we are, the calendars for events, and the origin that their hrefs belong to."""
     transport = Transport(settings)
     try:
-        login = find_login(transport, CALDAV)
+        login = find_login(transport, CALDAV, anywhere=True)
         return login, list_collections(transport, login, [], CALDAV), transport.origin
     finally:
         transport.close()
@@ -261,7 +261,7 @@ def make_calendar(settings: AccountSettings, name: str) -> str:
     """The href of a new calendar for events, in the first home of this login."""
     transport = Transport(settings)
     try:
-        login = find_login(transport, CALDAV)
+        login = find_login(transport, CALDAV, anywhere=True)
         if not login.homes:
             raise RemoteError(f"{transport.origin} names no place for new calendars.")
         client = _Client(transport)

@@ -187,14 +187,12 @@ def _found(
         who, found, origin = find_calendars(settings)
         if create:
             href = _made(settings, found, which or BIRTHDAYS, make_calendar)
-        elif not which and who.collection:
-            href = who.collection
         else:
-            href = _choose(found, which).href
-    if not settings.url.startswith(origin) and "://" in settings.url:
-        # on another host of the same provider
-        href = origin + href
-    return replace(wanted, href=href)
+            href = _choose(found, which or who.collection).href
+    if "://" not in settings.url or settings.url.startswith(origin):
+        return replace(wanted, href=href)
+    # It was found by a redirect, or on another host of the same provider.
+    return replace(wanted, url=origin, href=href) if wanted.url else replace(wanted, href=origin + href)
 
 
 def _made(settings: AccountSettings, found: Sequence[Collection], name: str, make: Any) -> str:

@@ -78,14 +78,15 @@ class Login:
     collection: str = ""
 
 
-def find_login(transport: Transport, service: Service = CARDDAV) -> Login:
-    """The URL may be the server, a principal, a home set or a collection; else ``.well-known`` knows."""
+def find_login(transport: Transport, service: Service = CARDDAV, *, anywhere: bool = False) -> Login:
+    """The URL may be the server, a principal, a home set or a collection; else ``.well-known`` knows, which
+    is asked of a URL with a path if it is to be ``anywhere`` on that server."""
     try:
         return _login_at(transport, transport.start, service)
     except RemoteError as error:
         if error.status is None or isinstance(error, AuthError | TransientError):
             raise
-        if transport.start != "/":
+        if transport.start != "/" and not anywhere:
             raise _not_there(transport, error, service) from error
         return _well_known(transport, error, service)
 
