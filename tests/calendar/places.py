@@ -18,7 +18,7 @@ from contactsync.engine.report import CalendarReport
 from contactsync.model.contact import Anniversary, Contact, Name, PartialDate
 from tests.servers import Server
 
-_MKCALENDAR = (
+MKCALENDAR = (
     '<?xml version="1.0"?><C:mkcalendar xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:set>'
     '<D:prop><D:displayname>{name}</D:displayname><C:supported-calendar-component-set><C:comp name="VEVENT"/>'
     "</C:supported-calendar-component-set></D:prop></D:set></C:mkcalendar>"
@@ -51,10 +51,16 @@ def server_calendar(server: Server, **more: Any) -> CalendarConfig:
     """A new calendar on the server, with the login in its own keys."""
     home = "/alice/calendars/" if server.name == "xandikos" else server.principal
     path = f"{home}calendar-{next(_numbers)}/"
-    answer = server.request("MKCALENDAR", path, data=_MKCALENDAR.format(name="Days"))
-    answer.raise_for_status()
+    make_calendar(server, path, MKCALENDAR.format(name="Days"))
     _made.append((server, path))
     return CalendarConfig("days", url=server.base_url + path, username=server.user, **more)
+
+
+def make_calendar(server: Server, path: str, body: str) -> None:
+    answer = server.request(
+        "MKCALENDAR", path, data=body.encode(), headers={"Content-Type": "application/xml; charset=utf-8"}
+    )
+    answer.raise_for_status()
 
 
 def remove_calendars() -> None:

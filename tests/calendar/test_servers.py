@@ -12,9 +12,14 @@ from pathlib import Path
 import pytest
 
 from contactsync.api import Hooks
+from contactsync.calendar.server import find_calendars, make_calendar
 from contactsync.config import CalendarConfig
+from contactsync.connectors.base import AccountSettings
+from contactsync.errors import RemoteError
+from tests.calendar import places
 from tests.calendar.places import (
     DENTIST,
+    MKCALENDAR,
     Device,
     by_summary,
     day,
@@ -24,7 +29,7 @@ from tests.calendar.places import (
     remove_calendars,
     server_calendar,
 )
-from tests.proxy import LOGIN_PAGE, Proxy, Reply, proxy
+from tests.proxy import LOGIN_PAGE, Proxy, Reply, Rule, proxy
 from tests.servers import Server
 
 ADA = person("ada", "Ada Lovelace", day(year=1815), day("wedding", 7, 8, 1835))
@@ -318,3 +323,57 @@ def test_a_login_over_tls_is_taken_as_for_address_books(xandikos_tls: Server, tm
     finally:
         phone.close()
         stranger.close()
+
+
+# --- which calendars there are ---
+
+
+def settings_for(server: Server, url: str) -> AccountSettings:
+    return AccountSettings("days", "caldav", url, username=server.user, password=lambda: server.password)
+
+
+def test_calendars_are_found_and_made_and_task_lists_and_books_are_none(server: Server) -> None:
+    there = path_of(server_calendar(server))
+    settings = settings_for(server, server.base_url + server.principal)
+    tasks = there.rstrip("/") + "-tasks/"
+    body = MKCALENDAR.format(name="Tasks").replace("VEVENT", "VTODO")
+    places.make_calendar(server, tasks, body)
+    made = make_calendar(settings, "Büro & Familie")
+    try:
+        login, found, origin = find_calendars(settings)
+        named = {one.href: one.name for one in found}
+        assert named[there] == "Days" and named[made] == "Büro & Familie" and origin == server.base_url
+        assert tasks not in named and server.book not in named and all(one.writable for one in found)
+        assert login.collection == ""
+    finally:
+        server.request("DELETE", made)
+        server.request("DELETE", tasks)
+
+
+@pytest.mark.parametrize("server", ["radicale"], indirect=True)
+def test_calendars_are_found_by_the_well_known_path_from_anywhere(server: Server) -> None:
+    there = path_of(server_calendar(server))
+    with proxy(server.base_url) as between:
+        between.rules.append(Rule(lambda seen: seen.path == "/carddav/", before=lambda seen: Reply(404)))
+        _, found, _ = find_calendars(settings_for(server, f"{between.url}/carddav/"))
+        assert there in [one.href for one in found]
+        assert "/.well-known/caldav" in [one.path for one in between.seen]
+
+
+@pytest.mark.parametrize("server", ["radicale"], indirect=True)
+def test_the_login_is_not_sent_to_another_host_that_the_server_names(server: Server) -> None:
+    with proxy(server.base_url) as between, proxy() as elsewhere:
+        foreign = b"<href>" + elsewhere.url.replace("127.0.0.1", "localhost").encode() + b"/alice/"
+        between.change(lambda reply: replace(reply, body=reply.body.replace(b"<href>/alice/", foreign)))
+        with pytest.raises(RemoteError, match="The calendars are on another server, localhost"):
+            find_calendars(settings_for(server, between.url))
+        assert elsewhere.seen == []
+
+
+def test_a_server_without_calendars_says_so(radicale: Server) -> None:
+    with proxy(radicale.base_url) as between:
+        between.change(
+            lambda reply: replace(reply, body=reply.body.replace(b"calendar-home-set", b"nothing"))
+        )
+        with pytest.raises(RemoteError, match="no calendars for this login"):
+            find_calendars(settings_for(radicale, between.url))
