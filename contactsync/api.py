@@ -315,8 +315,11 @@ class Engine:
         wait_seconds: float = 60.0,
     ) -> list[CalendarReport]:
         """Bring these calendars (default: all) to what the contacts say. What goes wrong with one is in its
-        report. With ``restore`` events come back that somebody deleted there. Raises `LockedError`."""
-        wanted = [self.config.calendar(name) for name in names] or self.config.calendars
+        report. With ``restore`` events come back that somebody deleted there. A calendar on the server of a
+        paused account takes part only where it is named. Raises `LockedError`."""
+        paused = {account.name for account in self.config.accounts if account.paused}
+        wanted = [self.config.calendar(name) for name in names]
+        wanted = wanted or [one for one in self.config.calendars if one.account not in paused]
         if not wanted:
             return []
         with self._lock(wait_seconds):
@@ -327,6 +330,27 @@ class Engine:
         calendar = replace(self.config.calendar(name), kinds=())
         with self._lock(60.0):
             return self._calendar(calendar, False, Limits(enabled=False), False)
+
+    def calendars(self) -> list[dict[str, Any]]:
+        """Each calendar with how its last run went, as far as this device knows; nothing is asked."""
+        from contactsync.calendar.places import place_of
+        from contactsync.calendar.state import load
+
+        found = []
+        for one in self.config.calendars:
+            place = place_of(one, self.config.account(one.account).url if one.account else one.url)
+            memory = load(self.data_dir, one.name, place)
+            found.append(
+                {
+                    "name": one.name,
+                    "place": place,
+                    "state": memory.state,
+                    "message": memory.message,
+                    "events": memory.events_there,
+                    "declined": memory.events_away,
+                }
+            )
+        return found
 
     def calendar_settings(self, calendar: CalendarConfig) -> AccountSettings:
         """The login at the server of a calendar."""
@@ -551,6 +575,7 @@ class Engine:
         return {
             "contacts": self.store.contacts.count(),
             "accounts": accounts,
+            "calendars": self.calendars(),
             "conflicts": self.store.journal.open_conflicts(),
             "in_doubt": self.store.journal.in_doubt(),
             "held": sum(bool(c.held) for c in self.store.contacts.live()),

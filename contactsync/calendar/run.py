@@ -22,6 +22,7 @@ from contactsync.errors import (
     PreconditionFailed,
     RemoteError,
     SafetyStop,
+    StoreError,
 )
 from contactsync.model.contact import Contact
 from contactsync.sync.brakes import Limits
@@ -60,7 +61,7 @@ def wishes_of(calendar: CalendarConfig) -> Wishes:
 
 
 def run_calendar(run: Run) -> CalendarReport:
-    """What goes wrong ends up in the report, nothing is raised but bugs."""
+    """What goes wrong ends up in the report; nothing is raised but bugs."""
     report = CalendarReport(run.calendar.name, run.place)
     run.memory = state.load(run.data_dir, run.calendar.name, run.place)
     try:
@@ -74,9 +75,11 @@ def run_calendar(run: Run) -> CalendarReport:
             target.close()
     except ContactSyncError as error:
         report.fail(error)
-    report.events = sum(not one.declined for one in run.memory.events.values())
-    report.declined = sum(one.declined for one in run.memory.events.values())
-    _remember_outcome(run, report)
+    report.events, report.declined = run.memory.events_there, run.memory.events_away
+    try:
+        _remember_outcome(run, report)
+    except StoreError as error:
+        report.fail(error)
     return report
 
 
@@ -93,8 +96,6 @@ def _attempts(run: Run, target: Target, wanted: Mapping[str, Event], report: Cal
         if not again:
             break
         look = target.look()
-    if report.errors or again:
-        run.memory.tag = ""
     _save(run)
 
 
@@ -130,7 +131,7 @@ def _check(run: Run, found: Plan, look: Look) -> None:
             f"The calendar {run.calendar.name!r} is read-only for this login. Nothing was written to it.",
             hint="Ask whoever owns it, or choose another calendar. Nothing was lost; it is tried again.",
         )
-    of = sum(not one.declined for one in run.memory.events.values())
+    of = run.memory.events_there
     if run.limits.trips(len(found.delete), of):
         names = tuple(sorted(run.memory.events[uid].name for uid in found.delete)[:3])
         raise SafetyStop(

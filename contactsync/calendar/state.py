@@ -28,6 +28,16 @@ class Memory:
     state: str = "new"
     message: str = ""
 
+    @property
+    def events_there(self) -> int:
+        """How many events of ours are in the calendar, as far as is known."""
+        return len(self.events) - self.events_away
+
+    @property
+    def events_away(self) -> int:
+        """How many stay away because somebody deleted them."""
+        return sum(one.declined for one in self.events.values())
+
 
 def load(data_dir: Path, name: str, place: str) -> Memory:
     """An empty memory for another place, and where there is none or it cannot be read."""

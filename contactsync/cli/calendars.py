@@ -136,7 +136,7 @@ def add(
     login.save_calendar(session, wanted, secret)
     session.out.result(
         {"calendar": _to_json(wanted), "first_sync": report.to_json()},
-        f"{name}: {_place(config, wanted)}",
+        f"{name}: {report.place}",
     )
     session.out.lines(*calendar_lines(report, dry_run=True))
     session.out.lines(f"Write the events with: {session.command('calendar', 'sync', name)}")
@@ -243,37 +243,17 @@ def _to_json(found: CalendarConfig) -> dict[str, Any]:
     return {"name": found.name, "kinds": list(found.kinds), **calendar_table(found)}
 
 
-def _place(config: Config, one: CalendarConfig) -> str:
-    from contactsync.calendar.places import place_of
-
-    return place_of(one, config.account(one.account).url if one.account else one.url)
-
-
 @calendar.command("list")
 def list_calendars(ctx: typer.Context) -> None:
     """All calendars, and how their last run went."""
-    from contactsync.calendar.state import load
-
     session = session_of(ctx)
-    config = session.config()
-    rows, documents = [], []
-    for one in config.calendars:
-        place = _place(config, one)
-        memory = load(session.data_dir, one.name, place)
-        events = sum(not known.declined for known in memory.events.values())
-        rows.append((one.name, memory.state, events, place))
-        documents.append(
-            {
-                **_to_json(one),
-                "place": place,
-                "state": memory.state,
-                "message": memory.message,
-                "events": events,
-            }
-        )
-    session.out.result({"calendars": documents})
+    with open_engine(ctx) as engine:
+        found = engine.calendars()
+        settings = {one.name: _to_json(one) for one in engine.config.calendars}
+    session.out.result({"calendars": [{**settings[row["name"]], **row} for row in found]})
+    rows = [(row["name"], row["state"], row["events"], row["place"]) for row in found]
     session.out.table(("NAME", "STATE", "EVENTS", "PLACE"), rows)
-    if not rows:
+    if not found:
         session.out.note("There is no calendar yet. Add one: contactsync calendar add NAME --file FILE")
 
 
@@ -308,6 +288,8 @@ def sync(
             names or (), dry_run=dry_run, limits=limits, restore=restore, wait_seconds=wait
         )
     whole = RunReport(calendars=reports)
+    if not reports:
+        session.out.note("All calendars are on servers of accounts that are paused.")
     session.out.result({"ok": whole.ok, "calendars": [report.to_json() for report in reports]})
     for report in reports:
         show_calendar(session, report, dry_run=dry_run, details=True)

@@ -65,6 +65,15 @@ def test_other_days_show_once_in_every_year() -> None:
     assert days_of(written(), 2023, 2024, 2025) == [date(year, 12, 10) for year in (2023, 2024, 2025)]
 
 
+def test_a_day_that_somebody_moved_is_not_taken_for_the_event() -> None:
+    head, event, tail = touched(written()).partition(b"BEGIN:VEVENT\r\n")
+    first, moved = (event + tail).split(b"END:VEVENT\r\n", 1)
+    turned = head + moved.replace(b"END:VCALENDAR\r\n", b"") + first + b"END:VEVENT\r\nEND:VCALENDAR\r\n"
+    party, main = events([ics.change(turned, replace(ADA, summary="Ada King"), ["summary"], LATER)])
+    assert (party["SUMMARY"], main["SUMMARY"]) == ("Party", "Ada King")
+    assert ics.read_marks(turned, ADA.uid) == ADA.marks
+
+
 def test_an_event_is_ours_by_its_mark_and_not_by_its_name() -> None:
     assert ics.read_marks(written(), ADA.uid) == ADA.marks
     bare = b"".join(line.raw for line in ics.lines(written()) if line.name != ics.MARK)

@@ -132,6 +132,7 @@ def test_a_deleted_event_stays_away_until_its_day_changes(phone: Device, path: P
     report = phone.run()
     assert not report.written and report.declined == 1 and names(path) == {"🎂 Ada Lovelace (*1815)"}
     phone.put(person("bob", "Robert", day(month=3, day=1, year=None)))
+    edit(path, b"TRANSPARENT", b"OPAQUE")
     assert phone.sync() == (0, 0, 0)
     phone.put(person("bob", "Robert", day(month=3, day=2, year=None)))
     assert phone.sync() == (1, 0, 0)
@@ -216,6 +217,11 @@ def test_devices_with_other_texts_do_not_undo_each_other(open_device: OpenDevice
     for _ in range(2):
         assert first.sync() == second.sync() == (0, 0, 0)
     assert names(path) == {"Birthday of Ada Lovelace"}
+    first.put(person("ada", "Ada Lovelace", day(month=1, year=1815)))
+    assert first.sync() == (0, 1, 0)
+    assert names(path) == {"Birthday of Ada Lovelace"} and days_of(path.read_bytes(), 2026) == [
+        date(2026, 1, 10)
+    ]
 
 
 def test_an_event_under_our_name_that_we_did_not_write_is_not_touched(phone: Device, path: Path) -> None:
@@ -333,6 +339,7 @@ def test_another_file_in_the_configuration_is_filled_anew(phone: Device, path: P
     phone.put(ADA)
     phone.sync()
     other = path.with_name("other.ics")
+    other.write_bytes(DENTIST)
     phone.wants(file=str(other))
     assert phone.sync() == (1, 0, 0)
-    assert names(other) == names(path)
+    assert names(other) == {*names(path), "Dentist"}

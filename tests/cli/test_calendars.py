@@ -155,6 +155,10 @@ def test_a_calendar_in_trouble_does_not_hold_up_the_contacts(cli: Cli, home: Hom
     document = cli.json("calendar", "sync", code=1)
     assert [one["state"] for one in document["calendars"]] == ["failed", "ok"] and not document["ok"]
     assert cli.json("calendar", "list")["calendars"][0]["state"] == "failed"
+    assert not cli.json("status")["well"]
+    assert f"Calendar gone: There is no calendar {path}" in cli.ok("status")
+    cli.ok("account", "pause", "home")
+    assert [one["name"] for one in cli.json("calendar", "sync")["calendars"]] == ["days"]
 
 
 def test_the_brake_names_the_command_that_lets_it_through(cli: Cli, file: str) -> None:
