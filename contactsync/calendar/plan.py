@@ -29,8 +29,8 @@ class Known:
 
 @dataclass(slots=True)
 class Plan:
-    """``update`` has the parts to write; ``remember`` what is known from now on without a write, and
-    ``forget`` what is not any more. ``look_at`` are the UIDs whose content must be seen first."""
+    """``update`` has the parts to write; ``remember`` is what is known from now on without a write, and
+    ``forget`` what is not any more."""
 
     create: list[Event] = field(default_factory=list)
     update: list[tuple[Event, frozenset[str]]] = field(default_factory=list)

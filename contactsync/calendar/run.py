@@ -152,9 +152,7 @@ def _take_note(run: Run, found: Plan, report: CalendarReport) -> None:
     for uid in found.forget:
         run.memory.events.pop(uid, None)
     for event in found.taken:
-        reason = (
-            "In its place in the calendar there is an event that contactsync did not write, or not alone."
-        )
+        reason = "The calendar has an event under its name that contactsync did not write."
         report.errors.append(CardError(event.contact, event.uid, event.name, reason))
     for event in found.unread:
         reason = "The calendar lists its event and does not show it; it is looked at again in the next run."

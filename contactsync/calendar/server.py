@@ -8,6 +8,7 @@ server has.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -51,6 +52,7 @@ SUFFIX = ".ics"
 _LOOK = dav.propfind(dav.RESOURCETYPE, dav.CTAG, dav.SYNC_TOKEN, dav.PRIVILEGES, dav.COMPONENTS)
 _ETAGS = dav.propfind(dav.ETAG)
 _BATCH = 100
+_TAKEN = frozenset({403, 405, 409})
 #: That If-None-Match is honoured, and a second event of one UID refused, is what caldav would search for
 #: first.
 _FEATURES = {name: {"support": "full"} for name in ("save.if-none-match", "save.no-uid-conflict")}
@@ -171,7 +173,9 @@ class ServerCalendar:
                     raise self._gone() from error
                 yield write, _in_words(error, write)
             except PermissionDenied as error:
-                raise self._read_only(error) from error
+                if error.status in (403, 405):
+                    raise self._read_only(error) from error
+                raise
             except DAVError as error:
                 raise ProtocolError(
                     f"{self._transport.origin} gave an answer that makes no sense."
@@ -233,9 +237,9 @@ class ServerCalendar:
 
 
 def _in_words(error: RemoteError, write: Write) -> RemoteError:
-    """What `classify` says of cards."""
+    """`classify` may speak of a card."""
     if isinstance(error, PayloadRejected):
-        error.message = "The server refuses this event."
+        error.message = error.message.replace("card", "event")
     elif isinstance(error, AlreadyExists):
         error.message = "The calendar has an event with this UID under another name."
         error.hint = "Delete that one in your calendar program."
@@ -264,12 +268,14 @@ def make_calendar(settings: AccountSettings, name: str) -> str:
         login = find_login(transport, CALDAV, anywhere=True)
         if not login.homes:
             raise RemoteError(f"{transport.origin} names no place for new calendars.")
-        client = _Client(transport)
-        home = _Calendar(client, url=transport.origin + dav.request_path(login.homes[0]))
-        takes: Any = {"supported_calendar_component_set": [CALDAV.component]}
-        made = _Calendar(client, parent=home, name=name, id=_path_of(name), **takes)
-        made.save()
-        return urlsplit(str(made.url)).path
+        home = transport.origin + dav.request_path(login.homes[0])
+        try:
+            return _made(_Client(transport), home, name, _path_of(name))
+        except RemoteError as error:
+            if error.status not in _TAKEN:
+                raise
+            # Something else is there, an address book say.
+            return _made(_Client(transport), home, name, f"{_path_of(name)}-{secrets.token_hex(3)}")
     except (AuthError, TransientError):
         raise
     except RemoteError as error:
@@ -280,6 +286,13 @@ def make_calendar(settings: AccountSettings, name: str) -> str:
         ) from error
     finally:
         transport.close()
+
+
+def _made(client: _Client, home: str, name: str, path: str) -> str:
+    takes: Any = {"supported_calendar_component_set": [CALDAV.component]}
+    made = _Calendar(client, parent=_Calendar(client, url=home), name=name, id=path, **takes)
+    made.save()
+    return urlsplit(str(made.url)).path
 
 
 def _path_of(name: str) -> str:

@@ -269,8 +269,18 @@ def test_one_event_that_the_server_refuses_does_not_hold_up_the_others(
         between.fail(415, "PUT", times=1)
         report = phone.run()
         assert (report.state, report.written.created, len(report.errors)) == ("ok", 2, 1)
-        assert report.errors[0].reason == "The server refuses this event."
+        assert report.errors[0].reason == "The server does not take this kind of event."
         assert phone.sync() == (1, 0, 0)
+
+
+@pytest.mark.parametrize("server", ["radicale"], indirect=True)
+def test_a_full_server_says_that_it_is_full(server: Server, open_device: OpenDevice) -> None:
+    with through_proxy(server_calendar(server), server, open_device) as (phone, between):
+        phone.put(ADA)
+        between.fail(507, "PUT")
+        assert "There is no room left on the server" in phone.run().message
+        between.fail(403, "PUT")
+        assert "This login may not write to the calendar" in phone.run().message
 
 
 @pytest.mark.parametrize("server", ["radicale"], indirect=True)
@@ -339,15 +349,17 @@ def test_calendars_are_found_and_made_and_task_lists_and_books_are_none(server: 
     body = MKCALENDAR.format(name="Tasks").replace("VEVENT", "VTODO")
     places.make_calendar(server, tasks, body)
     made = make_calendar(settings, "Büro & Familie")
+    again = make_calendar(settings, "Büro & Familie")
     try:
+        assert again.startswith(made.rstrip("/"))
         login, found, origin = find_calendars(settings)
         named = {one.href: one.name for one in found}
         assert named[there] == "Days" and named[made] == "Büro & Familie" and origin == server.base_url
         assert tasks not in named and server.book not in named and all(one.writable for one in found)
         assert login.collection == ""
     finally:
-        server.request("DELETE", made)
-        server.request("DELETE", tasks)
+        for path in (made, again, tasks):
+            server.request("DELETE", path)
 
 
 @pytest.mark.parametrize("server", ["radicale"], indirect=True)
