@@ -19,6 +19,7 @@ from contactsync import log
 from contactsync.config import (
     AccountConfig,
     BookConfig,
+    CalendarConfig,
     Config,
     PasswordSource,
     Settings,
@@ -34,7 +35,7 @@ from contactsync.engine.events import Event, Events, Listener, Progress, RoundEn
 from contactsync.engine.hub import HubEdits
 from contactsync.engine.idle import idle_round
 from contactsync.engine.lock import sync_lock
-from contactsync.engine.report import AccountReport, RunReport
+from contactsync.engine.report import AccountReport, CalendarReport, RunReport
 from contactsync.engine.resolving import Answered, one_of, present, resolve, resolve_all
 from contactsync.engine.run import refresh_books, run_account
 from contactsync.engine.selecting import Places
@@ -372,6 +373,85 @@ class Engine:
                 self.store.journal.end_run(run, at, "ok", {"contacts": deleted})
         return deleted
 
+    # --- calendars ------------------------------------------------------------------------------
+
+    def sync_calendars(
+        self,
+        names: Sequence[str] = (),
+        *,
+        dry_run: bool = False,
+        limits: Limits | None = None,
+        restore: bool = False,
+        wait_seconds: float = 60.0,
+    ) -> list[CalendarReport]:
+        """Bring these calendars (default: all) to what the contacts say. What goes wrong with one is in its
+        report. With ``restore`` events come back that somebody deleted there. A calendar on the server of a
+        paused account takes part only where it is named. Raises `LockedError`."""
+        paused = {account.name for account in self.config.accounts if account.paused}
+        wanted = [self.config.calendar(name) for name in names]
+        wanted = wanted or [one for one in self.config.calendars if one.account not in paused]
+        if not wanted:
+            return []
+        with self._lock(wait_seconds):
+            return [self._calendar(one, dry_run, limits, restore) for one in wanted]
+
+    def empty_calendar(self, name: str) -> CalendarReport:
+        """Take all events of ours out of a calendar; those of others stay."""
+        calendar = replace(self.config.calendar(name), kinds=())
+        with self._lock(60.0):
+            return self._calendar(calendar, False, Limits(enabled=False), False)
+
+    def calendars(self) -> list[dict[str, Any]]:
+        """Each calendar with how its last run went, as far as this device knows; nothing is asked."""
+        from contactsync.calendar.places import place_of
+        from contactsync.calendar.state import load
+
+        found = []
+        for one in self.config.calendars:
+            place = place_of(one, self.config.account(one.account).url if one.account else one.url)
+            memory = load(self.data_dir, one.name, place)
+            found.append(
+                {
+                    "name": one.name,
+                    "place": place,
+                    "state": memory.state,
+                    "message": memory.message,
+                    "events": memory.events_there,
+                    "declined": memory.events_away,
+                }
+            )
+        return found
+
+    def calendar_settings(self, calendar: CalendarConfig) -> AccountSettings:
+        """The login at the server of a calendar."""
+        account = self.config.account(calendar.account) if calendar.account else calendar.login
+        return settings_of(account, self.password, self.hooks.witness)
+
+    def _calendar(
+        self, calendar: CalendarConfig, dry_run: bool, limits: Limits | None, restore: bool
+    ) -> CalendarReport:
+        from contactsync.calendar.places import open_target, place_of
+        from contactsync.calendar.run import Run, run_calendar
+
+        settings = self.calendar_settings(calendar)
+        brake = self.config.settings
+        return run_calendar(
+            Run(
+                calendar=calendar,
+                place=place_of(calendar, settings.url),
+                data_dir=self.data_dir,
+                open=lambda: open_target(calendar, settings),
+                contacts=lambda: [stored.contact for stored in self.contacts(group=calendar.group)],
+                limits=limits or Limits(brake.max_delete_count, brake.max_delete_share),
+                now=self.hooks.now,
+                dry_run=dry_run,
+                restore=restore,
+                step=self.hooks.step,
+                progress=lambda what, done, of: self.events.tell(Progress(what, done, of)),
+                stopping=self.hooks.stopping,
+            )
+        )
+
     # --- contacts -------------------------------------------------------------------------------
 
     def contacts(self, query: str = "", group: str = "") -> list[StoredContact]:
@@ -593,6 +673,7 @@ class Engine:
         return {
             "contacts": self.store.contacts.count(),
             "accounts": accounts,
+            "calendars": self.calendars(),
             "conflicts": self.store.journal.open_conflicts(),
             "in_doubt": self.store.journal.in_doubt(),
             "held": sum(bool(c.held) for c in self.store.contacts.live()),

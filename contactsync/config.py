@@ -16,11 +16,12 @@ import stat
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from contactsync.calendar.texts import KINDS, alarm_of, problem_of
 from contactsync.errors import ConfigError, StoreError, UsageError
 
 APP = "contactsync"
@@ -44,6 +45,7 @@ SELECTABLE = (
     "titles",
 )
 ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+CALENDAR_LOGIN = "calendar:"
 
 Table = Mapping[str, object]
 Section = MutableMapping[str, Any]
@@ -143,6 +145,45 @@ class AccountConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CalendarConfig:
+    """One calendar for birthdays and anniversaries: a ``file``, or the calendar ``href`` on the server of an
+    ``account``, or on one at a ``url`` with a login of its own. ``summary`` has a text for each kind that is
+    not shown by the usual one; ``alarm`` is as `contactsync.calendar.texts.alarm_of` reads it."""
+
+    name: str
+    file: str = ""
+    account: str = ""
+    href: str = ""
+    url: str = ""
+    username: str = ""
+    password: PasswordSource | None = None
+    ca_file: str = ""
+    client_cert: str = ""
+    proxy: str = ""
+    insecure_http: bool = False
+    kinds: tuple[str, ...] = ("birth", "wedding", "other")
+    group: str = ""
+    summary: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+    alarm: str = ""
+
+    @property
+    def login(self) -> AccountConfig:
+        """Its own login as an account, of a name that no account has."""
+        return AccountConfig(
+            name=f"{CALENDAR_LOGIN}{self.name}",
+            connector="caldav",
+            url=self.url,
+            username=self.username,
+            password=self.password,
+            ca_file=self.ca_file,
+            client_cert=self.client_cert,
+            proxy=self.proxy,
+            insecure_http=self.insecure_http,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Limits of the brake (L25), how long tombstones (L22) and the journal (L41) are kept, and the pause
     between two rounds of continuous sync, in seconds."""
@@ -161,6 +202,14 @@ class Config:
     path: Path = Path()
     settings: Settings = Settings()
     accounts: tuple[AccountConfig, ...] = ()
+    calendars: tuple[CalendarConfig, ...] = ()
+
+    def calendar(self, name: str) -> CalendarConfig:
+        """The calendar of that name; `UsageError` with the nearest names when there is none."""
+        for calendar in self.calendars:
+            if calendar.name == name:
+                return calendar
+        raise unknown_calendar(name, [calendar.name for calendar in self.calendars])
 
     def account(self, name: str) -> AccountConfig:
         """The account of that name; `UsageError` with the nearest names when there is none."""
@@ -172,6 +221,10 @@ class Config:
 
 def unknown_account(name: str, known: Iterable[str]) -> UsageError:
     return UsageError(f"There is no account {name!r}.", hint=_did_you_mean(name, known))
+
+
+def unknown_calendar(name: str, known: Iterable[str]) -> UsageError:
+    return UsageError(f"There is no calendar {name!r}.", hint=_did_you_mean(name, known))
 
 
 # --- places ---
@@ -273,13 +326,16 @@ class _Checker:
         self.problems.append(f"{self.path}: {key}: {message}")
 
     def config(self, document: Table) -> Config:
-        self._known("", document, ("settings", "account"))
+        self._known("", document, ("settings", "account", "calendar"))
         settings = self._read("settings", self.table("settings", document.get("settings", {})), SETTINGS)
-        accounts = self.table("account", document.get("account", {}))
+        tables = self.table("account", document.get("account", {}))
+        accounts = tuple(self.account(name, value) for name, value in tables.items())
+        calendars = self.table("calendar", document.get("calendar", {}))
         return Config(
             self.path,
             Settings(**settings),  # type: ignore[arg-type]
-            tuple(self.account(name, value) for name, value in accounts.items()),
+            accounts,
+            tuple(self.calendar(name, value, accounts) for name, value in calendars.items()),
         )
 
     def account(self, name: str, value: object) -> AccountConfig:
@@ -291,6 +347,29 @@ class _Checker:
         if "connector" not in table:
             self.wrong(key, 'connector is missing, for example connector = "carddav".')
         return AccountConfig(**{"connector": "", **read}, name=name)  # type: ignore[arg-type]
+
+    def calendar(self, name: str, value: object, accounts: Iterable[AccountConfig]) -> CalendarConfig:
+        key = f"calendar.{name}"
+        if not ACCOUNT_NAME.fullmatch(name):
+            self.wrong(key, "a calendar's name has letters, digits, '.', '_' and '-' only.")
+        table = self.table(key, value)
+        calendar = CalendarConfig(name=name, **self._read(key, table, CALENDAR))  # type: ignore[arg-type]
+        if sum(place in table for place in ("file", "account", "url")) != 1:
+            self.wrong(key, "must have exactly one of: file, account, url.")
+        if "account" in table:
+            self._account_of(f"{key}.account", calendar, accounts)
+        return calendar
+
+    def _account_of(self, key: str, calendar: CalendarConfig, accounts: Iterable[AccountConfig]) -> None:
+        kinds = {account.name: account.connector for account in accounts}
+        if calendar.account not in kinds:
+            self.wrong(
+                key, f"there is no account {calendar.account!r}. {_did_you_mean(calendar.account, kinds)}"
+            )
+        elif kinds[calendar.account] != "carddav":
+            self.wrong(key, "must name a carddav account; others have no calendar that we can write.")
+        if not calendar.href:
+            self.wrong(key, "needs the key href; contactsync calendar add finds the calendar.")
 
     def table(self, key: str, value: object) -> Table:
         if isinstance(value, dict):
@@ -351,6 +430,43 @@ def _field_names(check: _Checker, key: str, value: object) -> tuple[str, ...] | 
             check.wrong(key, f"{name!r} is no field. {_did_you_mean(name, SELECTABLE)}".strip())
             return None
     return names
+
+
+def _kinds(check: _Checker, key: str, value: object) -> tuple[str, ...] | None:
+    kinds = _words(check, key, value)
+    for kind in kinds or ():
+        if kind not in KINDS:
+            check.wrong(key, f"{kind!r} is no kind of day. There are: {', '.join(KINDS)}.")
+            return None
+    if kinds == ():
+        check.wrong(key, f"must name at least one of: {', '.join(KINDS)}.")
+    return kinds or None
+
+
+def _template(check: _Checker, key: str, value: object) -> str | None:
+    text = _text(check, key, value)
+    problem = problem_of(text) if text is not None else ""
+    if problem:
+        check.wrong(key, problem)
+        return None
+    return text
+
+
+def _summaries(check: _Checker, key: str, value: object) -> dict[str, str] | None:
+    """One text for all kinds of days, or a table with one for each."""
+    if not isinstance(value, dict):
+        text = _template(check, key, value)
+        return None if text is None else dict.fromkeys(KINDS, text)
+    check._known(key, value, KINDS)
+    texts = {kind: _template(check, f"{key}.{kind}", text) for kind, text in value.items() if kind in KINDS}
+    return {kind: text for kind, text in texts.items() if text is not None}
+
+
+def _alarm(check: _Checker, key: str, value: object) -> str | None:
+    if isinstance(value, str) and (value == "" or alarm_of(value) is not None):
+        return value
+    check.wrong(key, 'must be like "9:00" (on the day), "1d" (a day before) or "1d 18:00".')
+    return None
 
 
 def _choice(*choices: str) -> Reader:
@@ -514,6 +630,23 @@ ACCOUNT: dict[str, Reader] = {
     "books": _words,
     "book": _book_tables,
 }
+CALENDAR: dict[str, Reader] = {
+    "file": _path,
+    "account": _text,
+    "href": _text,
+    "url": _url,
+    "username": _text,
+    "password": _password,
+    "ca_file": _path,
+    "client_cert": _path,
+    "proxy": _url,
+    "insecure_http": _flag,
+    "kinds": _kinds,
+    "group": _text,
+    "summary": _summaries,
+    "description": _template,
+    "alarm": _alarm,
+}
 SETTINGS: dict[str, Reader] = {
     "max_delete_count": _count,
     "max_delete_share": _share,
@@ -521,6 +654,14 @@ SETTINGS: dict[str, Reader] = {
     "journal_days": _count,
     "interval": _interval,
 }
+
+
+def check_calendar(config: Config, calendar: CalendarConfig) -> None:
+    """Raises `ConfigError` for a calendar that the file could not have beside what is in it."""
+    check = _Checker(config.path)
+    check.calendar(calendar.name, calendar_table(calendar), config.accounts)
+    if check.problems:
+        raise ConfigError(check.problems)
 
 
 # --- writing ---
@@ -537,7 +678,7 @@ def add_account(path: Path, account: AccountConfig) -> None:
             )
         _put(accounts, {account.name: account_table(account)})
 
-    _edit(path, add)
+    _edit(path, "account", add)
 
 
 def set_account(path: Path, name: str, changes: Mapping[str, object]) -> None:
@@ -548,7 +689,7 @@ def set_account(path: Path, name: str, changes: Mapping[str, object]) -> None:
             raise unknown_account(name, accounts)
         _put(accounts[name], changes)
 
-    _edit(path, change)
+    _edit(path, "account", change)
 
 
 def remove_account(path: Path, name: str) -> None:
@@ -559,20 +700,60 @@ def remove_account(path: Path, name: str) -> None:
             raise unknown_account(name, accounts)
         del accounts[name]
 
-    _edit(path, remove)
+    _edit(path, "account", remove)
+
+
+def add_calendar(path: Path, calendar: CalendarConfig) -> None:
+    """Append a calendar to the file; what equals a default is not written."""
+
+    def add(calendars: Section) -> None:
+        if calendar.name in calendars:
+            raise UsageError(
+                f"There is a calendar {calendar.name!r} already.",
+                hint=f"Choose another name, or remove it: contactsync calendar remove {calendar.name}",
+            )
+        _put(calendars, {calendar.name: calendar_table(calendar)})
+
+    _edit(path, "calendar", add)
+
+
+def remove_calendar(path: Path, name: str) -> None:
+    """Take a calendar out of the file."""
+
+    def remove(calendars: Section) -> None:
+        if name not in calendars:
+            raise unknown_calendar(name, calendars)
+        del calendars[name]
+
+    _edit(path, "calendar", remove)
+
+
+def calendar_table(calendar: CalendarConfig) -> dict[str, object]:
+    """The calendar as its table in the file, without what equals a default."""
+    table = _beyond_defaults(calendar, CalendarConfig(calendar.name), "summary")
+    texts = dict(calendar.summary)
+    if texts:
+        same = len(set(texts.values())) == 1 and texts.keys() == set(KINDS)
+        table["summary"] = next(iter(texts.values())) if same else texts
+    return table
+
+
+def _beyond_defaults(found: Any, plain: Any, *apart: str) -> dict[str, object]:
+    """The settings that are not those of ``plain``, as they stand in the file; not those ``apart``."""
+    names = [one.name for one in fields(found) if one.name not in ("name", "password", *apart)]
+    table: dict[str, object] = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name in names
+        if (value := getattr(found, name)) != getattr(plain, name)
+    }
+    if found.password is not None:
+        table["password"] = password_table(found.password)
+    return table
 
 
 def account_table(account: AccountConfig) -> dict[str, object]:
     """The account as its table in the file, without what equals a default."""
-    plain = AccountConfig(name=account.name, connector="")
-    names = [field.name for field in fields(AccountConfig) if field.name not in ("name", "password", "book")]
-    table = {
-        name: list(value) if isinstance(value, tuple) else value
-        for name in names
-        if (value := getattr(account, name)) != getattr(plain, name)
-    }
-    if account.password is not None:
-        table["password"] = password_table(account.password)
+    table = _beyond_defaults(account, AccountConfig(name=account.name, connector=""), "book")
     if account.book:
         table["book"] = {book.name: book_table(book) for book in account.book}
     return table
@@ -593,8 +774,8 @@ def book_table(book: BookConfig) -> dict[str, object]:
     }
 
 
-def _edit(path: Path, change: Callable[[Section], None]) -> None:
-    """Change the accounts in the file's text, check the result, and replace the file."""
+def _edit(path: Path, kind: str, change: Callable[[Section], None]) -> None:
+    """Change the tables of one kind in the file's text, check the result, and replace the file."""
     import tomlkit
 
     # A dotfile that is a link stays a link: its target is replaced.
@@ -602,9 +783,9 @@ def _edit(path: Path, change: Callable[[Section], None]) -> None:
     text = _read_text(path) or ""
     parse(text, path)
     document: Section = tomlkit.parse(text)
-    if "account" not in document:
-        document["account"] = tomlkit.table(is_super_table=True)
-    change(document["account"])
+    if kind not in document:
+        document[kind] = tomlkit.table(is_super_table=True)
+    change(document[kind])
     text = tomlkit.dumps(document)
     parse(text, path)
     make_private_dir(path.parent)

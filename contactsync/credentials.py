@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from contactsync.config import AccountConfig, PasswordSource, make_private_dir, write_private
+from contactsync.config import CALENDAR_LOGIN, AccountConfig, PasswordSource, make_private_dir, write_private
 from contactsync.errors import AuthError, StoreError
 
 SERVICE = "contactsync"
@@ -190,9 +190,11 @@ class Secrets:
 
 
 def _missing(name: str, where: str) -> str:
+    calendar = name.removeprefix(CALENDAR_LOGIN)
+    kind = "account" if calendar == name else "calendar"
     raise AuthError(
-        f"There is no password for the account {name!r} {where}.",
-        hint=f"Run: contactsync account login {name}",
+        f"There is no password for the {kind} {calendar!r} {where}.",
+        hint=f"Run: contactsync {kind} login {calendar}",
     )
 
 

@@ -29,12 +29,12 @@ from contactsync.api import Engine
 from contactsync.cli import app as cli
 from contactsync.connectors.base import Capabilities
 from contactsync.connectors.carddav.connector import CAPABILITIES as CARDDAV
-from contactsync.connectors.carddav.presets import ELSEWHERE, PATHS, PRESETS
 from contactsync.connectors.carddav.quirks import QUIRKS
 from contactsync.connectors.google.connector import CAPABILITIES as GOOGLE
 from contactsync.connectors.google.items import SHAPES, Shape
 from contactsync.connectors.outlook.connector import CAPABILITIES as OUTLOOK
 from contactsync.connectors.outlook.slots import SLOTS, Slot
+from contactsync.connectors.presets import ELSEWHERE, PATHS, PRESETS
 from contactsync.connectors.vdir.connector import CAPABILITIES as VDIR
 from contactsync.model.fields import FIELDS, Field, Kind
 from contactsync.vcard.dialects import CUSTOM_FIELD
@@ -408,6 +408,7 @@ def _first_cells(page: Path, heading: str) -> set[str]:
         ("`[settings]`", set(config.SETTINGS)),
         ("`[account.NAME]`", set(config.ACCOUNT)),
         ('`[account.NAME.book."BOOK"]`', set(config.BOOK)),
+        ("`[calendar.NAME]`", set(config.CALENDAR)),
         ("`password`", set(config.PASSWORD)),
     ],
 )

@@ -275,7 +275,7 @@ def _tried(
     from contactsync.config import Config
     from contactsync.connectors.base import Locating
 
-    _refuse_open_http(wanted)
+    refuse_open_http(wanted)
     config = Config(session_of(ctx).config_path, accounts=(wanted,))
     with open_engine(ctx, config=config, secret=secret.value) as engine:
         busy(engine, f"Asking {wanted.url or wanted.connector}")
@@ -295,7 +295,7 @@ def _tried(
     return wanted, who, notes
 
 
-def _refuse_open_http(wanted: AccountConfig) -> None:
+def refuse_open_http(wanted: AccountConfig) -> None:
     from contactsync.connectors.http import require_private
     from contactsync.errors import RemoteError
 
@@ -715,6 +715,12 @@ def remove_account(
     from contactsync.credentials import Secrets
 
     session = session_of(ctx)
+    used = [one.name for one in session.config().calendars if one.account == name]
+    if used:
+        raise UsageError(
+            f"The calendar {used[0]!r} has its login from {name}.",
+            hint=f"Remove that first: contactsync calendar remove {used[0]}",
+        )
     with _between_rounds(ctx) as engine:
         engine.config.account(name)
         trashed = engine.forget_account(name, delete_contacts=delete_contacts)

@@ -52,6 +52,7 @@ COMMANDS = {
     "service": "service",
     "status": "runs",
     "account": "accounts",
+    "calendar": "calendars",
     "contact": "contacts",
     "group": "contacts",
     "duplicates": "duplicates",

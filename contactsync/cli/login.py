@@ -14,7 +14,7 @@ from contactsync.cli.session import Session, is_a_person_there
 from contactsync.errors import UsageError
 
 if TYPE_CHECKING:
-    from contactsync.config import AccountConfig, PasswordSource
+    from contactsync.config import AccountConfig, CalendarConfig, PasswordSource
     from contactsync.connectors.oauth import Ways
 
 PasswordStdin = Annotated[
@@ -211,6 +211,23 @@ def save(session: Session, account: AccountConfig, secret: NewSecret) -> None:
     except BaseException:
         _forget(session, account.name, secret)
         raise
+
+
+def save_calendar(session: Session, calendar: CalendarConfig, secret: NewSecret) -> None:
+    """Remember a new calendar, as `save` does an account."""
+    from contactsync.config import add_calendar
+
+    _keep(session, calendar.login.name, secret)
+    try:
+        add_calendar(session.config_path, calendar)
+    except BaseException:
+        _forget(session, calendar.login.name, secret)
+        raise
+
+
+def keep_calendar(session: Session, calendar: CalendarConfig, secret: NewSecret) -> None:
+    """Another password for the login that a calendar has of its own."""
+    _keep(session, calendar.login.name, secret)
 
 
 def change(session: Session, old: AccountConfig, new: AccountConfig, secret: NewSecret) -> None:

@@ -186,10 +186,12 @@ def status(ctx: typer.Context) -> None:
     found["watch"] = {"running": daemon is not None, "pid": daemon.get("pid") if daemon else None}
     waiting = [*_waiting(session, found)]
     in_trouble = [a for a in found["accounts"] if a["state"] not in ("ok", "new", "paused")]
+    in_trouble += [c for c in found["calendars"] if c["state"] not in ("ok", "new")]
     found["well"] = not waiting and not in_trouble
     verdict = "All is well." if found["well"] else "Something needs a look:"
     session.out.result(found, f"{plural(found['contacts'], 'contact')} on this device. {verdict}")
     session.out.lines(*(f"{a['name']}: {a['message']}" for a in found["accounts"] if a["message"]), *waiting)
+    session.out.lines(*(f"Calendar {c['name']}: {c['message']}" for c in found["calendars"] if c["message"]))
     session.out.lines(*_losses(session, found["losses"]))
     rows = [
         (

@@ -22,7 +22,14 @@ from contactsync.errors import UsageError
 
 if TYPE_CHECKING:
     from contactsync.config import AccountConfig, Config
-    from contactsync.engine.report import AccountReport, BookReport, Counts, PlannedChange, RunReport
+    from contactsync.engine.report import (
+        AccountReport,
+        BookReport,
+        CalendarReport,
+        Counts,
+        PlannedChange,
+        RunReport,
+    )
     from contactsync.errors import SafetyStop
     from contactsync.sync.brakes import Limits
 
@@ -64,10 +71,13 @@ def sync(
     config = session.config()
     need_accounts(config)
     limits = limits_of(max_delete, allow_mass_delete)
-    report = None if dry_run or limits or transcript else _idle(session, config, names or (), wait)
+    light = not (dry_run or limits or transcript or config.calendars)
+    report = _idle(session, config, names or (), wait) if light else None
     if report is None:
         with open_engine(ctx, config=config, transcript=transcript) as engine:
             report = engine.sync(names or (), dry_run=dry_run, limits=limits, wait_seconds=wait)
+            if not dry_run:
+                report.calendars = engine.sync_calendars(limits=limits, wait_seconds=wait)
     show(session, report, names or (), dry_run=dry_run)
     raise typer.Exit(report.exit_code())
 
@@ -131,6 +141,8 @@ def show(session: Session, report: RunReport, names: Sequence[str] = (), *, dry_
         out.diff(*lines)
         if not out.json:
             out.warn(*trouble)
+    for calendar in report.calendars:
+        show_calendar(session, calendar)
     if report.open_conflicts:
         waiting = plural(report.open_conflicts, "conflict waits for you", "conflicts wait for you")
         out.note(f"{waiting}: {session.command('conflict', 'list', '--open')}")
@@ -217,3 +229,49 @@ def _let_through(guard: SafetyStop) -> tuple[str, ...]:
     if guard.kind == "mass-delete":
         return ("--max-delete", str(guard.would))
     return ("--allow-mass-delete",)
+
+
+# --- calendars ---
+
+
+def show_calendar(
+    session: Session, report: CalendarReport, *, dry_run: bool = False, details: bool = False
+) -> None:
+    """The report of one calendar for people; with ``details`` also the days that make no event."""
+    session.out.lines(*calendar_lines(report, dry_run=dry_run))
+    if session.out.json:
+        return
+    session.out.warn(*calendar_trouble(report))
+    if details:
+        session.out.note(*(f"  {one['name']}: no event ({one['reason']})" for one in report.skipped))
+
+
+def calendar_trouble(report: CalendarReport) -> Iterator[str]:
+    if report.message:
+        yield f"Calendar {report.name}: {report.message}"
+    for error in report.errors:
+        yield f"  {error.name or error.uid or error.remote_ref}: {error.reason}"
+
+
+def calendar_lines(report: CalendarReport, *, dry_run: bool) -> Iterator[str]:
+    if report.state == "ok":
+        yield f"Calendar {report.name}: {_calendar_summary(report, dry_run=dry_run)}"
+        yield from (f"  {one.action} {one.name}" for one in report.plan)
+
+
+def _calendar_summary(report: CalendarReport, *, dry_run: bool) -> str:
+    done = report.written
+    created, updated, deleted = done.created, done.updated, done.deleted
+    if dry_run:
+        actions = [one.action for one in report.plan]
+        created, updated, deleted = (actions.count(word) for word in ("create", "update", "delete"))
+    named = ((created, "new"), (updated, "changed"), (deleted, "removed"))
+    counts = ", ".join(f"{count} {word}" for count, word in named if count)
+    parts = [f"{'would write' if dry_run else 'wrote'} {counts}" if counts else "nothing to do"]
+    if report.again:
+        parts.append(f"{report.again} had vanished all at once")
+    if report.declined:
+        parts.append(f"{plural(report.declined, 'event')} kept away, as deleted there")
+    if report.skipped:
+        parts.append(f"{plural(len(report.skipped), 'day')} without an event")
+    return "; ".join(parts)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from contactsync.cli.session import Session, need_accounts, session_of
-from contactsync.cli.sync import Names, report_lines
+from contactsync.cli.sync import Names, calendar_lines, calendar_trouble, report_lines
 from contactsync.errors import UsageError
 
 if TYPE_CHECKING:
-    from contactsync.engine.report import AccountReport
+    from contactsync.engine.report import AccountReport, CalendarReport
 
 Interval = Annotated[
     str, typer.Option(metavar="TIME", help="Pause between rounds: 90s, 15m, 2h. [default: 15m]")
@@ -108,6 +108,8 @@ class Telling:
                 out.note(f"Watching {', '.join(content['accounts'])}; every {every}, and at every edit here.")
             case "round":
                 self._round(content["account"])
+            case "calendar":
+                self._calendar(content["calendar"])
             case "trouble":
                 out.warn(f"{_clock()} {content['message']}")
             case "reloaded":
@@ -116,17 +118,28 @@ class Telling:
                 out.note(f"{_clock()} Stopped.")
 
     def _round(self, account: AccountReport) -> None:
-        """What a round did; of the same trouble again and again only the beginning and the end."""
         lines, warnings = report_lines(self._session, account)
         trouble = "" if account.state == "ok" else account.message
-        before = self._troubles.get(account.name, "")
-        self._troubles[account.name] = trouble
-        if account.worked:
+        self._tell(account.name, account.worked, trouble, lines, warnings)
+
+    def _calendar(self, report: CalendarReport) -> None:
+        warnings = list(calendar_trouble(report))
+        trouble = "\n".join(warnings)
+        lines = calendar_lines(report, dry_run=False)
+        self._tell(f"Calendar {report.name}", bool(report.written), trouble, lines, warnings)
+
+    def _tell(
+        self, who: str, worked: bool, trouble: str, lines: Iterable[str], warnings: Iterable[str]
+    ) -> None:
+        """What was done; of the same trouble again and again only the beginning and the end."""
+        before = self._troubles.get(who, "")
+        self._troubles[who] = trouble
+        if worked:
             self._session.out.lines(*_stamped(lines))
-        if account.worked or trouble != before:
+        if worked or trouble != before:
             self._session.out.warn(*_stamped(warnings))
         if before and not trouble:
-            self._session.out.note(f"{_clock()} {account.name}: all is well again.")
+            self._session.out.note(f"{_clock()} {who}: all is well again.")
 
 
 def _plain(content: Mapping[str, Any]) -> dict[str, Any]:

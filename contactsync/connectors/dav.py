@@ -1,4 +1,5 @@
-"""WebDAV and CardDAV on paper: request bodies out, multistatus answers in; no I/O (RFC 4918, 6352, 6578).
+"""WebDAV, CardDAV and CalDAV on paper: request bodies out, multistatus answers in; no I/O (RFC 4918, 6352,
+4791, 6578).
 
 caldav's own parser is not used here: it loses a whole page over one odd status, keeps one href of
 several, and hands out percent-decoded hrefs, so that ``%2F`` and ``%3F`` name another card.
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 DAV = "{DAV:}"
 CARD = "{urn:ietf:params:xml:ns:carddav}"
+CAL = "{urn:ietf:params:xml:ns:caldav}"
 CS = "{http://calendarserver.org/ns/}"
 ICAL = "{http://apple.com/ns/ical/}"
 INF = "{http://inf-it.com/ns/ab/}"
@@ -38,12 +40,18 @@ PRIVILEGES = DAV + "current-user-privilege-set"
 REPORTS = DAV + "supported-report-set"
 OWNER = DAV + "owner"
 HOME_SET = CARD + "addressbook-home-set"
+CALENDAR_HOME_SET = CAL + "calendar-home-set"
+CALENDAR_DATA = CAL + "calendar-data"
+CALENDAR_DESCRIPTION = CAL + "calendar-description"
+COMPONENTS = CAL + "supported-calendar-component-set"
+SYNC_TOKEN = DAV + "sync-token"
 ADDRESS_DATA = CARD + "address-data"
 DESCRIPTION = CARD + "addressbook-description"
 CTAG = CS + "getctag"
 COLOR = INF + "addressbook-color"
+CALENDAR_COLOR = ICAL + "calendar-color"
 
-_PREFIXES = {DAV: "D", CARD: "C", CS: "CS", ICAL: "I", INF: "INF"}
+_PREFIXES = {DAV: "D", CARD: "C", CAL: "CAL", CS: "CS", ICAL: "I", INF: "INF"}
 _XMLNS = " ".join(f'xmlns:{prefix}="{ns[1:-1]}"' for ns, prefix in _PREFIXES.items())
 _HEAD = '<?xml version="1.0" encoding="utf-8"?>\n'
 _ABSOLUTE = re.compile(r"(?i)https?://")
@@ -123,8 +131,16 @@ def sync_collection(token: str, *names: str) -> bytes:
 
 def multiget(hrefs: Iterable[str]) -> bytes:
     """Body of an addressbook-multiget report (RFC 6352 section 8.7)."""
-    rows = "".join(f"<D:href>{escape(request_path(href))}</D:href>" for href in hrefs)
-    return _document("C:addressbook-multiget", _props((ETAG, MODIFIED, LENGTH, ADDRESS_DATA)) + rows)
+    return _document("C:addressbook-multiget", _props((ETAG, MODIFIED, LENGTH, ADDRESS_DATA)) + _hrefs(hrefs))
+
+
+def calendar_multiget(hrefs: Iterable[str]) -> bytes:
+    """Body of a calendar-multiget report (RFC 4791 section 7.9)."""
+    return _document("CAL:calendar-multiget", _props((ETAG, CALENDAR_DATA)) + _hrefs(hrefs))
+
+
+def _hrefs(hrefs: Iterable[str]) -> str:
+    return "".join(f"<D:href>{escape(request_path(href))}</D:href>" for href in hrefs)
 
 
 def _document(root: str, content: str) -> bytes:

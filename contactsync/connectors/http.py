@@ -363,6 +363,13 @@ _BY_PRECONDITION: dict[str, tuple[_Kind, str]] = {
     "valid-address-data": (errors.PayloadRejected, "The server finds this card invalid."),
     "supported-address-data": (errors.PayloadRejected, "The server does not take this kind of card."),
     "supported-address-data-conversion": (errors.PayloadRejected, "The server cannot convert this card."),
+    "valid-calendar-data": (errors.PayloadRejected, "The server finds this event invalid."),
+    "valid-calendar-object-resource": (errors.PayloadRejected, "The server finds this event invalid."),
+    "supported-calendar-data": (errors.PayloadRejected, "The server does not take this kind of event."),
+    "supported-calendar-component": (errors.PayloadRejected, "This calendar does not take events."),
+    "min-date-time": (errors.PayloadRejected, "The server takes no event so far in the past."),
+    "max-date-time": (errors.PayloadRejected, "The server takes no event so far in the future."),
+    "max-instances": (errors.PayloadRejected, "The server takes no event that comes so often."),
     "max-resource-size": (errors.PayloadRejected, "This card is too large for the server."),
     "need-privileges": (errors.PermissionDenied, "This login may not do that."),
     "cannot-modify-protected-property": (errors.PermissionDenied, "This login may not change that."),
@@ -442,8 +449,8 @@ def _when(wait: timedelta | None) -> str:
 def web_page(status: int, href: str) -> errors.ProtocolError:
     """For an HTML answer where WebDAV was spoken."""
     return errors.ProtocolError(
-        "That is a web page (a login page?), not an address book server.",
-        hint="Check the URL; the server's manual names its CardDAV address.",
+        "That is a web page (a login page?), not a server of address books or calendars.",
+        hint="Check the URL; the server's manual names its address for CardDAV and CalDAV.",
         status=status,
         href=href,
     )

@@ -1,7 +1,7 @@
 """A record of what was asked and answered, fit to be shown to strangers with a bug report.
 
-Logins are left out. Of cards the names of properties, their types and the shape of their values stay,
-and every letter and digit of a value is replaced.
+Logins are left out. Of cards and events the names of properties, their types and the shape of their values
+stay, and every letter and digit of a value is replaced.
 """
 
 from __future__ import annotations
@@ -26,9 +26,25 @@ Not masked: host and paths (your login and the UIDs of cards may be in them), et
 Look through it before you give it to anybody.
 """
 _SECRET = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "authentication-info"})
-_CARD = re.compile(r"BEGIN:VCARD.*?(?:END:VCARD|\Z)", re.IGNORECASE | re.DOTALL)
-_NAME = re.compile(r"(<(?:\w+:)?(?:displayname|addressbook-description)\b[^>]*>)([^<]*)", re.IGNORECASE)
-_OPEN = frozenset({"BEGIN", "END", "VERSION", "KIND", "X-ADDRESSBOOKSERVER-KIND", "PRODID", "REV"})
+_CARD = re.compile(r"BEGIN:(VCARD|VCALENDAR)\b.*?(?:END:\1\b|\Z)", re.IGNORECASE | re.DOTALL)
+_NAME = re.compile(
+    r"(<(?:\w+:)?(?:displayname|addressbook-description|calendar-description)\b[^>]*>)([^<]*)", re.IGNORECASE
+)
+_OPEN = frozenset(
+    {
+        "BEGIN",
+        "END",
+        "VERSION",
+        "KIND",
+        "X-ADDRESSBOOKSERVER-KIND",
+        "PRODID",
+        "REV",
+        "DTSTAMP",
+        "RRULE",
+        "TRANSP",
+        "TRIGGER",
+    }
+)
 # What the answers of providers say of themselves, by key; everything else in them is somebody's.
 _OPEN_KEYS = frozenset(
     [
@@ -129,7 +145,7 @@ def _headers(mark: str, headers: Mapping[str, str | bytes]) -> Iterable[str]:
 
 
 def masked(body: bytes) -> str:
-    """A body with the values of cards and display names replaced letter by letter."""
+    """A body with the values of cards, events and display names replaced letter by letter."""
     text = body.decode("utf-8", "replace")
     if text[:1] in ("{", "["):
         with contextlib.suppress(ValueError):

@@ -34,6 +34,9 @@ CLOCK_JUMP = timedelta(minutes=1)
 #: Edits that follow each other are sent together; but the first of them waits no more ticks than this.
 SETTLING_TICKS = 3
 
+#: Less than the number of any run.
+NEVER = -1
+
 log = logging.getLogger(__name__)
 
 Tell = Callable[[str, Mapping[str, Any]], None]
@@ -55,9 +58,9 @@ class _Due:
 class Watcher:
     """Continuous sync over ``names`` (none: all accounts that are not paused).
 
-    ``interval`` replaces the one of the configuration. ``tell`` takes the events: started, round, trouble,
-    reloaded, stopped, each with what belongs to it. ``chance`` gives numbers from 0 to 1, ``ticks`` seconds
-    that no clock change moves.
+    ``interval`` replaces the one of the configuration. ``tell`` takes the events: started, round, calendar,
+    trouble, reloaded, stopped, each with what belongs to it. ``chance`` gives numbers from 0 to 1, ``ticks``
+    seconds that no clock change moves.
     """
 
     engine: Engine
@@ -69,6 +72,7 @@ class Watcher:
     chance: Callable[[], float] = random.random
     ticks: Callable[[], float] = time.monotonic
     _accounts: dict[str, _Due] = field(default_factory=dict)
+    _calendars: _Due = field(default_factory=lambda: _Due(seen=NEVER))
     _newest: int = 0
     _settling: int = 0
     _started_at: datetime | None = None
@@ -119,6 +123,7 @@ class Watcher:
             self._round(name)
             if self.stop.asked:
                 return
+        self._look_after_calendars()
         self._beat()
 
     def _look_at_database(self) -> None:
@@ -142,6 +147,7 @@ class Watcher:
             problem = f"The configuration has a mistake, the former one stays in use: {error}"
             self.tell("trouble", {"account": None, "message": problem})
             return
+        self._calendars = _Due(seen=NEVER)
         self.tell("reloaded", {"accounts": list(self._accounts)})
 
     def _take_accounts(self) -> None:
@@ -194,6 +200,8 @@ class Watcher:
 
     def _due(self) -> Iterator[str]:
         hurried, self.stop.hurried = self.stop.hurried, False
+        if hurried:
+            self._calendars.seen = NEVER
         for name in list(self._accounts):
             if hurried or is_due(self._accounts[name].next_due, self._now()):
                 yield name
@@ -202,6 +210,38 @@ class Watcher:
         self.notify.alive()
         if self._told_alive_at is None or self._now() - self._told_alive_at >= HEARTBEAT:
             self._write_health()
+
+    # --- calendars ---
+
+    def _look_after_calendars(self) -> None:
+        """When a round or an edit here did something, which is a run, and again where one is in trouble."""
+        due = self._calendars
+        again = due.failures and is_due(due.next_due, self._now())
+        if not self.engine.config.calendars or self._settling or (due.seen == self._newest and not again):
+            return
+        try:
+            reports = self.engine.sync_calendars(wait_seconds=0)
+        except LockedError:
+            return
+        except Stopped:
+            raise
+        except Exception as error:
+            if not isinstance(error, ContactSyncError):
+                log.exception("The run of the calendars ended with a mistake of contactsync.")
+            self._look_at_database()
+            self.tell("trouble", {"account": None, "message": f"The calendars could not be seen to: {error}"})
+            reports = []
+        troubled = [report for report in reports if report.state != "ok"]
+        due.seen, due.failures = self._newest, due.failures + 1 if troubled else 0
+        if troubled:
+            waits = [timedelta(seconds=r.retry_after) for r in troubled if r.retry_after is not None]
+            state, patience = troubled[0].state, max(waits, default=None)
+            pause = pause_after(
+                state, due.failures, self._interval(), chance=self.chance(), retry_after=patience
+            )
+            due.next_due = self._now() + pause
+        for report in reports:
+            self.tell("calendar", {"calendar": report})
 
     # --- one round ---
 

@@ -118,16 +118,9 @@ class AccountReport:
 
     def fail(self, error: Exception) -> None:
         """Remember why the account stopped, in the words of the contract."""
-        self.message = str(error)
-        if isinstance(error, AuthError):
-            self.state = "login-needed"
-        elif isinstance(error, TransientError):
-            self.state = "temporary"
+        self.message, self.state = str(error), state_after(error)
+        if isinstance(error, TransientError):
             self.retry_after = error.retry_after.total_seconds() if error.retry_after else None
-        elif isinstance(error, SafetyStop):
-            self.state = "guard"
-        else:
-            self.state = "failed"
 
     @property
     def guard(self) -> SafetyStop | None:
@@ -148,17 +141,73 @@ class AccountReport:
         if self.retry_after is not None:
             found["retry_after"] = self.retry_after
         if self.guard is not None:
-            guard = self.guard
-            found["guard"] = {
-                "kind": guard.kind,
-                "would_delete": guard.would,
-                "of": guard.of,
-                "side": guard.side,
-            }
+            found["guard"] = guard_json(self.guard)
         found["books"] = [book.to_json() for book in self.books]
         if self.plan:
             found["plan"] = [change.to_json() for change in self.plan]
         return found
+
+
+@dataclass(slots=True)
+class CalendarReport:
+    """One calendar of birthdays in one run; ``state`` is as that of an account. ``skipped`` are days that no
+    event can be made of, ``declined`` events that somebody deleted in the calendar and that stay away,
+    ``again`` those that had vanished all at once."""
+
+    name: str
+    place: str
+    state: str = "ok"
+    message: str = ""
+    retry_after: float | None = None
+    written: Counts = field(default_factory=Counts)
+    events: int = 0
+    declined: int = 0
+    again: int = 0
+    skipped: list[dict[str, str]] = field(default_factory=list)
+    errors: list[CardError] = field(default_factory=list)
+    plan: list[PlannedChange] = field(default_factory=list)
+    guard: SafetyStop | None = None
+    requests: int = 0
+
+    def fail(self, error: Exception) -> None:
+        """Remember why the calendar stopped, in the words of the contract."""
+        self.message, self.state = str(error), state_after(error)
+        if isinstance(error, SafetyStop):
+            self.guard = error
+        if isinstance(error, TransientError):
+            self.retry_after = error.retry_after.total_seconds() if error.retry_after else None
+
+    def to_json(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"name": self.name, "place": self.place, "state": self.state}
+        if self.message:
+            found["message"] = self.message
+        if self.guard is not None:
+            found["guard"] = guard_json(self.guard)
+        found |= {
+            "written": self.written.to_json(),
+            "events": self.events,
+            "declined": self.declined,
+            "again": self.again,
+            "skipped": self.skipped,
+            "errors": [error.to_json() for error in self.errors],
+            "requests": self.requests,
+        }
+        if self.plan:
+            found["plan"] = [change.to_json() for change in self.plan]
+        return found
+
+
+def state_after(error: Exception) -> str:
+    """The word of the contract for what stopped an account or a calendar."""
+    if isinstance(error, AuthError):
+        return "login-needed"
+    if isinstance(error, TransientError):
+        return "temporary"
+    return "guard" if isinstance(error, SafetyStop) else "failed"
+
+
+def guard_json(guard: SafetyStop) -> dict[str, Any]:
+    return {"kind": guard.kind, "would_delete": guard.would, "of": guard.of, "side": guard.side}
 
 
 @dataclass(slots=True)
@@ -168,19 +217,25 @@ class RunReport:
 
     run: int = 0
     accounts: list[AccountReport] = field(default_factory=list)
+    calendars: list[CalendarReport] = field(default_factory=list)
     open_conflicts: int = 0
     stopped: bool = False
 
     @property
     def ok(self) -> bool:
-        return not self.stopped and all(
-            account.state == "ok" and not any(b.error for b in account.books) for account in self.accounts
+        return (
+            not self.stopped
+            and all(
+                account.state == "ok" and not any(b.error for b in account.books) for account in self.accounts
+            )
+            and all(calendar.state == "ok" for calendar in self.calendars)
         )
 
     def exit_code(self) -> int:
         """`cli.md`: of several that apply, the first of 130, 7, 6, 1, 5, 3, 4."""
-        states = {account.state for account in self.accounts}
+        states = {a.state for a in self.accounts} | {c.state for c in self.calendars}
         failed_items = any(book.errors for account in self.accounts for book in account.books)
+        failed_items = failed_items or any(calendar.errors for calendar in self.calendars)
         applying = (
             (130, self.stopped),
             (7, "guard" in states),
@@ -196,4 +251,7 @@ class RunReport:
         found: dict[str, Any] = {"run": self.run, "ok": self.ok}
         if self.stopped:
             found["stopped"] = True
-        return found | {"accounts": [account.to_json() for account in self.accounts]}
+        found["accounts"] = [account.to_json() for account in self.accounts]
+        if self.calendars:
+            found["calendars"] = [calendar.to_json() for calendar in self.calendars]
+        return found

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from contactsync.config import load
 from contactsync.connectors.base import Exchange
 from contactsync.connectors.transcript import Transcript, masked
 from tests.cli.conftest import Cli, Home, card, login
@@ -27,6 +28,17 @@ def test_nothing_personal_is_in_it(cli: Cli, home: Home) -> None:
     assert "> PUT " in text and "> REPORT " in text and "< 201" in text and "< 207" in text
     assert "Authorization: ***" in text and "TEL;TYPE=home:+00 00 000000" in text
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_nothing_of_an_event_is_in_it(cli: Cli, home: Home) -> None:
+    cli.ok("contact", "put", stdin=card("uid-1", "Zebra", "BDAY:1985-04-12"))
+    cli.ok("calendar", "add", "days", "--account", "home", "--create", "--calendar", "Quagga")
+    path = cli.folder / "talk.txt"
+    cli.ok("sync", "--transcript", str(path))
+    home.server.request("DELETE", load(cli.config).calendar("days").href).raise_for_status()
+    text = path.read_text()
+    assert "BEGIN:VEVENT" in text and "SUMMARY:🎂 xxxxx" in text and "DTSTART;VALUE=DATE:00000000" in text
+    assert "Zebra" not in text and "19850412" not in text
 
 
 def test_the_doctor_writes_one_too(cli: Cli, home: Home) -> None:

@@ -16,9 +16,9 @@ from contactsync.connectors.carddav import CardDavConnector
 from contactsync.connectors.carddav.connector import factory
 from contactsync.connectors.carddav.dns_lookup import NAME_SERVER
 from contactsync.connectors.carddav.locating import Search
-from contactsync.connectors.carddav.presets import PRESETS, other_type, preset_for
-from contactsync.connectors.carddav.transport import Transport
+from contactsync.connectors.davlogin import Transport
 from contactsync.connectors.http import Answer, redirect_target
+from contactsync.connectors.presets import PRESETS, other_type, preset_for
 from contactsync.errors import AuthError, ConfigError, ProtocolError, RemoteError, TransientError
 from tests.dns_server import NameServer, name_server
 from tests.e2e.devices import Device, account_for, card

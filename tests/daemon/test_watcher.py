@@ -21,7 +21,7 @@ from contactsync.daemon.stopping import Stop
 from contactsync.daemon.watcher import Watcher
 from contactsync.engine.lock import sync_lock
 from contactsync.errors import AuthError, LockedError, PayloadRejected, StoreError, TransientError
-from contactsync.model.contact import Nickname
+from contactsync.model.contact import Anniversary, Nickname, PartialDate
 from contactsync.testing.faults import Fault, FaultyConnector
 from contactsync.vcard.codec import VCardCodec
 from tests.e2e.devices import person
@@ -431,3 +431,37 @@ def test_the_interval_of_the_configuration_counts(daemon: Daemon) -> None:
     daemon.run(nothing)
     assert daemon.schedule("home")[0] == timedelta(minutes=2)
     assert isinstance(daemon.engine.config, Config)
+
+
+def _with_calendar(daemon: Daemon) -> Path:
+    """A calendar in a file beside the two accounts."""
+    file = daemon.folder / "days.ics"
+    calendar = f'[calendar.days]\nfile = "{file}"\n'
+    accounts = "".join(f'[account.{name}]\nconnector = "memory"\n' for name in ("home", "work"))
+    daemon.configure(text=accounts + calendar)
+    daemon.engine.config = load(daemon.config)
+    return file
+
+
+BORN = replace(person(1), anniversaries=(Anniversary("birth", PartialDate(1985, 4, 12)),))
+
+
+def test_the_calendars_follow_an_edit_and_are_left_alone_when_nothing_happens(daemon: Daemon) -> None:
+    file = _with_calendar(daemon)
+    daemon.run(
+        nothing, lambda: daemon.engine.put([BORN]), *[nothing] * 6, daemon.wait(QUARTER), *[nothing] * 3
+    )
+    assert b"Person001" in file.read_bytes()
+    reports = [content["calendar"] for content in daemon.told("calendar")]
+    assert sum(report.written.created for report in reports) == 1
+    assert len(reports) < 5
+
+
+def test_a_calendar_in_trouble_is_tried_again_and_stops_no_account(daemon: Daemon) -> None:
+    file = _with_calendar(daemon)
+    file.write_bytes(b"no calendar")
+    daemon.engine.put([BORN])
+    daemon.run(*[nothing] * 4, file.unlink, *[nothing] * 3, daemon.wait(QUARTER), nothing)
+    states = [content["calendar"].state for content in daemon.told("calendar")]
+    assert states[0] == "failed" and states[-1] == "ok" and len(states) < 5
+    assert daemon.cards("home") == 1 and b"Person001" in file.read_bytes()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from contactsync import config
-from contactsync.config import AccountConfig, BookConfig, Config, PasswordSource, Settings
+from contactsync.config import AccountConfig, BookConfig, CalendarConfig, Config, PasswordSource, Settings
 from contactsync.errors import ConfigError, UsageError
 
 FULL = """
@@ -308,3 +308,106 @@ def test_a_command_line_is_split_but_never_run_by_a_shell() -> None:
 def test_a_password_file_is_kept_with_its_full_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     assert PasswordSource.from_file(Path("pw")).place == str(tmp_path / "pw")
+
+
+# --- calendars ---
+
+CALENDARS = """
+[account.home]
+connector = "carddav"
+url = "https://dav.example.org/"
+
+[account.gm]
+connector = "gmail"
+
+[calendar.all]
+account = "home"
+href = "/ada/days/"
+kinds = ["birth", "death"]
+group = "Family"
+summary = "{name}"
+description = "{label}[ since {year}]"
+alarm = "1d 18:00"
+
+[calendar.own]
+url = "https://cal.example.org/ada/days/"
+username = "ada"
+password = { env = "PW" }
+summary = { birth = "{name}!" }
+
+[calendar.local]
+file = "days.ics"
+"""
+
+
+def test_calendars_are_read(path: Path) -> None:
+    everything, own, local = config.load(written(path, CALENDARS)).calendars
+    assert everything == CalendarConfig(
+        "all",
+        account="home",
+        href="/ada/days/",
+        kinds=("birth", "death"),
+        group="Family",
+        summary=dict.fromkeys(("birth", "wedding", "death", "other"), "{name}"),
+        description="{label}[ since {year}]",
+        alarm="1d 18:00",
+    )
+    assert own.summary == {"birth": "{name}!"} and own.login.name == "calendar:own"
+    assert (own.login.url, own.login.username, own.login.password) == (
+        "https://cal.example.org/ada/days/",
+        "ada",
+        PasswordSource("env", place="PW"),
+    )
+    assert local.file == str(path.parent / "days.ics") and local.kinds == ("birth", "wedding", "other")
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("", "calendar.a: must have exactly one of: file, account, url."),
+        ('file = "a"\nurl = "https://x"', "calendar.a: must have exactly one of: file, account, url."),
+        ('account = "hme"', "calendar.a.account: there is no account 'hme'. Did you mean 'home'?"),
+        ('account = "home"', "calendar.a.account: needs the key href; contactsync calendar add finds"),
+        ('account = "gm"\nhref = "/x/"', "calendar.a.account: must name a carddav account"),
+        ('file = "a"\nkinds = ["birt"]', "calendar.a.kinds: 'birt' is no kind of day. There are: birth,"),
+        ('file = "a"\nkinds = []', "calendar.a.kinds: must name at least one of: birth"),
+        ('file = "a"\nsummary = "{age}"', "calendar.a.summary: {age} is no field. There are: {name},"),
+        ('file = "a"\nsummary = { birth = "[" }', "calendar.a.summary.birth: the [ has no partner"),
+        (
+            'file = "a"\nsummary = { brith = "x" }',
+            "calendar.a.summary.brith: unknown key. Did you mean 'birth'?",
+        ),
+        ('file = "a"\nsummary = 1', "calendar.a.summary: must be a text"),
+        ('file = "a"\ndescription = "{"', "calendar.a.description: a single {"),
+        ('file = "a"\nalarm = "noon"', 'calendar.a.alarm: must be like "9:00"'),
+        ('file = "a"\nname = "x"', "calendar.a.name: unknown key."),
+        ('url = "https://a:b@x"', "calendar.a.url: has a password in it"),
+    ],
+)
+def test_a_mistake_in_a_calendar_is_named(path: Path, line: str, problem: str) -> None:
+    accounts = CALENDARS.partition("[calendar.all]")[0]
+    found = problems(path, f"{accounts}\n[calendar.a]\n{line}\n")
+    assert any(one.startswith(problem) for one in found), found
+
+
+def test_a_calendar_is_added_and_removed_and_comments_stay(path: Path) -> None:
+    written(path, "# mine\n" + CALENDARS)
+    before = config.load(path)
+    added = CalendarConfig("more", file="/x/days.ics", summary={"birth": "{name}"}, alarm="9:00")
+    config.add_calendar(path, added)
+    assert config.load(path).calendars == (*before.calendars, added)
+    with pytest.raises(UsageError, match="already"):
+        config.add_calendar(path, added)
+    config.remove_calendar(path, "all")
+    assert path.read_text().startswith("# mine\n")
+    assert [one.name for one in config.load(path).calendars] == ["own", "local", "more"]
+    with pytest.raises(UsageError, match="no calendar 'all'"):
+        config.remove_calendar(path, "all")
+
+
+def test_a_calendar_stands_in_the_file_as_it_was_read(path: Path) -> None:
+    for calendar in config.load(written(path, CALENDARS)).calendars:
+        other = path.with_name(f"{calendar.name}.toml")
+        config.add_account(other, AccountConfig("home", "carddav"))
+        config.add_calendar(other, calendar)
+        assert config.load(other).calendars == (calendar,)

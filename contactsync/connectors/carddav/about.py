@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from contactsync.connectors import dav
 from contactsync.connectors.base import Fact
 from contactsync.connectors.carddav.quirks import recognised
-from contactsync.connectors.carddav.transport import Transport
+from contactsync.connectors.davlogin import Transport
 from contactsync.connectors.http import Answer
 
 CLOCK = timedelta(minutes=5)

@@ -20,10 +20,10 @@ from contactsync.connectors.base import (
     Step,
     Traffic,
 )
-from contactsync.connectors.carddav.discovery import Login, find_login, list_books
 from contactsync.connectors.carddav.reading import Reader
-from contactsync.connectors.carddav.transport import Transport
 from contactsync.connectors.carddav.writing import Writer
+from contactsync.connectors.davlogin import Transport
+from contactsync.connectors.discovery import Login, find_login, list_collections
 from contactsync.errors import AuthError, RemoteError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class CardDavConnector:
             self._locate()
         login = self._login
         assert login is not None
-        return f"{login.name} ({login.principal or login.book}) at {self._transport.origin}"
+        return f"{login.name} ({login.principal or login.collection}) at {self._transport.origin}"
 
     def _locate(self) -> None:
         """Try the places that what the person typed may mean, until one has an account for this login."""
@@ -122,13 +122,13 @@ class CardDavConnector:
         login, transport = self._login, self._transport
         if login is None or ("://" in self._settings.url and self._settings.url.startswith(transport.origin)):
             return self._settings.url
-        return transport.origin + (login.book or login.principal or transport.start)
+        return transport.origin + (login.collection or login.principal or transport.start)
 
     def collections(self) -> Sequence[Collection]:
         if self._login is None:
             self.check()
         assert self._login is not None
-        return list_books(self._transport, self._login, self.notes)
+        return list_collections(self._transport, self._login, self.notes)
 
     def about(self, collection: str) -> Iterator[Fact]:
         from contactsync.connectors.carddav.about import about

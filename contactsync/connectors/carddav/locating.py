@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from contactsync.connectors.carddav.dns_lookup import DnsLookup, Srv
-from contactsync.connectors.carddav.presets import PATHS, is_below, other_type, preset_for
 from contactsync.connectors.http import is_loopback
+from contactsync.connectors.presets import PATHS, is_below, other_type, preset_for
 from contactsync.errors import ConfigError, ProtocolError, RemoteError, TransientError
 
 

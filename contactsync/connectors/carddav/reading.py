@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from contactsync.connectors import dav
 from contactsync.connectors.base import Change, Page
-from contactsync.connectors.carddav.discovery import is_book
-from contactsync.connectors.carddav.transport import Transport
+from contactsync.connectors.davlogin import Transport
+from contactsync.connectors.discovery import CARDDAV
 from contactsync.connectors.http import classify, is_html, web_page
 from contactsync.errors import (
     AuthError,
@@ -128,7 +128,7 @@ class Reader:
             raise ProtocolError("The server answers about something else than this book.", href=book)
         if item.gone:
             raise _book_gone(book, item.status)
-        if not is_book(item):
+        if not CARDDAV.is_one(item):
             raise ProtocolError(
                 f"{book} is not an address book.", hint="Choose one that the account lists.", href=book
             )

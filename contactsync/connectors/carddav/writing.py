@@ -17,7 +17,7 @@ from contactsync.connectors.base import (
     Unknown,
     Update,
 )
-from contactsync.connectors.carddav.transport import Transport
+from contactsync.connectors.davlogin import Transport
 from contactsync.connectors.http import (
     Answer,
     Unreachable,

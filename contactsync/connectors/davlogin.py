@@ -1,4 +1,4 @@
-"""One login at one server: caldav's client with our session below it.
+"""One login at one WebDAV server, for its address books or calendars: caldav's client, our session below it.
 
 caldav's `DAVClient` keeps URL, credentials, TLS and proxy settings and builds the authentication.
 Its ``request()`` is not what sends: it parses every body as XML before we do (a vCard as well, with
@@ -15,7 +15,6 @@ from urllib.parse import SplitResult, urlsplit
 
 from contactsync.connectors import dav
 from contactsync.connectors.base import AccountSettings, Traffic
-from contactsync.connectors.carddav.presets import advice_at, is_below, trusted_hosts
 from contactsync.connectors.http import (
     TIMEOUT,
     Answer,
@@ -25,6 +24,7 @@ from contactsync.connectors.http import (
     redirect_target,
     require_private,
 )
+from contactsync.connectors.presets import advice_at, is_below, trusted_hosts
 from contactsync.connectors.tls import require_files
 from contactsync.errors import ConfigError, ProtocolError, RemoteError
 

@@ -1,0 +1,1 @@
+"""Birthdays and anniversaries of the device's contacts, as events of a calendar."""
