@@ -76,7 +76,20 @@ ALLOWED: dict[str, set[str]] = {
 }
 
 # What the connectors share; everything else in connectors/ is one kind of remote and stands alone.
-SHARED_BY_CONNECTORS = {"base", "registry", "http", "tls", "oauth", "dav", "pacing", "outcomes", "pictures"}
+SHARED_BY_CONNECTORS = {
+    "base",
+    "registry",
+    "guard",
+    "contract",
+    "waiting",
+    "http",
+    "tls",
+    "oauth",
+    "dav",
+    "pacing",
+    "outcomes",
+    "pictures",
+}
 
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "requests": ("connectors.http",),
