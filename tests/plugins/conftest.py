@@ -12,6 +12,9 @@ from textwrap import dedent
 import pytest
 
 from contactsync.connectors import registry
+from tests.cli.conftest import cli
+
+__all__ = ["cli", "install"]
 
 Install = Callable[..., str]
 _numbers = count(1)
