@@ -8,11 +8,16 @@ make (`Worker.ask`): that is made in the caller's thread, and may lead to furthe
 from __future__ import annotations
 
 import threading
+import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
+
+#: Seconds after which a signal is noticed at the latest; one that comes just as a wait begins does not end it.
+LOOK_UP = 0.5
 
 
 class NoAnswer(Exception):
@@ -155,11 +160,13 @@ class Worker:
         return call
 
     def _news(self, call: _Call) -> Done | Raised | _Question:
+        end = time.monotonic() + self.seconds
         try:
-            return call.news.get(timeout=self.seconds)
-        except BaseException as error:
+            while (left := end - time.monotonic()) > 0:
+                with suppress(Empty):
+                    return call.news.get(timeout=min(left, LOOK_UP))
+            raise NoAnswer
+        except BaseException:
             self.usable = False
             call.left = True
-            if isinstance(error, Empty):
-                raise NoAnswer from None
             raise
