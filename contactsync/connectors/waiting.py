@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
-#: Seconds after which a signal is noticed at the latest; one that comes just as a wait begins does not end it.
+#: Seconds until a signal is noticed at the latest: one that comes just as a wait begins does not end it.
 LOOK_UP = 0.5
 
 
