@@ -88,9 +88,9 @@ class Kinds(TyperGroup):
         return [*self.commands, *self._others()]
 
     def _others(self) -> list[str]:
-        from contactsync.connectors.registry import by_others
+        from contactsync.connectors.registry import BUILT_IN, by_others
 
-        return [name for name in by_others() if name not in self.commands]
+        return [name for name in by_others() if name not in BUILT_IN]
 
 
 account = group("account", "Address books of others: add, look at, change, let go.")

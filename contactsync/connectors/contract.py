@@ -28,6 +28,7 @@ from contactsync.connectors.base import (
     Stored,
 )
 from contactsync.errors import Recovery
+from contactsync.log import redact
 
 T = TypeVar("T")
 
@@ -173,6 +174,12 @@ def _time(value: Any) -> str:
 def shown(value: object) -> str:
     """What it is, never what it says: that may be somebody's data."""
     return "None" if value is None else f"of type {type(value).__name__}"
+
+
+def described(error: BaseException) -> str:
+    """An error of the code of others in one short line, without what looks like a secret."""
+    text = redact(" ".join(str(error).split()))
+    return f"{type(error).__name__}{f': {text[:200]}' if text else ''}".rstrip(".")
 
 
 # --- answers -------------------------------------------------------------------------------------

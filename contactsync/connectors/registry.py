@@ -29,10 +29,10 @@ BUILT_IN = {
 
 def by_others() -> dict[str, list[EntryPoint]]:
     """What other distributions offer, also under names of ours; nothing of them is imported."""
+    points = [point for point in entry_points(group=GROUP) if not _is_ours(point)]
     found: dict[str, list[EntryPoint]] = {}
-    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, package_of(point))):
-        if _distribution(point) != OUR_DISTRIBUTION:
-            found.setdefault(point.name, []).append(point)
+    for point in sorted(points, key=lambda point: (point.name, package_of(point))):
+        found.setdefault(point.name, []).append(point)
     return found
 
 
@@ -41,8 +41,11 @@ def package_of(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
 
 
-def _distribution(point: EntryPoint) -> str:
-    return re.sub(r"[-_.]+", "-", point.dist.name).lower() if point.dist else ""
+def _is_ours(point: EntryPoint) -> bool:
+    if BUILT_IN.get(point.name) == point.value:
+        return True  # and its metadata need not be read
+    name = point.dist.name if point.dist else ""
+    return re.sub(r"[-_.]+", "-", name).lower() == OUR_DISTRIBUTION
 
 
 def origin_of(name: str) -> str:
@@ -112,8 +115,10 @@ def _loaded(settings: AccountSettings, point: EntryPoint, hint: str) -> Factory:
     try:
         found = point.load()
     except (Exception, SystemExit) as error:
+        from contactsync.connectors.contract import described
+
         # A distribution may fail in any way; the person needs to know which one it is.
-        what = f"the connector {point.name!r} cannot be loaded: {type(error).__name__}: {error}"
+        what = f"the connector {point.name!r} cannot be loaded: {described(error)}"
         raise _wrong(settings, what, hint) from error
     if not callable(found):
         raise _wrong(settings, f"the connector {point.name!r} cannot be loaded: it is no function", hint)

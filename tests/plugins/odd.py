@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from contactsync.connectors.base import Capabilities
 from contactsync.connectors.memory import Habits, MemoryConnector, MemoryServer
 from contactsync.errors import RemoteError
 from contactsync.vcard.codec import VCardCodec
@@ -54,6 +55,9 @@ class Codec(VCardCodec):
     def read(self, payload: bytes) -> Any:
         return self.trouble.at("codec.read", super().read(payload))
 
+    def read_group(self, payload: bytes) -> Any:
+        return self.trouble.at("codec.read_group", super().read_group(payload))
+
     def write(self, contact: Any, original: bytes | None) -> Any:
         return self.trouble.at("codec.write", super().write(contact, original))
 
@@ -66,7 +70,8 @@ class OddConnector(MemoryConnector):
         self.trouble = Trouble(settings.options)
         server = MemoryServer.named(settings.url)
         server.habits = Habits(page_size=1)
-        super().__init__(server, Codec(self.trouble))
+        can = Capabilities(group_cards=bool(settings.options.get("groups")))
+        super().__init__(server, Codec(self.trouble), can)
 
     def __getattribute__(self, name: str) -> Any:
         found = super().__getattribute__(name)

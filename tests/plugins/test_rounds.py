@@ -97,7 +97,11 @@ def assert_nothing_is_lost(place: Place) -> None:
 
 @pytest.mark.parametrize(
     ("where", "kind"),
-    [*((where, kind) for where in PLACES for kind in ("raise", "rubbish")), ("write", "exit")],
+    [
+        *((where, "raise") for where in PLACES),
+        *((where, "rubbish") for where in ("capabilities", "pages", "cards", "outcomes", "codec", "traffic")),
+        ("write", "exit"),
+    ],
 )
 def test_what_raises_or_answers_rubbish_is_named_and_harms_nobody_else(
     place: Place, where: str, kind: str
@@ -113,7 +117,9 @@ def test_what_raises_or_answers_rubbish_is_named_and_harms_nobody_else(
     assert_nothing_is_lost(place)
 
 
-@pytest.mark.parametrize("where", PLACES)
+@pytest.mark.parametrize(
+    "where", ["capabilities", "collections", "pages", "cards", "outcomes", "codec", "codec.project"]
+)
 def test_what_blocks_for_ever_is_given_up_and_harms_nobody_else(place: Place, where: str) -> None:
     report = place.round(place=where, kind="hang")
     odd = report.accounts[0]
@@ -190,3 +196,21 @@ def test_one_that_cannot_be_used_at_all_stops_no_other_account(
     assert_the_others_went_on(place, report)
     with closing(place.engine()) as engine:
         assert engine.status()["accounts"][0]["state"] == "failed"
+
+
+@pytest.mark.parametrize("kind", ["raise", "rubbish"])
+def test_a_group_card_that_its_codec_cannot_read_stops_that_account_only(place: Place, kind: str) -> None:
+    place.odd.put(f"{BOOK}team.vcf", card("team", "Team", "KIND:group", "MEMBER:urn:uuid:eve", version="4.0"))
+    report = place.round(place="codec.read_group", kind=kind, groups=True)
+    odd = report.accounts[0]
+    assert odd.state == "failed" and "codec.read_group" in odd.message
+    assert_the_others_went_on(place, report)
+    for _ in range(2):
+        report = place.round(groups=True)
+    assert report.ok and place.people() == ALL
+
+
+def test_a_secret_in_an_error_stays_one(tmp_path: Path, install: Install) -> None:
+    install("raise RuntimeError('no luck with https://ada:hunter2@x.example/')")
+    report = Place(tmp_path / "device").round()
+    assert "no luck with" in report.accounts[0].message and "hunter2" not in report.accounts[0].message
