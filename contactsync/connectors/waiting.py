@@ -53,7 +53,6 @@ class _Question:
 class _Call:
     work: Callable[[], Any]
     news: SimpleQueue[Done | Raised | _Question] = field(default_factory=SimpleQueue)
-    left: bool = False
 
 
 _END = object()
@@ -84,14 +83,13 @@ class _Desk:
         call = self._running
         if call is None or threading.get_ident() != self.thread:
             raise WrongThread
-        if not call.left:
-            call.news.put(_Question(make))
-            while isinstance(message := self.inbox.get(), _Call):
-                self._do(message)
-            if isinstance(message, Done):
-                return message.value
-            if message is _END:
-                self.inbox.put(_END)
+        call.news.put(_Question(make))
+        while isinstance(message := self.inbox.get(), _Call):
+            self._do(message)
+        if isinstance(message, Done):
+            return message.value
+        if message is _END:
+            self.inbox.put(_END)
         raise _Left
 
 
@@ -130,7 +128,6 @@ class Worker:
             try:
                 answer = news.make()
             except BaseException as error:
-                call.left = True
                 self._desk.inbox.put(Raised(error))
                 self.usable = self.usable and isinstance(error, Exception)
                 raise
@@ -168,5 +165,4 @@ class Worker:
             raise NoAnswer
         except BaseException:
             self.usable = False
-            call.left = True
             raise

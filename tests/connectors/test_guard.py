@@ -35,6 +35,7 @@ from contactsync.connectors.base import (
 from contactsync.connectors.contract import Rule
 from contactsync.connectors.guard import Origin, guard
 from contactsync.connectors.memory import Habits, MemoryConnector, MemoryServer
+from contactsync.connectors.waiting import Worker
 from contactsync.errors import CodecError, ContractBroken, RemoteError, StoreError, TransientError
 from contactsync.model.contact import Contact, Name, Phone
 from contactsync.testing.faults import Crash, Fault, FaultyConnector
@@ -280,14 +281,53 @@ def test_a_step_may_ask_the_connector_before_it_is_sent() -> None:
     assert [type(outcome) for outcome in made.write(BOOK, steps())] == [Removed, Stored]
 
 
-def test_trouble_of_the_caller_is_not_that_of_the_connector() -> None:
-    def swallowing(collection: str, steps: Iterator[Step]) -> Iterator[Outcome]:
-        while True:
-            try:
-                step = next(steps)
-            except Exception:
-                return
+def test_so_may_the_steps_of_one_request() -> None:
+    def write(collection: str, steps: Iterator[Step]) -> Iterator[Outcome]:
+        for step in [next(steps), next(steps)]:
             yield Stored(step.key, "/c", None)
+        assert next(steps, None) is None
+
+    made = guarded(Odd(write=write), 5.0)
+
+    def steps() -> Iterator[Step]:
+        for step in creates(2):
+            assert made.check() == "memory"
+            yield step
+
+    assert [outcome.key for outcome in made.write(BOOK, steps())] == [0, 1]
+
+
+def test_writing_that_is_broken_off_is_ended_in_its_own_thread_too() -> None:
+    ended: list[int] = []
+
+    def write(collection: str, steps: Iterator[Step]) -> Iterator[Outcome]:
+        try:
+            for step in steps:
+                yield Stored(step.key, "/c", None)
+        finally:
+            ended.append(threading.get_ident())
+
+    made = guarded(Odd(write=write))
+    outcomes = made.write(BOOK, creates(5))
+    next(outcomes)
+    outcomes.close()
+    made.check()
+    assert len(ended) == 1 and threading.get_ident() not in ended
+
+
+def test_trouble_of_the_caller_is_not_that_of_the_connector() -> None:
+    ended = []
+
+    def swallowing(collection: str, steps: Iterator[Step]) -> Iterator[Outcome]:
+        try:
+            while True:
+                try:
+                    step = next(steps)
+                except Exception:
+                    return
+                yield Stored(step.key, "/c", None)
+        finally:
+            ended.append(True)
 
     def steps() -> Iterator[Step]:
         yield from creates(1)
@@ -296,7 +336,7 @@ def test_trouble_of_the_caller_is_not_that_of_the_connector() -> None:
     made = guarded(Odd(write=swallowing))
     with pytest.raises(StoreError, match="The disk is full"):
         list(made.write(BOOK, steps()))
-    assert made.check() == "memory"
+    assert made.check() == "memory" and ended == [True]
 
 
 @pytest.mark.law("L33")
@@ -381,6 +421,34 @@ def test_a_round_that_is_interrupted_waits_for_nothing_more(forever: Callable[..
     made.close()
     with pytest.raises(TransientError):
         made.check()
+
+
+def test_neither_does_one_that_is_interrupted_while_it_makes_a_step(forever: Callable[..., Any]) -> None:
+    def write(collection: str, steps: Iterator[Step]) -> Iterator[Outcome]:
+        try:
+            yield Stored(next(steps).key, "/c", None)
+        finally:
+            forever()
+
+    def steps() -> Iterator[Step]:
+        raise KeyboardInterrupt
+        yield
+
+    made = guarded(Odd(write=write))
+    with pytest.raises(KeyboardInterrupt):
+        list(made.write(BOOK, steps()))
+    made.close()
+    with pytest.raises(TransientError):
+        made.check()
+
+
+def test_a_question_that_nobody_answers_ends_with_the_thread() -> None:
+    worker = Worker("connector asking", 30)
+    worker.post(lambda: worker.ask(dict))
+    thread = thread_of("asking")
+    worker.end()
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def thread_of(name: str) -> threading.Thread:
