@@ -423,7 +423,9 @@ def test_a_round_that_is_interrupted_waits_for_nothing_more(forever: Callable[..
         made.check()
 
 
-def test_neither_does_one_that_is_interrupted_while_it_makes_a_step(forever: Callable[..., Any]) -> None:
+def test_neither_does_one_that_is_interrupted_while_it_makes_a_step(
+    forever: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
     def write(collection: str, steps: Iterator[Step]) -> Iterator[Outcome]:
         try:
             yield Stored(next(steps).key, "/c", None)
@@ -434,12 +436,11 @@ def test_neither_does_one_that_is_interrupted_while_it_makes_a_step(forever: Cal
         raise KeyboardInterrupt
         yield
 
-    made = guarded(Odd(write=write))
+    made = guarded(Odd(write=write), 0.2)
     with pytest.raises(KeyboardInterrupt):
         list(made.write(BOOK, steps()))
     made.close()
-    with pytest.raises(TransientError):
-        made.check()
+    assert caplog.records == [], "nor does it complain that there was no answer"
 
 
 def test_a_question_that_nobody_answers_ends_with_the_thread() -> None:
