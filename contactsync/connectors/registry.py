@@ -108,7 +108,8 @@ def _only_one(settings: AccountSettings) -> EntryPoint:
             "Uninstall those that are not meant.",
         )
     names = ", ".join(sorted({*BUILT_IN, *others}))
-    raise _wrong(settings, f"there is no connector {settings.connector!r}", f"There are: {names}.")
+    hint = f"There are: {names}. Is the distribution installed that it comes with?"
+    raise _wrong(settings, f"there is no connector {settings.connector!r}", hint)
 
 
 def _loaded(settings: AccountSettings, point: EntryPoint, hint: str) -> Factory:

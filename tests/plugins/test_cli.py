@@ -71,6 +71,21 @@ def test_one_that_cannot_be_used_is_not_added(
     assert not cli.config.exists()
 
 
+@pytest.mark.parametrize("source", ["import no_such_package", "CONTRACT = 9\nfactory = print", ""])
+def test_an_account_of_one_that_cannot_be_used_any_more_is_shown_and_examined(
+    cli: Cli, install: Install, source: str
+) -> None:
+    if source:
+        install(source)
+    cli.config.write_text('[account.mine]\nconnector = "odd"\n')
+    assert "odd" in cli.ok("account", "list") and "odd" in cli.ok("account", "show", "mine")
+    said = "contactsync-odd" if source else "there is no connector 'odd'"
+    result = cli("doctor", "mine")
+    assert result.code == 1 and said in result.out
+    result = cli("sync")
+    assert result.code == 1 and said in result.err
+
+
 @pytest.mark.parametrize("word", ["depth", "=3"])
 def test_an_option_is_a_key_and_a_value(cli: Cli, install: Install, word: str) -> None:
     install(SOURCE)
