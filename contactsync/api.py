@@ -246,12 +246,26 @@ class Engine:
             if not hasattr(error, "recovery"):
                 raise
             report.fail(error)
+            self._note_trouble(report, dry_run)
             return report
         try:
             run_account(round_)
         finally:
             round_.connector.close()
         return report
+
+    def _note_trouble(self, report: AccountReport, dry_run: bool) -> None:
+        """What kept a round from beginning is in `status` too."""
+        if dry_run:
+            return
+        trouble = {
+            "state": report.state,
+            "message": report.message,
+            "ran_at": self.hooks.now(),
+            "quiet_run": None,
+        }
+        with suppress(ContactSyncError), self.store.transaction():
+            self.store.books.note_account(report.name, **trouble)
 
     def _open_round(
         self,

@@ -101,8 +101,9 @@ class BookConfig:
 @dataclass(frozen=True, slots=True)
 class AccountConfig:
     """One account. ``books`` are the selected names or hrefs (empty: all); ``password`` None means
-    that the keyring and the vault are asked. ``settles_after`` and ``sweep_after`` are in seconds; None
-    is what the connector takes by itself."""
+    that the keyring and the vault are asked. ``settles_after``, ``sweep_after`` and ``give_up_after`` are in
+    seconds; None is what the connector takes by itself. ``options`` are settings that only a connector by
+    others knows, as they stand in the file."""
 
     name: str
     connector: str
@@ -121,6 +122,8 @@ class AccountConfig:
     settles_after: int | None = None
     sweep_after: int | None = None
     requests_per_minute: int | None = None
+    give_up_after: int | None = None
+    options: Table = field(default_factory=dict)
     books: tuple[str, ...] = ()
     book: tuple[BookConfig, ...] = ()
 
@@ -589,6 +592,11 @@ def _password_kept(kind: str) -> Callable[[_Checker, str, object], PasswordSourc
     return read
 
 
+def _options(check: _Checker, key: str, value: object) -> Table:
+    """What they mean is the connector's business."""
+    return check.table(key, value)
+
+
 def _book_tables(check: _Checker, key: str, value: object) -> tuple[BookConfig, ...]:
     return tuple(
         BookConfig(name=name, **check._read(f"{key}.{name}", check.table(f"{key}.{name}", table), BOOK))  # type: ignore[arg-type]
@@ -627,6 +635,8 @@ ACCOUNT: dict[str, Reader] = {
     "settles_after": _count,
     "sweep_after": _count,
     "requests_per_minute": _positive,
+    "give_up_after": _positive,
+    "options": _options,
     "books": _words,
     "book": _book_tables,
 }

@@ -164,3 +164,15 @@ class ProtocolError(RemoteError):
 
 class BookGone(RemoteError):
     """The address book is not there any more; that is never a deletion of its contacts (L21)."""
+
+
+class ContractBroken(RemoteError):
+    """A connector of another distribution did what none may do; nothing of its answer was believed.
+
+    ``connector`` names it with its distribution, ``rule`` is a sentence of `contactsync.connectors.contract`.
+    """
+
+    def __init__(self, connector: str, rule: str, what: str, *, hint: str = "") -> None:
+        super().__init__(f"The connector {connector} broke its contract. {what} The rule: {rule}", hint=hint)
+        self.connector = connector
+        self.rule = rule

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import importlib.util
 import inspect
 import io
 import logging
@@ -15,6 +16,7 @@ import re
 import shlex
 import subprocess
 import tempfile
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields as fields_of
 from datetime import timedelta
@@ -26,10 +28,13 @@ import pytest
 
 from contactsync import config, errors
 from contactsync.api import Engine
+from contactsync.cli import accounts
 from contactsync.cli import app as cli
+from contactsync.connectors import registry
 from contactsync.connectors.base import Capabilities
 from contactsync.connectors.carddav.connector import CAPABILITIES as CARDDAV
 from contactsync.connectors.carddav.quirks import QUIRKS
+from contactsync.connectors.contract import Rule
 from contactsync.connectors.google.connector import CAPABILITIES as GOOGLE
 from contactsync.connectors.google.items import SHAPES, Shape
 from contactsync.connectors.outlook.connector import CAPABILITIES as OUTLOOK
@@ -260,6 +265,38 @@ def property_table() -> str:
     return "\n".join([head, "|---|---|---|---|---|---|---|---|", *rows])
 
 
+EXAMPLE = DOCS / "examples" / "contactsync-sqlite"
+EXAMPLE_MODULE = EXAMPLE / "contactsync_sqlite.py"
+
+
+def quoted(file: str) -> str:
+    """A file of the example, whole."""
+    return f"```toml\n{(EXAMPLE / file).read_text(encoding='utf-8').strip()}\n```"
+
+
+def part(file: str, *names: str) -> str:
+    """These classes and functions of a file of the example; without names, what stands before the first."""
+    text = (EXAMPLE / file).read_text(encoding="utf-8")
+    lines = text.splitlines()
+    nodes = [n for n in ast.parse(text).body if isinstance(n, ast.ClassDef | ast.FunctionDef)]
+    found = ["\n".join(lines[n.lineno - 1 : n.end_lineno]) for n in nodes if n.name in names]
+    head = "\n".join(lines[: nodes[0].lineno - 1])
+    return "```python\n" + "\n\n\n".join(found or [head.strip()]) + "\n```"
+
+
+def example_capabilities() -> str:
+    spec = importlib.util.spec_from_file_location("contactsync_sqlite", EXAMPLE_MODULE)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return capability_table("the example", module.CAPABILITIES)
+
+
+def rule_table() -> str:
+    rows = [f"| {rule.title} | {rule.value} |" for rule in Rule]
+    return "\n".join(["| rule | |", "|---|---|", *rows])
+
+
 def path_table() -> str:
     rows = [f"| {name} | `{path}` |" for name, path in PATHS]
     return "\n".join(["| server | usual path |", "|---|---|", *rows])
@@ -295,6 +332,18 @@ GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/providers.md", "providers"): provider_table,
     ("docs/providers.md", "elsewhere"): elsewhere_table,
     ("docs/providers.md", "paths"): path_table,
+    ("docs/write-a-connector.md", "project"): partial(quoted, "pyproject.toml"),
+    ("docs/write-a-connector.md", "head"): partial(part, EXAMPLE_MODULE.name),
+    ("docs/write-a-connector.md", "codec"): partial(part, EXAMPLE_MODULE.name, "JsonCodec", "_texts"),
+    ("docs/write-a-connector.md", "connector"): partial(
+        part, EXAMPLE_MODULE.name, "SqliteConnector", "_etag"
+    ),
+    ("docs/write-a-connector.md", "capabilities"): example_capabilities,
+    ("docs/write-a-connector.md", "factory"): partial(part, EXAMPLE_MODULE.name, "factory"),
+    ("docs/write-a-connector.md", "tests"): partial(
+        part, f"test_{EXAMPLE_MODULE.name}", "OtherProgram", "TestSqlite"
+    ),
+    ("docs/write-a-connector.md", "rules"): rule_table,
 }
 
 
@@ -375,12 +424,19 @@ def _unknown_words(line: str) -> list[str]:
             if subcommands and word in ("--config", "--data-dir", "--database"):
                 words.pop(0)
         elif subcommands:
+            word = accounts.ANY if word in _connectors_of_examples() else word
             if word not in subcommands:
                 return [word]
             chain.append(subcommands[word])
         elif not chain[-1].params:
             return [word]
     return []
+
+
+def _connectors_of_examples() -> set[str]:
+    """The names that ``account add`` takes where they are installed."""
+    projects = [tomllib.loads(path.read_text(encoding="utf-8")) for path in DOCS.rglob("pyproject.toml")]
+    return {name for one in projects for name in one["project"]["entry-points"][registry.GROUP]}
 
 
 def test_commands_and_options_that_pages_show_exist() -> None:

@@ -89,6 +89,9 @@ ALLOWED: dict[str, set[str]] = {
 SHARED_BY_CONNECTORS = {
     "base",
     "registry",
+    "guard",
+    "contract",
+    "waiting",
     "http",
     "tls",
     "oauth",

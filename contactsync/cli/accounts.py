@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
 from contactsync.cli import login
 from contactsync.cli.login import (
@@ -61,8 +62,39 @@ Proxy = Annotated[str, typer.Option(metavar="URL", help="Proxy to go through.")]
 NewMode = Annotated[Mode, typer.Option(help="Which way changes go.")]
 NewConflicts = Annotated[Conflicts, typer.Option(help="Who wins where both sides changed a field.")]
 
+Option = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option",
+        metavar="KEY=VALUE",
+        help="A setting that only this connector knows; repeat it. Numbers, true, false and lists are "
+        "written as in TOML, all else is text.",
+    ),
+]
+
+#: Stands for the name of any connector by others in the help of ``account add``.
+ANY = "CONNECTOR"
+
+
+class Kinds(TyperGroup):
+    """The kinds of remotes: those with a command of their own, and whatever other distributions offer. Of
+    those only the names are known here; nothing of them is loaded."""
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
+        known = None if cmd_name == ANY else super().get_command(ctx, cmd_name)
+        return known or (self.commands[ANY] if cmd_name in (ANY, *self._others()) else None)
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        return [*self.commands, *self._others()]
+
+    def _others(self) -> list[str]:
+        from contactsync.connectors.registry import BUILT_IN, by_others
+
+        return [name for name in by_others() if name not in BUILT_IN]
+
+
 account = group("account", "Address books of others: add, look at, change, let go.")
-add = group("add", "Add an account.")
+add = group("add", "Add an account.", cls=Kinds)
 account.add_typer(add)
 
 
@@ -224,6 +256,71 @@ def add_vdir(
     _add(ctx, wanted, login.NewSecret(), book or (), default_book)
 
 
+@add.command(ANY)
+def add_other(
+    ctx: typer.Context,
+    name: NewName,
+    url: Annotated[str, typer.Option(help="Where it is, in the way of this connector.")] = "",
+    username: Username = "",
+    password_stdin: PasswordStdin = False,
+    password_file: PasswordFile = None,
+    password_command: PasswordCommand = "",
+    option: Option = None,
+    book: Books = None,
+    default_book: DefaultBook = "",
+    mode: NewMode = "two-way",
+    conflicts: NewConflicts = "newest",
+    ca_file: CaFile = None,
+    client_cert: ClientCert = None,
+    proxy: Proxy = "",
+    insecure_http: Annotated[
+        bool, typer.Option("--insecure-http", help="Allow plain http beyond this machine.")
+    ] = False,
+) -> None:
+    """Add an account of a connector by others, which comes with a distribution of its own: by its name.
+
+    Nothing is saved when it cannot be used, and nothing is synchronised yet.
+    """
+    from contactsync.config import AccountConfig
+
+    session = session_of(ctx)
+    _check_new_name(session.config(), name)
+    source, secret = login.choose(
+        name, password_stdin, password_file, password_command, needed=bool(username)
+    )
+    wanted = AccountConfig(
+        name=name,
+        connector=ctx.info_name or "",
+        url=url,
+        username=username,
+        password=source,
+        options=_options(option or ()),
+        ca_file=absolute(ca_file),
+        client_cert=absolute(client_cert),
+        proxy=proxy,
+        insecure_http=insecure_http,
+        mode=mode,
+        conflicts=conflicts,
+    )
+    _add(ctx, wanted, secret, book or (), default_book)
+
+
+def _options(words: Sequence[str]) -> dict[str, object]:
+    """``depth=3`` is a number, ``path=/home`` a text: what is no value of TOML is taken as it stands."""
+    import tomllib
+
+    found: dict[str, object] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not key or not equals:
+            raise UsageError(f"--option takes KEY=VALUE, not {word!r}.", hint="For example: --option depth=3")
+        try:
+            found[key] = tomllib.loads(f"value = {value}")["value"]
+        except ValueError:
+            found[key] = value
+    return found
+
+
 def _check_folder(path: Path) -> None:
     """That it cannot be written is shown beside its address books, and no mistake: it works as `pull`."""
     import os
@@ -299,6 +396,8 @@ def refuse_open_http(wanted: AccountConfig) -> None:
     from contactsync.connectors.http import require_private
     from contactsync.errors import RemoteError
 
+    if "://" in wanted.url and not wanted.url.lower().startswith("http"):
+        return  # whatever it is, only its connector knows
     url = wanted.url if "://" in wanted.url else f"https://{wanted.url}"
     try:
         require_private(url, insecure_http=wanted.insecure_http)
@@ -413,12 +512,18 @@ def _to_json(found: AccountConfig) -> dict[str, Any]:
 @account.command("list")
 def list_accounts(ctx: typer.Context) -> None:
     """All accounts, with the state of their last round."""
+    from contactsync.connectors.registry import origin_of
+
     session = session_of(ctx)
     with open_engine(ctx) as engine:
         found = engine.status()["accounts"]
         urls = {known.name: known.url for known in engine.config.accounts}
-    session.out.result({"accounts": [{**row, "url": urls[row["name"]]} for row in found]})
-    rows = [(row["name"], row["type"], row["state"], urls[row["name"]]) for row in found]
+    origins = {row["type"]: origin_of(row["type"]) for row in found}
+    session.out.result(
+        {"accounts": [{**row, "url": urls[row["name"]], **_by(origins[row["type"]])} for row in found]}
+    )
+    kinds = {kind: f"{kind} ({origin})" if origin else kind for kind, origin in origins.items()}
+    rows = [(row["name"], kinds[row["type"]], row["state"], urls[row["name"]]) for row in found]
     session.out.table(("NAME", "TYPE", "STATE", "URL"), rows)
     if not found:
         session.out.note("There is no account yet. Add one: contactsync account add carddav NAME --url ...")
@@ -427,17 +532,24 @@ def list_accounts(ctx: typer.Context) -> None:
 @account.command("show")
 def show_account(ctx: typer.Context, name: Name) -> None:
     """The settings of an account, its address books, and how its last round went."""
+    from contactsync.connectors.registry import origin_of
+
     session = session_of(ctx)
     with open_engine(ctx) as engine:
         found = engine.config.account(name)
         state = next(row for row in engine.status()["accounts"] if row["name"] == name)
         books = engine.books(name, refresh=False)
-    table = _to_json(found)
+    table = {**_to_json(found), **_by(origin_of(found.connector))}
     session.out.result({**table, **state, "books": [book_json(book) for book in books]})
     session.out.lines(*(f"{key:<14} {_setting(value)}" for key, value in table.items() if key != "books"))
     session.out.lines(f"{'state':<14} {state['state']}  {state['message']}".rstrip())
     session.out.lines(f"{'last run':<14} {state['last_run'] or 'never'}")
     session.out.table(BOOK_HEADINGS, [_book_row(book) for book in books])
+
+
+def _by(origin: str) -> dict[str, str]:
+    """The distribution of a connector by others."""
+    return {"distribution": origin} if origin else {}
 
 
 def _setting(value: object) -> str:
@@ -472,6 +584,7 @@ def set_account(
     book: Books = None,
     all_books: Annotated[bool, typer.Option("--all-books", help="Take all address books again.")] = False,
     default_book: DefaultBook = "",
+    option: Option = None,
     mode: Annotated[Mode | None, typer.Option(help="Which way changes go.")] = None,
     conflicts: Annotated[Conflicts | None, typer.Option(help="Who wins.")] = None,
     ca_file: CaFile = None,
@@ -496,6 +609,7 @@ def set_account(
         "insecure_http": insecure_http,
         "mode": mode,
         "conflicts": conflicts,
+        "options": {**old.options, **_options(option)} if option else None,
     }
     changes = {key: value for key, value in given.items() if value not in (None, "")}
     new = replace(old, **changes)  # type: ignore[arg-type]

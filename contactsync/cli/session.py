@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from typer.core import TyperGroup
 
 from contactsync.cli.output import Output
 from contactsync.errors import UsageError
@@ -80,9 +81,9 @@ def session_of(ctx: typer.Context) -> Session:
     return session
 
 
-def group(name: str, summary: str) -> typer.Typer:
+def group(name: str, summary: str, cls: type[TyperGroup] | None = None) -> typer.Typer:
     """A group of commands, such as ``account``."""
-    return typer.Typer(name=name, help=summary, no_args_is_help=True)
+    return typer.Typer(name=name, help=summary, no_args_is_help=True, cls=cls)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,10 @@ from contactsync.errors import RemoteError
 from contactsync.model.contact import Contact
 from contactsync.model.group import GroupCard
 
+#: The number of this contract. It rises when a connector that was written for the one before would break;
+#: what can be left out may come without.
+CONTRACT = 1
+
 Payload = bytes
 
 
@@ -297,7 +301,9 @@ class AccountSettings:
 
     ``insecure_http`` allows plain http beyond loopback. Files are paths; ``proxy`` a URL.
     ``settles_after``, ``sweep_after`` and ``requests_per_minute`` replace what the connector takes by itself;
-    ``sweep_after`` is how long it may overlook what its lists of changes do not tell.
+    ``sweep_after`` is how long it may overlook what its lists of changes do not tell. ``give_up_after`` is
+    how long a connector by others may take for an answer. ``options`` are settings of its own as they stand
+    in the account's table: plain values, unchecked; a factory raises `ConfigError` for what it cannot use.
     """
 
     name: str
@@ -312,6 +318,8 @@ class AccountSettings:
     settles_after: timedelta | None = None
     sweep_after: timedelta | None = None
     requests_per_minute: int | None = None
+    give_up_after: timedelta | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
     renew: Callable[[str], None] = field(default=lambda secret: None, repr=False)
     witness: Callable[[Exchange], None] | None = field(default=None, repr=False)
 
@@ -351,6 +359,7 @@ class Locating(Protocol):
 
 
 class Factory(Protocol):
-    """What an entry point of the group ``contactsync.connectors`` names."""
+    """What an entry point of the group ``contactsync.connectors`` names. Its module says by a number of its
+    own, ``CONTRACT = 1``, which contract it was written for; those of contactsync itself need not."""
 
     def __call__(self, settings: AccountSettings) -> Connector: ...

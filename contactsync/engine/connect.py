@@ -46,6 +46,8 @@ def settings_of(
         settles_after=_duration(account.settles_after),
         sweep_after=_duration(account.sweep_after),
         requests_per_minute=account.requests_per_minute,
+        give_up_after=_duration(account.give_up_after),
+        options=account.options,
         witness=witness,
     )
 

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from contactsync.config import AccountConfig, Config, load
 from contactsync.connectors.base import Collection, Connector, Describing
+from contactsync.connectors.registry import origin_of, refused
 from contactsync.engine.backup import backups
 from contactsync.errors import ConfigError, ContactSyncError
 from contactsync.model.fields import FIELD
@@ -71,6 +72,7 @@ def _device(engine: Patient) -> list[Finding]:
         ("database", lambda: _database(engine.store)),
         ("disk", lambda: _disk(engine.data_dir)),
         ("contacts", lambda: _waiting(engine.store)),
+        ("connectors", _connectors),
         ("backups", lambda: _backups(engine.data_dir / "backups")),
     )
     return [finding for subject, check in checks for finding in _checked(subject, check)]
@@ -175,12 +177,20 @@ def _backups(folder: Path) -> Iterator[Finding]:
         yield Finding(True, "backups", "None yet; one is made before the first write to an address book.")
 
 
+def _connectors() -> Iterator[Finding]:
+    """Other distributions that offer what is not used."""
+    for _, why in refused():
+        yield Finding(False, "connectors", why, "Uninstall it, unless you know what it is for.")
+
+
 def _account(engine: Patient, account: AccountConfig) -> Iterator[Finding]:
     """The secret, then the login, then the books; one that fails makes the rest pointless."""
     if account.paused:
         hint = f"contactsync account resume {account.name}"
         yield Finding(True, account.name, "It is paused and not looked at.", hint)
         return
+    if origin := origin_of(account.connector):
+        yield Finding(True, account.name, f"Its connector {account.connector} is that of {origin}.")
     yield from _secret(engine, account)
     connector = engine.connect(account)
     try:

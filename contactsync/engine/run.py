@@ -17,7 +17,7 @@ from contactsync.engine.groupcards import groups_wait, push_groups
 from contactsync.engine.idle import BOOKS_EVERY
 from contactsync.engine.pull import Pulled, pull
 from contactsync.engine.push import Pushed, push
-from contactsync.errors import BookGone, ContactSyncError, RemoteError, SafetyStop
+from contactsync.errors import BookGone, CodecError, ContactSyncError, RemoteError, SafetyStop
 from contactsync.store.links import ALIVE
 from contactsync.store.values import Book
 
@@ -49,7 +49,7 @@ def run_account(round_: Round) -> None:
             if after is not _After.AGAIN:
                 break
             books = round_.store.books.of_account(round_.account.name)
-    except RemoteError as error:
+    except (RemoteError, CodecError) as error:
         round_.report.fail(error)
     _conclude(round_, device_is_quiet=after is _After.QUIET)
 

@@ -4,14 +4,18 @@ It holds no pytest, so that any runner that calls ``test_*`` methods will do::
 
     class TestMine(ConnectorSuite):
         def make(self):
-            return Rig(connector, "/a/fresh/empty/book/", other_client, name="book")
+            connector = held_to_contract(factory(AccountSettings("mine", "mine", url=...)))
+            return Rig(connector, "/a/fresh/empty/book/", other_client)
+
+What each test wants is what the engine relies on, and its docstring says why. The rules of
+`contactsync.connectors.contract` are checked of every answer besides, in rounds too.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Protocol, TypeVar
 
@@ -29,17 +33,46 @@ from contactsync.connectors.base import (
     Stored,
     Update,
 )
+from contactsync.connectors.guard import Origin, guard
 from contactsync.errors import (
     AuthError,
     BookGone,
+    CodecError,
     PreconditionFailed,
     RemoteError,
     SyncTokenExpired,
 )
+from contactsync.model.contact import (
+    Contact,
+    Email,
+    Name,
+    NameComponent,
+    Nickname,
+    Note,
+    Organization,
+    Phone,
+    Title,
+)
 
 T = TypeVar("T")
 E = TypeVar("E", bound=BaseException)
+#: More than most remotes hold.
+RICH = Contact(
+    uid="uid-rich",
+    name=Name((NameComponent("given", "Ada"), NameComponent("surname", "Lovelace")), "Ada Lovelace"),
+    nicknames=(Nickname("Countess"),),
+    emails=(Email("ada@x.example", frozenset({"work"})), Email("ada@y.example", label="old")),
+    phones=(Phone("+49 30 5550001", frozenset({"private"}), frozenset({"cell"})),),
+    organizations=(Organization("Analytical Engines", ("Programs",)),),
+    titles=(Title("Analyst"), Title("Poet", "role")),
+    notes=(Note("first line\nsecond line"),),
+)
 UNICODE = "Zoë 李小龍 🦊 \u0627\u0644\u0639"
+
+
+def held_to_contract(connector: Connector) -> Connector:
+    """The connector as the engine calls one by others: every answer is checked, and every call limited."""
+    return guard(lambda: connector, Origin(type(connector).__name__))
 
 
 class OtherClient(Protocol):
@@ -129,13 +162,16 @@ class ConnectorSuite:
     # ---- listings --------------------------------------------------------------------------------
 
     def test_check_names_the_login(self) -> None:
+        """A person sees who logged in, before anything is saved."""
         assert self.make().connector.check()
 
     def test_collections_name_the_book(self) -> None:
+        """Each round begins with the address books of the login."""
         rig = self.make()
         assert rig.book in [c.href for c in rig.connector.collections() if c.writable]
 
     def test_an_empty_book_is_a_full_listing_of_nothing(self) -> None:
+        """A full listing with its last page is the only proof that a card is not there (L20)."""
         listing = self.make().list()
         assert not listing.there
         assert not listing.gone
@@ -143,6 +179,7 @@ class ConnectorSuite:
         assert [page.last for page in listing.pages] == [False] * (len(listing.pages) - 1) + [True]
 
     def test_a_full_listing_names_every_card_and_no_deleted_one(self) -> None:
+        """A card that a full listing does not name counts as missing (L20)."""
         rig = self.make()
         hrefs = {self.put_other(rig, f"all-{n}") for n in range(7)}
         rig.other.delete(self.put_other(rig, "dead"))
@@ -151,12 +188,14 @@ class ConnectorSuite:
         assert not listing.gone
 
     def test_an_unknown_book_is_gone(self) -> None:
+        """A book that vanished is an error, never a deletion of its contacts (L21)."""
         rig = self.make()
         missing = f"{rig.book.rstrip('/')}-missing/"
         error = _raises(BookGone, lambda: list(rig.connector.changes(missing, None)))
         assert error.href == missing
 
     def test_no_change_is_an_empty_listing_with_a_usable_cursor(self) -> None:
+        """A round without news costs one request for each book."""
         rig = self.make()
         self.put_other(rig, "still")
         if not rig.connector.capabilities.incremental:
@@ -168,6 +207,7 @@ class ConnectorSuite:
         assert not rig.list(second.cursor).there
 
     def test_a_cursor_brings_exactly_what_changed_since(self) -> None:
+        """`incremental`: what a listing since a cursor leaves out did not change."""
         rig = self.make()
         if not rig.connector.capabilities.incremental:
             return
@@ -186,18 +226,21 @@ class ConnectorSuite:
         assert not rig.list(listing.cursor).there
 
     def test_our_own_writes_are_seen_after_the_cursor(self) -> None:
+        """What was written is read back (L11)."""
         rig = self.make()
         cursor = rig.list().cursor
         stored = rig.create(self.card("Own", "own"), "own")
         assert stored.href in rig.list(cursor).there
 
     def test_an_unknown_cursor_has_expired(self) -> None:
+        """A cursor that is not valid any more leads to a full listing, never to a guess (L21)."""
         rig = self.make()
         self.put_other(rig, "any")
         if rig.connector.capabilities.incremental:
             _raises(SyncTokenExpired, lambda: rig.list(self.unknown_cursor))
 
     def test_traffic_is_counted(self) -> None:
+        """The report of a round says what it cost."""
         rig = self.make()
         before = rig.connector.traffic().requests
         rig.list()
@@ -206,6 +249,7 @@ class ConnectorSuite:
     # ---- reading ---------------------------------------------------------------------------------
 
     def test_fetch_reads_what_is_listed(self) -> None:
+        """Listing and direct reads agree on etags, or every card would be read in every round (L1)."""
         rig = self.make()
         for n in range(3):
             self.put_other(rig, f"read-{n}", f"Reader {n}")
@@ -215,6 +259,7 @@ class ConnectorSuite:
         assert all(c.payload and b"Reader" in c.payload for c in fetched.values())
 
     def test_a_missing_card_comes_back_gone_beside_the_others(self) -> None:
+        """The direct read is the second proof that a card is missing (L20)."""
         rig = self.make()
         there = self.put_other(rig, "there")
         missing = self.href(rig, "missing")
@@ -225,10 +270,12 @@ class ConnectorSuite:
         assert rig.read(missing).gone
 
     def test_fetch_of_nothing_is_nothing(self) -> None:
+        """Nothing to read costs nothing, and is no error."""
         rig = self.make()
         assert not [*rig.connector.fetch(rig.book, [])]
 
     def test_many_cards_are_fetched_each_once(self) -> None:
+        """However many are asked for in one go, each is answered once, in order."""
         rig = self.make()
         steps = [
             Create(n, f"many-{n}", f"uid-many-{n}", self.card(f"M {n}", f"many-{n}")) for n in range(130)
@@ -241,6 +288,7 @@ class ConnectorSuite:
     # ---- writing ---------------------------------------------------------------------------------
 
     def test_a_card_makes_the_round_trip(self) -> None:
+        """What was written is there, under the etag that the write named (`etag_on_write`)."""
         rig = self.make()
         stored = rig.create(self.card("Ada", "ada", "NOTE:x"), "ada")
         change = rig.read(stored.href)
@@ -251,6 +299,7 @@ class ConnectorSuite:
         assert stored.href in rig.list().there
 
     def test_what_a_write_shows_is_what_a_read_shows(self) -> None:
+        """`payload_on_write`: what the answer shows is believed without a further read."""
         rig = self.make()
         made = rig.create(self.card("Echo", "echo", "NOTE:x"), "echo")
         change = rig.read(made.href)
@@ -263,12 +312,14 @@ class ConnectorSuite:
         assert edited.payload is None or edited.etag == after.etag
 
     def test_the_uid_survives(self) -> None:
+        """`carries_uid`: a card in doubt is found again by its uid (L33)."""
         rig = self.make()
         stored = rig.create(self.card("Uma", "Case-Of-Uid"), "Case-Of-Uid")
         payload = rig.read(stored.href).payload or b""
         assert (b"uid-Case-Of-Uid" in payload) == rig.connector.capabilities.carries_uid
 
     def test_unicode_long_lines_and_unknown_properties_survive(self) -> None:
+        """What we do not understand belongs to somebody."""
         rig = self.make()
         note = "Æ" * 700
         own = "X-CONTACTSYNC-TEST:kept as it is"
@@ -283,12 +334,14 @@ class ConnectorSuite:
         assert own in text
 
     def test_a_long_name_can_be_created(self) -> None:
+        """A name of our choosing may be long."""
         rig = self.make()
         hint = "n" * 100
         stored = rig.create(self.card("Long", hint), hint)
         assert rig.read(stored.href).payload
 
     def test_creating_twice_makes_no_double(self) -> None:
+        """`names_href`: a create that is repeated after a crash makes no double (L33)."""
         rig = self.make()
         if not rig.connector.capabilities.names_href:
             return
@@ -300,6 +353,7 @@ class ConnectorSuite:
         assert b"Once" in (rig.read(stored.href).payload or b"")
 
     def test_an_update_needs_the_etag_of_now(self) -> None:
+        """`conditional_update`: an edit that was made meanwhile is not overwritten (L32)."""
         rig = self.make()
         href = self.put_other(rig, "edit")
         old = rig.read(href).etag
@@ -315,6 +369,7 @@ class ConnectorSuite:
         assert b"Ours" in (rig.other.get(href) or b"")
 
     def test_an_update_of_a_missing_card_is_refused(self) -> None:
+        """An update revives nobody: whether an edit beats the deletion is decided by the engine (L23)."""
         rig = self.make()
         outcome = rig.write(Update(1, self.href(rig, "missing"), '"1"', self.card("No", "missing")))[1]
         assert isinstance(outcome, Refused)
@@ -322,6 +377,7 @@ class ConnectorSuite:
         assert not rig.list().there
 
     def test_a_deletion_needs_the_etag_of_now(self) -> None:
+        """`conditional_delete`: what was edited meanwhile is not deleted (L32)."""
         rig = self.make()
         href = self.put_other(rig, "gone")
         old = rig.read(href).etag
@@ -336,11 +392,13 @@ class ConnectorSuite:
         assert href not in rig.list().there
 
     def test_deleting_a_missing_card_is_done_already(self) -> None:
+        """A deletion that is repeated after a crash is done."""
         rig = self.make()
         href = self.href(rig, "missing")
         assert rig.write(Delete(1, href, '"1"'))[1] == Removed(1, href)
 
     def test_one_refused_step_stops_no_other(self) -> None:
+        """One bad card never stops the others (L35)."""
         rig = self.make()
         href = self.put_other(rig, "bad")
         steps: list[Step] = [Update(0, href, '"wrong"', self.card("Bad", "bad"))]
@@ -351,9 +409,11 @@ class ConnectorSuite:
         assert len(rig.list().there) == 12
 
     def test_writing_nothing_is_nothing(self) -> None:
+        """Nothing to write costs nothing, and is no error."""
         assert not self.make().write()
 
     def test_a_step_is_pulled_only_when_it_is_sent_next(self) -> None:
+        """A step is in the journal right before it is sent, and not long before (L31)."""
         rig = self.make()
         limit = rig.connector.capabilities.parallel_writes * rig.connector.capabilities.batch_size
         total = max(20, 2 * limit + 1)
@@ -372,8 +432,46 @@ class ConnectorSuite:
         # as many as are under way, and as many that were answered and are seen next
         assert most <= min(2 * limit, total - 1)
 
+    # ---- cards -----------------------------------------------------------------------------------
+
+    def test_what_was_read_is_written_back_byte_for_byte(self) -> None:
+        """GetPut (L8): nobody's card changes because we looked at it."""
+        rig = self.make()
+        codec = rig.connector.codec
+        payload = rig.read(self.put_other(rig, "same", UNICODE)).payload
+        assert payload is not None
+        assert codec.write(codec.read(payload), payload) == payload
+
+    def test_what_is_written_reads_as_what_it_shows(self) -> None:
+        """PutGet (L9): what `project` leaves out stays on the device, and counts as no edit of the remote."""
+        codec = self.make().connector.codec
+        for contact in (RICH, Contact(uid="poor", name=Name(full="Poor"))):
+            shown = codec.project(contact)
+            assert codec.read(codec.write(contact, None)) == shown
+            assert codec.project(shown) == shown
+
+    def test_an_edit_changes_what_it_says_and_no_more(self) -> None:
+        """Of a card, what nobody edited stays as it is, also what we do not understand."""
+        rig = self.make()
+        codec = rig.connector.codec
+        own = "X-CONTACTSYNC-TEST:kept as it is"
+        payload = rig.read(rig.create(self.card(UNICODE, "edit", "NOTE:old", own), "edit").href).payload
+        assert payload is not None
+        edited = replace(codec.read(payload), notes=(Note("new"),))
+        written = codec.write(edited, payload)
+        assert codec.read(written) == edited
+        self.assert_kept(rig, written, "new", own)
+
+    def test_a_card_that_cannot_be_read_is_a_trouble_of_its_own(self) -> None:
+        """A `CodecError` sets the card aside, and the others go on (L35); `glimpse` never fails."""
+        codec = self.make().connector.codec
+        _raises(CodecError, lambda: codec.read(b"\x00 no card"))
+        assert isinstance(codec.glimpse(b"\x00 no card"), str)
+
+    # ---- login -----------------------------------------------------------------------------------
+
     def test_a_wrong_login_stops_the_writing(self) -> None:
-        """Only where a login can be wrong: override ``locked_out``."""
+        """Nothing is sent after it. Only where a login can be wrong: override ``locked_out``."""
         rig = self.locked_out()
         if rig is None:
             return
@@ -407,6 +505,6 @@ def _raises(kind: type[E], call: Callable[[], object]) -> E:
     try:
         call()
     except kind as error:
-        assert isinstance(error, RemoteError)
+        assert isinstance(error, RemoteError | CodecError)
         return error
     raise AssertionError(f"{kind.__name__} was expected")

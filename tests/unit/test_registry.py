@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,8 @@ from contactsync.connectors.base import AccountSettings
 from contactsync.connectors.carddav import CardDavConnector
 from contactsync.connectors.memory import MemoryConnector
 from contactsync.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def settings(connector: str, url: str = "") -> AccountSettings:
@@ -41,13 +45,18 @@ def test_an_unknown_name_lists_what_there_is() -> None:
 
 def test_ours_are_found_without_installed_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "entry_points", lambda group: [])
-    assert list(registry.available()) == ["carddav", "gmail", "memory", "vdir"]
+    assert isinstance(registry.create(settings("memory")), MemoryConnector)
 
 
-def test_foreign_ones_come_by_entry_points(monkeypatch: pytest.MonkeyPatch) -> None:
-    foreign = EntryPoint("mine", "contactsync.connectors.memory:factory", registry.GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [foreign])
-    assert isinstance(registry.create(settings("mine")), MemoryConnector)
+def test_ours_are_the_entry_points_of_this_distribution() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["entry-points"][registry.GROUP] == registry.BUILT_IN
+    assert project["name"] == registry.OUR_DISTRIBUTION
+
+
+def test_ours_have_no_options() -> None:
+    with pytest.raises(ConfigError, match="'memory' has no options"):
+        registry.create(AccountSettings("home", "memory", options={"depth": 3}))
 
 
 @pytest.mark.parametrize("target", ["no_such_package:factory", "contactsync.errors:no_such_name"])
