@@ -22,6 +22,7 @@ from contactsync.connectors.base import (
     Delete,
     Outcome,
     Page,
+    Place,
     Refused,
     Removed,
     Step,
@@ -164,11 +165,15 @@ class VdirConnector:
         self._require_root()
         if collection == ROOT:
             return self._root
-        name = _unquoted(collection.removesuffix("/"))
+        name = _name(collection)
         folder = self._root / name
         if not _is_plain(name) or not folder.is_dir():
             raise self._gone(collection)
         return folder
+
+    def places(self, collections: Sequence[str]) -> Sequence[Place]:
+        below = [self._root / _name(collection) for collection in collections if collection != ROOT]
+        return [Place(folder, files.SUFFIX) for folder in (self._root, *below)]
 
     def _gone(self, collection: str) -> RemoteError:
         try:
@@ -229,6 +234,10 @@ def _quoted(name: str) -> str:
 
 def _unquoted(part: str) -> str:
     return os.fsdecode(unquote_to_bytes(part))
+
+
+def _name(collection: str) -> str:
+    return _unquoted(collection.removesuffix("/"))
 
 
 def _href(collection: str, name: str) -> str:
