@@ -73,7 +73,7 @@ format: $(VENV)/dev.stamp ## Format the code and repair what can be repaired
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-prepare-servers: $(VENV)/dev.stamp ## Get ready the servers that the tests talk to
+prepare-servers: $(VENV)/dev.stamp ## Get ready the servers, and khard, that the tests talk to
 	$(BIN)/python -m tests.servers --prepare
 
 lock: $(VENV)/dev.stamp ## Resolve requirements.lock anew, for all platforms
