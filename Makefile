@@ -14,7 +14,7 @@ HEAVY := tests/simulation tests/corpus tests/e2e/test_crash.py tests/e2e/test_fa
 	tests/e2e/test_google_limits.py tests/e2e/test_outlook_limits.py tests/e2e/test_demo.py \
 	tests/e2e/test_filter_worlds.py tests/e2e/test_three_books.py tests/e2e/test_taking_back_everywhere.py
 
-.PHONY: help demo test test-servers check simulate simulate-google simulate-outlook crash-matrix fault-matrix soak mutants fuzz bench-matching simulators format lock prepare-servers clean
+.PHONY: help demo test test-servers check simulate simulate-google simulate-outlook simulate-folder crash-matrix fault-matrix soak mutants fuzz bench-matching simulators format lock prepare-servers clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -47,6 +47,9 @@ simulate-google: prepare-servers ## The same with a Google account behind its re
 simulate-outlook: prepare-servers ## The same with Outlook, Google and a third round one device; 20 with a real Radicale
 	$(BIN)/python -m tests.simulation --of outlook --worlds $(or $(WORLDS),2000)
 	$(BIN)/python -m tests.simulation --of outlook-radicale --worlds 20
+
+simulate-folder: $(VENV)/dev.stamp ## The same with a folder, in which other programs leave files half written
+	$(BIN)/python -m tests.simulation --of vdir --worlds $(or $(WORLDS),1000)
 
 crash-matrix: $(VENV)/dev.stamp ## Kill rounds at every boundary, on two servers, and compare how they end
 	$(BIN)/python -m tests.e2e.crash_matrix
