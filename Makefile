@@ -14,7 +14,7 @@ HEAVY := tests/simulation tests/corpus tests/e2e/test_crash.py tests/e2e/test_fa
 	tests/e2e/test_google_limits.py tests/e2e/test_outlook_limits.py tests/e2e/test_demo.py \
 	tests/e2e/test_filter_worlds.py tests/e2e/test_three_books.py tests/e2e/test_taking_back_everywhere.py
 
-.PHONY: help demo test test-servers check simulate simulate-google simulate-outlook crash-matrix fault-matrix soak mutants fuzz bench-matching simulators format lock prepare-servers clean
+.PHONY: help demo test test-servers check simulate simulate-google simulate-outlook simulate-folder crash-matrix fault-matrix soak mutants fuzz bench-matching simulators format lock prepare-servers clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -48,6 +48,9 @@ simulate-outlook: prepare-servers ## The same with Outlook, Google and a third r
 	$(BIN)/python -m tests.simulation --of outlook --worlds $(or $(WORLDS),2000)
 	$(BIN)/python -m tests.simulation --of outlook-radicale --worlds 20
 
+simulate-folder: $(VENV)/dev.stamp ## The same with a folder, in which other programs leave files half written
+	$(BIN)/python -m tests.simulation --of vdir --worlds $(or $(WORLDS),1000)
+
 crash-matrix: $(VENV)/dev.stamp ## Kill rounds at every boundary, on two servers, and compare how they end
 	$(BIN)/python -m tests.e2e.crash_matrix
 
@@ -73,7 +76,7 @@ format: $(VENV)/dev.stamp ## Format the code and repair what can be repaired
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-prepare-servers: $(VENV)/dev.stamp ## Get ready the servers that the tests talk to
+prepare-servers: $(VENV)/dev.stamp ## Get ready the servers, and khard, that the tests talk to
 	$(BIN)/python -m tests.servers --prepare
 
 lock: $(VENV)/dev.stamp ## Resolve requirements.lock anew, for all platforms

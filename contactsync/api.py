@@ -26,7 +26,7 @@ from contactsync.config import (
     database_url,
     make_data_dir,
 )
-from contactsync.connectors.base import AccountSettings, Codec, Connector, Exchange
+from contactsync.connectors.base import AccountSettings, Codec, Connector, Exchange, Local, Place
 from contactsync.engine import merging
 from contactsync.engine.connect import connect, settings_of, stored_password, stored_renewal
 from contactsync.engine.context import Round, new_id, no_step, utc_now
@@ -358,6 +358,19 @@ class Engine:
         """Continuous sync forgets how often this account failed: its next round is due at once."""
         with self.store.transaction():
             self.store.books.note_account(name, next_due=None, failures=0)
+
+    def places(self, name: str) -> Sequence[Place] | None:
+        """Where on this machine the books of an account are that take part; None where they are not on it."""
+        try:
+            connector = self.connect(self.config.account(name))
+        except ContactSyncError:
+            return None
+        try:
+            if not isinstance(connector, Local):
+                return None
+            return connector.places([book.href for book in self.store.books.of_account(name)])
+        finally:
+            connector.close()
 
     def reset(self, name: str) -> None:
         """Forget cursors and bases of an account; nothing is deleted, the next round links again."""

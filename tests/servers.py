@@ -1,6 +1,6 @@
 """Real CardDAV servers for the tests, each on a free loopback port with its data in a temp folder.
 
-``python -m tests.servers --prepare`` makes the environment of the old Radicale beforehand.
+``python -m tests.servers --prepare`` makes the environments of the old Radicale and of khard beforehand.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from xml.etree import ElementTree
 import requests
 
 OLD_RADICALE = "3.1.8"
+KHARD = "0.22.0"
 _MKBOOK = (
     '<?xml version="1.0"?><D:mkcol xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav"><D:set><D:prop>'
     "<D:resourcetype><D:collection/><C:addressbook/></D:resourcetype><D:displayname>{name}</D:displayname>"
@@ -285,7 +286,17 @@ def wait_until(
 
 def prepare_old_radicale() -> Path:
     """The Python of an environment with the old Radicale, made at the first call."""
-    home = _environments() / f"radicale-{OLD_RADICALE}"
+    # pkg_resources, which this Radicale imports, left setuptools in version 82
+    return _environment("radicale", OLD_RADICALE, "setuptools<80")
+
+
+def prepare_khard() -> Path:
+    """The Python of an environment with khard, which works on folders; made at the first call."""
+    return _environment("khard", KHARD)
+
+
+def _environment(package: str, version: str, *more: str) -> Path:
+    home = _environments() / f"{package}-{version}"
     python = home / ("Scripts" if os.name == "nt" else "bin") / "python"
     done = home / "ready"
     if not done.exists():
@@ -293,8 +304,7 @@ def prepare_old_radicale() -> Path:
         home.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
         install = [str(python), "-m", "pip", "-q", "--disable-pip-version-check", "install"]
-        # pkg_resources, which this Radicale imports, left setuptools in version 82
-        subprocess.run([*install, f"radicale=={OLD_RADICALE}", "setuptools<80"], check=True)
+        subprocess.run([*install, f"{package}=={version}", *more], check=True)
         done.write_text("ok")
     return python
 
@@ -308,7 +318,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--prepare", action="store_true", help="make what the tests need, and end")
     if parser.parse_args().prepare:
-        print(prepare_old_radicale())
+        print(prepare_old_radicale(), prepare_khard(), sep="\n")
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ ALLOWED: dict[str, set[str]] = {
         "log",
         "errors",
     },
-    "daemon": {"api", "config", "engine.lock", "engine.report", "store.files", "errors"},
+    "daemon": {"api", "config", "connectors.base", "engine.lock", "engine.report", "store.files", "errors"},
     "cli": {
         "api",
         "daemon",
@@ -123,6 +123,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "rapidfuzz": ("sync",),
     "anyascii": ("model", "sync"),
     "msal": ("connectors.outlook",),
+    "watchfiles": ("daemon.places",),
 }
 
 

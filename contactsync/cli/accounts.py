@@ -446,6 +446,7 @@ def _welcome(ctx: typer.Context, wanted: AccountConfig, who: str, notes: Sequenc
         busy(engine, "Reading the address books")
         books = engine.books(wanted.name)
         counts = _first_sync(session, engine, wanted.name)
+        verb = "logged in as" if engine.places(wanted.name) is None else "uses"
     session.out.result(
         {
             "account": _to_json(wanted),
@@ -454,7 +455,7 @@ def _welcome(ctx: typer.Context, wanted: AccountConfig, who: str, notes: Sequenc
             "books": [book_json(book) for book in books],
             "first_sync": {"send": counts[0], "fetch": counts[1]} if counts else None,
         },
-        f"{wanted.name}: logged in as {who}.",
+        f"{wanted.name}: {verb} {who}.",
     )
     session.out.lines(*notes)
     session.out.table(BOOK_HEADINGS, [_book_row(book) for book in books])

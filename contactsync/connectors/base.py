@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from contactsync.errors import RemoteError
@@ -340,6 +341,28 @@ class Describing(Protocol):
 
     def about(self, collection: str) -> Iterator[Fact]:
         """Facts for people, by reading requests only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the cards of a book are on this machine: in the files right in ``folder`` whose names end in
+    ``suffix`` and do not begin with a dot."""
+
+    folder: Path
+    suffix: str
+
+    def holds(self, name: str) -> bool:
+        """Is a file of this name a card?"""
+        return name.endswith(self.suffix) and not name.startswith(".")
+
+
+@runtime_checkable
+class Local(Protocol):
+    """A connector whose remote is on this machine: continuous sync notices there what other programs do."""
+
+    def places(self, collections: Sequence[str]) -> Sequence[Place]:
+        """Where these books are, and where others would come up; nothing is looked at. With none, where all
+        of it is."""
 
 
 @runtime_checkable

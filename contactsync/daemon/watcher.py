@@ -21,6 +21,7 @@ from contactsync.api import Engine
 from contactsync.config import AccountConfig, Config, load
 from contactsync.daemon import health
 from contactsync.daemon.notify import Notifier
+from contactsync.daemon.places import Lookout, identity
 from contactsync.daemon.schedule import is_due, pause_after
 from contactsync.daemon.stopping import Stop
 from contactsync.engine.report import AccountReport
@@ -80,6 +81,11 @@ class Watcher:
     _clock: tuple[datetime, float] | None = None
     _config_mark: object = None
     _database: tuple[Path, object] | None = None
+    _lookout: Lookout = field(init=False)
+    _unplaced: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._lookout = Lookout(lambda name, why: self.tell("trouble", {"account": name, "message": why}))
 
     def run(self) -> None:
         """Until `stop` is asked. Raises `LockedError` where another daemon runs, and `StoreError` where the
@@ -106,7 +112,7 @@ class Watcher:
         self._started_at = self._now()
         self._config_mark = _mark(self.engine.config.path)
         path = file_of(self.engine.store.db.url)
-        self._database = (path, _identity(path)) if path is not None else None
+        self._database = (path, identity(path)) if path is not None else None
         self._take_accounts()
         every = self._interval().total_seconds()
         self.tell("started", {"version": __version__, "accounts": list(self._accounts), "interval": every})
@@ -119,6 +125,7 @@ class Watcher:
         self._mind_the_clock()
         self._look_at_schedule()
         self._look_for_edits()
+        self._look_at_places()
         for name in self._due():
             self._round(name)
             if self.stop.asked:
@@ -128,7 +135,7 @@ class Watcher:
 
     def _look_at_database(self) -> None:
         """A database that was moved away is somebody else's decision: what came in would be lost there."""
-        if self._database is not None and _identity(self._database[0]) != self._database[1]:
+        if self._database is not None and identity(self._database[0]) != self._database[1]:
             raise StoreError(
                 f"{self._database[0]} was moved away or replaced while contactsync watch was running.",
                 hint="Nothing more was written to it. Start contactsync watch again where the data is now.",
@@ -156,6 +163,8 @@ class Watcher:
         rows = {row.name: row for row in self.engine.store.books.accounts()}
         for name in [name for name in self._accounts if name not in wanted]:
             del self._accounts[name]
+            self._lookout.keep(name, None)
+        self._unplaced.update(wanted)
         for name in [name for name in wanted if name not in self._accounts]:
             row = rows.get(name)
             self._accounts[name] = (
@@ -197,6 +206,17 @@ class Watcher:
                 # Where the remote is in trouble, edits wait with all else.
                 if not due.failures and self.engine.pending(name):
                     due.next_due = None
+
+    def _look_at_places(self) -> None:
+        """What another program does in the folder of an account makes it due, as soon as that pauses."""
+        while self._unplaced:
+            name = self._unplaced.pop()
+            self._lookout.keep(name, self.engine.places(name))
+        for name, news in self._lookout.look().items():
+            due = self._accounts[name]
+            # In trouble it waits like edits, unless the trouble was that the folder was away.
+            if news.is_back or not due.failures:
+                due.next_due = None
 
     def _due(self) -> Iterator[str]:
         hurried, self.stop.hurried = self.stop.hurried, False
@@ -272,6 +292,8 @@ class Watcher:
         due.state, due.message, due.ran_at = report.state, report.message, self._now()
         failures = 0 if report.state == "ok" else former[1] + 1
         self._schedule(account, due, report.state, failures, report.retry_after)
+        if run and name in self._lookout:
+            self._unplaced.add(name)  # a full round may have found other books
         self._report(due, run, report)
 
     def _one(self, account: AccountConfig) -> tuple[int, AccountReport]:
@@ -349,12 +371,3 @@ def _mark(path: Path) -> object:
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _identity(path: Path) -> object:
-    """Which file stands there; None while there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

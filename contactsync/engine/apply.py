@@ -451,10 +451,7 @@ class _Applier:
             if link.state in ALIVE:
                 self._store.links.update(link.id, state="recheck")
         self._store.books.clear_staged(state.book.id)
-        if state.pulled.cursor != state.book.cursor:
-            self._store.books.update(
-                state.book.id, cursor=state.pulled.cursor, cursor_at=state.pulled.began_at
-            )
+        self._store.books.update(state.book.id, cursor=state.pulled.cursor, cursor_at=state.pulled.began_at)
 
     def _finish_renames(self, state: BookState) -> None:
         """Once no card waits for a group's new name, both sides agree on it."""

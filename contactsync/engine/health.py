@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from contactsync.config import AccountConfig, Config, load
-from contactsync.connectors.base import Collection, Connector, Describing
+from contactsync.connectors.base import Collection, Connector, Describing, Local
 from contactsync.connectors.registry import origin_of, refused
 from contactsync.engine.backup import backups
 from contactsync.errors import ConfigError, ContactSyncError
@@ -194,7 +194,8 @@ def _account(engine: Patient, account: AccountConfig) -> Iterator[Finding]:
     yield from _secret(engine, account)
     connector = engine.connect(account)
     try:
-        yield Finding(True, account.name, f"Logged in as {connector.check()}.")
+        verb = "It uses" if isinstance(connector, Local) else "Logged in as"
+        yield Finding(True, account.name, f"{verb} {connector.check()}.")
         books = list(connector.collections())
         yield from _books(account, books)
         chosen = [book for book in books if account.selects(book.name, book.href)]

@@ -58,7 +58,10 @@ def pull(round_: Round, book: Book) -> Pulled:
     news = {href: change for href, change in news.items() if href not in old}
     gone = {*absent, *(href for href, change in changes.items() if change.gone)}
     doubted = known.keys() - gone if round_.connector.capabilities.settles_after else frozenset()
-    elsewhere = _stage(round_, book, news, [*absent, *old, *_unsettled(round_, book)], doubted)
+    direct = [*absent, *old, *_unsettled(round_, book)]
+    if not full:
+        direct += [href for href in _untold(round_, book) if href not in changes]
+    elsewhere = _stage(round_, book, news, direct, doubted)
     return Pulled(book, cursor, began_at, gone_by_us, elsewhere)
 
 
@@ -144,6 +147,17 @@ def _unsettled(round_: Round, book: Book) -> list[str]:
     hrefs += [link.href for link in _returning(round_, book)]
     known = round_.store.group_cards.etags(book.id)
     return hrefs + [href for href, (etag, _) in known.items() if etag is None]
+
+
+def _untold(round_: Round, book: Book) -> list[str]:
+    """Cards that we wrote since the cursor. Where none of this is in the list of what changed since, somebody
+    made it as it was before: to a remote that compares two states, nothing happened then.
+
+    Where listings lag, it only comes later.
+    """
+    if round_.connector.capabilities.settles_after:
+        return []
+    return round_.store.links.written_since_listed(book.id)
 
 
 def _returning(round_: Round, book: Book) -> list[StoredLink]:

@@ -130,7 +130,7 @@ def _device_is_quiet(round_: Round, books: Sequence[Book]) -> bool:
     for book in books:
         if store.journal.outbox(book.id) or store.links.in_state(book.id, "written", "recheck", "deleted"):
             return False
-        if groups_wait(round_, book):
+        if groups_wait(round_, book) or store.links.written_since_listed(book.id):
             return False
     ids = [book.id for book in books]
     places = round_.places(books)

@@ -99,6 +99,16 @@ class Links:
         params = {"book": collection_id, "states": states}
         return [_stored(row) for row in self._db.rows(_IN_STATE, params)]
 
+    def written_since_listed(self, collection_id: int) -> list[str]:
+        """The hrefs of cards that we wrote since the listing that the book's cursor stands for."""
+        where = sa.and_(
+            LINK.c.collection_id == collection_id,
+            LINK.c.state.in_(ALIVE),
+            LINK.c.written_at >= COLLECTION.c.cursor_at,
+        )
+        joined = LINK.join(COLLECTION, COLLECTION.c.id == LINK.c.collection_id)
+        return [row[0] for row in self._db.rows(sa.select(LINK.c.href).select_from(joined).where(where))]
+
     def contacts_in(self, collection_id: int, *states: str) -> set[int]:
         """Contacts with a card in the book whose link is in one of these states."""
         where = sa.and_(LINK.c.collection_id == collection_id, LINK.c.state.in_(states))

@@ -64,3 +64,12 @@ def test_a_folder_that_vanished_is_named_and_may_have_moved(cli: Cli, folder: Pa
     cli.ok("account", "set", "disk", "--url", str(folder.with_name("moved")))
     cli.ok("sync")
     assert "Eve" in cli.ok("contact", "list")
+
+
+def test_a_folder_is_used_and_nobody_logs_in(cli: Cli, folder: Path) -> None:
+    said = cli.ok("account", "add", "vdir", "disk", "--path", str(folder))
+    assert f"disk: uses the folder {folder}." in said and "logged in" not in said
+    (folder / "work" / "half.vcf").write_bytes(card("half", "Half")[:40])
+    told = cli("doctor", "disk")
+    assert told.code == 1 and f"It uses the folder {folder}." in told.out
+    assert "friends (1 card), work (1 card)" in told.out and "work: half.vcf is not synchronised" in told.out

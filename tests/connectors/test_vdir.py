@@ -24,6 +24,7 @@ from contactsync.connectors.base import (
     Update,
 )
 from contactsync.connectors.vdir import VdirConnector, factory, files
+from contactsync.connectors.vdir.about import about, file_system
 from contactsync.errors import (
     AlreadyExists,
     BookGone,
@@ -341,3 +342,53 @@ def test_a_path_that_is_not_whole_is_refused() -> None:
     for url in ("", "contacts", "file:///contacts"):
         with pytest.raises(ConfigError, match="whole path"):
             factory(AccountSettings("home", "vdir", url))
+
+
+def test_a_folder_tells_what_is_in_it_and_what_is_wrong(tmp_path: Path) -> None:
+    friends, work = tmp_path / "friends", tmp_path / "work"
+    friends.mkdir()
+    work.mkdir()
+    for name in ("a", "copy"):
+        (friends / f"{name}.vcf").write_bytes(CARD.replace(b"FN", b"PRODID:-//Ada//EN\r\nFN"))
+    (friends / "half.vcf").write_bytes(CARD[:40])
+    (friends / ".contactsync-1.tmp").touch()
+    (work / "both.vcf").write_bytes(CARD + CARD)
+    (work / "letter.vcf").write_bytes(b"Dear Ada")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    facts = [*connector(tmp_path).about("friends/")]
+    assert [fact.text.partition(" on ")[0] for fact in facts[:1]] == ["It is a folder"]
+    assert facts[0].text.endswith("with friends (3 cards), work (2 cards).")
+    assert facts[1].text == "contactsync watch notices what other programs do in it at once."
+    assert [fact.text for fact in facts[2:]] == [
+        "Its cards were written by -//Ada//EN.",
+        "friends: half.vcf is not synchronised.",
+        "friends: a.vcf and copy.vcf have one UID.",
+        "friends: an interrupted write left .contactsync-1.tmp.",
+        "work: both.vcf is not synchronised.",
+        "work: letter.vcf is not synchronised.",
+    ]
+    assert [fact.text for fact in facts if not fact.ok] == [facts[i].text for i in (3, 6, 7)]
+    assert ["half written" in facts[3].means, "import FILE" in facts[6].means] == [True, True]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_the_file_system_is_told_where_it_matters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "my contacts"
+    folder.mkdir()
+    spelled = str(folder).replace(" ", "\\040")
+    mounts = tmp_path / "mountinfo"
+    for kind, said in (
+        ("ext4", "notices what other programs do in it at once"),
+        ("nfs4", "notices what other machines do in it at each interval only"),
+        ("vfat", "no hard links"),
+    ):
+        mounts.write_text(
+            f"1 0 8:1 / / rw - btrfs /dev/a rw\n2 1 8:2 / {spelled} rw shared:1 - {kind} /dev/b rw\n"
+            f"3 1 8:3 / {spelled}/below rw - xfs /dev/c rw\n"
+        )
+        told = [fact.text for fact in about(folder, {}, mounts)]
+        assert told[0].startswith(f"It is a folder on {kind}") and any(said in text for text in told)
+    mounts.unlink()
+    assert file_system(folder, mounts) == ""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert any("contactsync[folders]" in fact.means for fact in about(folder, {}, mounts))

@@ -24,12 +24,13 @@ NO_SUCH_REPORT = Reply(
 
 
 class Clock:
-    """Minutes pass between rounds; a day when a test says so."""
+    """It ticks whenever somebody looks; a day passes when a test says so."""
 
     def __init__(self) -> None:
         self.time = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 
     def __call__(self) -> datetime:
+        self.time += timedelta(milliseconds=1)
         return self.time
 
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -16,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from contactsync.config import PasswordSource, add_account
+from contactsync.config import AccountConfig, PasswordSource, add_account
 from contactsync.daemon import health
 from contactsync.model.contact import Nickname
 from tests.e2e.conftest import NewBook, OpenDevice
-from tests.e2e.devices import Device, person
+from tests.e2e.devices import Device, card, person
 from tests.servers import Server
 
 PATIENCE_SECONDS = 60
@@ -108,6 +109,22 @@ def test_an_edit_of_another_process_goes_out_and_a_signal_ends_it(
     assert found is not None and found["ok"] and found["pid"] == running.process.pid
     assert running.end(number) == 0
     assert health.read(device.folder) is None
+
+
+def test_what_another_program_writes_into_a_folder_is_at_the_server_within_seconds(
+    device: Device, watch: Callable[..., Watch], tmp_path: Path
+) -> None:
+    folder, server, book = tmp_path / "contacts", device.server, device.account.books[0]
+    folder.mkdir()
+    add_account(device.folder / "config.toml", AccountConfig("disk", "vdir", url=str(folder)))
+    running = watch(device.folder, "--interval", "1h")
+    running.until(lambda event: event["event"] == "round" and event["account"]["name"] == "disk")
+    began = time.monotonic()
+    (folder / "ada.vcf").write_bytes(card("ada", "Ada"))
+    running.round(pushed)
+    assert [b"FN:Ada" in (server.get(href) or b"") for href in server.etags(book)] == [True]
+    assert time.monotonic() - began < PATIENCE_SECONDS / 2
+    assert running.end() == 0
 
 
 def test_what_changes_at_the_server_comes_in_with_the_next_round(

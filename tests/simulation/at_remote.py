@@ -24,6 +24,8 @@ class AtRemote:
 
     def play(self, act: Act) -> None:
         remote = self._stage.remotes[choose(sorted(self._stage.remotes), act.where)]
+        if act.pick < 0.5:
+            remote.settle()
         cards = remote.cards()
         deed = getattr(self, f"_{act.what.replace('-', '_')}")
         if act.what in ("create", "expire", "bring-back", "rename-group", "delete-label") or cards:

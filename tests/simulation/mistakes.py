@@ -175,9 +175,9 @@ MISTAKES = (
         "a listing is trusted",
         "P2",
         "engine/pull.py",
-        "    elsewhere = _stage(round_, book, news, [*absent, *old, *_unsettled(round_, book)], doubted)",
+        "    direct = [*absent, *old, *_unsettled(round_, book)]\n",
         "    news |= {href: Change(href, gone=True) for href in absent}\n"
-        "    elsewhere = _stage(round_, book, news, [*old, *_unsettled(round_, book)], doubted)",
+        "    direct = [*old, *_unsettled(round_, book)]\n",
     ),
     _mistake(
         "an old listing means edited",

@@ -1,5 +1,6 @@
-"""Remotes behind their real connectors: Google's simulator through Google's client library, and a real
-CardDAV server. What people see and do there is told in vCards, as everywhere in the worlds.
+"""Remotes behind their real connectors: Google's simulator through Google's client library, a real CardDAV
+server, and by modules of their own Outlook and a folder. What people see and do there is told in vCards, as
+everywhere in the worlds.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from contactsync.connectors.memory import Habits
 from contactsync.vcard.codec import VCardCodec
 from tests import servers
 from tests.simulation.facts import picture, word_of
+from tests.simulation.folder_remote import FOLDER, FolderRemote
 from tests.simulation.in_process import Counting, InProcess, uid_of, values_of
 from tests.simulation.outlook_remote import OUTLOOK, OutlookRemote
 from tests.simulation.remotes import Kind, Remote
@@ -46,6 +48,8 @@ def remote_of(name: str, kind: str, books: int, clock: Callable[[], datetime]) -
         return GoogleRemote(name, clock)
     if kind == OUTLOOK.name:
         return OutlookRemote(name, clock)
+    if kind == FOLDER.name:
+        return FolderRemote(name, books, clock)
     return RadicaleRemote(name) if kind == RADICALE.name else Remote(name, kind, books, clock)
 
 

@@ -23,6 +23,7 @@ from contactsync.connectors.base import (
     Update,
 )
 from contactsync.connectors.memory import Habits, MemoryConnector, MemoryServer
+from contactsync.engine.report import CardError
 from contactsync.model.contact import Contact
 from contactsync.vcard.codec import VCardCodec
 from tests.simulation.facts import Facts, key, of_card, picture, word_of
@@ -227,6 +228,13 @@ class Remote:
     def change_label(self, pick: float, new: str) -> str:
         """Give a label a new name, or delete it where that is empty; its former name, or nothing."""
         return ""
+
+    def settle(self) -> None:
+        """What somebody is in the midst of writing is finished."""
+
+    def explains(self, error: CardError) -> bool:
+        """Is it to be expected that this card cannot be read just now?"""
+        return False
 
     def close(self) -> None:
         """Nothing to free."""

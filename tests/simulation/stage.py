@@ -88,6 +88,8 @@ class Stage:
     def rest(self) -> None:
         """People stop, rounds go on, and the oracle judges what has become of everything."""
         self.say("everybody rests")
+        for remote in self.remotes.values():
+            remote.settle()
         if self.plan.shape.forks and len(self.devices) == 1:
             self._any_order()
         self.rounds(self._rounds + len(self.devices) - 1)
@@ -244,8 +246,10 @@ class Stage:
         if account.state not in self.ends:
             raise Violation("round", f"{act.who} with {account.name}: {account.state} {account.message}")
         for book in account.books:
-            if book.errors:
-                raise Violation("round", f"{act.who} with {account.name}: {book.errors}")
+            for error in book.errors:
+                if not self.remotes[account.name].explains(error):
+                    raise Violation("round", f"{act.who} with {account.name}: {error}")
+                self.reached["half written"] += 1
             self.reached["conflict"] += book.conflicts
             self.reached["held"] += book.duplicates_for_review
         if account.state != "ok":

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from contactsync.connectors.base import Change
+from contactsync.connectors.vdir import VdirConnector, listing
 from tests.simulation.farm import Memory, run_many, run_seeds
 from tests.simulation.oracle import Violation
 from tests.simulation.reaching import missed
@@ -42,6 +44,29 @@ def test_no_law_breaks_with_google_and_outlook_behind_their_real_connectors(draw
     assert harvest.worlds == worlds
     assert not harvest.broken, tell(DRAWS[drawn](min(harvest.broken)))
     assert harvest.reached[f"at {drawn.partition('-')[0]}-api"]
+
+
+@pytest.mark.law("P1", "P2", "P3", "P4", "L20", "L21", "L32")
+def test_no_law_breaks_with_a_folder_in_which_others_leave_files_half_written() -> None:
+    harvest = run_many(range(24), drawn="vdir")
+    assert harvest.worlds == 24
+    assert not harvest.broken, tell(DRAWS["vdir"](min(harvest.broken)))
+    assert harvest.reached["half written"] and harvest.reached["at vdir-folder"]
+
+
+def test_who_takes_a_half_written_file_for_a_deletion_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, look = VdirConnector._read, listing.look
+
+    def believing(self: VdirConnector, collection: str, href: str) -> Change:
+        change = read(self, collection, href)
+        return change if change.error is None else Change(href, gone=True)
+
+    def overlooking(folder: Path, known: dict[str, listing.Seen], now: int) -> listing.Listing:
+        return replace(look(folder, known, now), unread=frozenset())
+
+    monkeypatch.setattr(VdirConnector, "_read", believing)
+    monkeypatch.setattr(listing, "look", overlooking)
+    assert any(run_seeds(range(seed, seed + 1), "vdir").broken for seed in range(40))
 
 
 def test_a_seed_tells_the_same_story_whatever_the_hashes_are() -> None:

@@ -183,6 +183,22 @@ def _at_outlook(random: Random, act: Act) -> Act:
     return replace(act, what="carry", edit="") if act.who == "x" else act
 
 
+def draw_vdir(seed: int) -> Plan:
+    """A folder behind its real connector, with one or two address books: alone, with one device or two, or
+    beside a book of any kind that is shaped as CardDAV."""
+    random = Random(f"vdir {seed}")
+    shaped = [name for name in sorted(KINDS) if KINDS[name].habits().names_href]
+    devices = "ab" if random.random() < 0.3 else "a"
+    remotes = [("vdir-folder", random.choice((1, 1, 2)))]
+    if devices == "a" and random.random() < 0.8:
+        remotes.append((random.choice(shaped), 1))
+    random.shuffle(remotes)
+    policy = random.choice(("newest", "newest", "device", "remote"))
+    shape = Shape(seed, devices, tuple(remotes), policy)
+    acts = [_act(random, shape) for _ in range(random.choice((5, 10, 16, 24)))]
+    return Plan(shape, (Act("create", "x"), *acts))
+
+
 def draw_undo(seed: int) -> Plan:
     """A world in which every run is undone, and people do more of what reaches far."""
     random = Random(f"undo {seed}")
@@ -216,6 +232,7 @@ DRAWS = {
     "outlook": draw_outlook,
     "undo": draw_undo,
     "outlook-radicale": draw_outlook_beside_radicale,
+    "vdir": draw_vdir,
 }
 """How a seed becomes a world, by name."""
 

@@ -20,8 +20,10 @@ from contactsync.connectors.base import (
     Connector,
     Create,
     Delete,
+    Fact,
     Outcome,
     Page,
+    Place,
     Refused,
     Removed,
     Step,
@@ -34,7 +36,6 @@ from contactsync.errors import (
     BookGone,
     ConfigError,
     NotFound,
-    PayloadRejected,
     RemoteError,
     TransientError,
 )
@@ -114,7 +115,7 @@ class VdirConnector:
             return Change(href, error=error)
         self._count(received=len(card.payload))
         change = Change(href, card.etag, card.payload, modified_at=_modified_at(card))
-        return replace(change, payload=None, error=_several(href)) if card.holds_several else change
+        return replace(change, payload=None, error=files.several(href)) if card.holds_several else change
 
     # ---- writing ---------------------------------------------------------------------------------
 
@@ -164,11 +165,21 @@ class VdirConnector:
         self._require_root()
         if collection == ROOT:
             return self._root
-        name = _unquoted(collection.removesuffix("/"))
+        name = _name(collection)
         folder = self._root / name
         if not _is_plain(name) or not folder.is_dir():
             raise self._gone(collection)
         return folder
+
+    def places(self, collections: Sequence[str]) -> Sequence[Place]:
+        below = [self._root / _name(collection) for collection in collections if collection != ROOT]
+        return [Place(folder, files.SUFFIX) for folder in (self._root, *below)]
+
+    def about(self, collection: str) -> Iterator[Fact]:
+        from contactsync.connectors.vdir.about import about
+
+        with files.told(self._root):
+            yield from about(self._root, {book: self._folder(book.href) for book in self.collections()})
 
     def _gone(self, collection: str) -> RemoteError:
         try:
@@ -231,6 +242,10 @@ def _unquoted(part: str) -> str:
     return os.fsdecode(unquote_to_bytes(part))
 
 
+def _name(collection: str) -> str:
+    return _unquoted(collection.removesuffix("/"))
+
+
 def _href(collection: str, name: str) -> str:
     return collection + _quoted(name)
 
@@ -250,14 +265,6 @@ def _is_plain(name: str) -> bool:
 
 def _modified_at(card: files.Card) -> datetime:
     return datetime.fromtimestamp(card.stat.st_mtime_ns / 1e9, UTC)
-
-
-def _several(href: str) -> PayloadRejected:
-    return PayloadRejected(
-        "This file holds more than one card, and a folder of this kind has one in each file.",
-        hint="Import it (contactsync import FILE), then remove it from the folder.",
-        href=href,
-    )
 
 
 def factory(settings: AccountSettings) -> Connector:

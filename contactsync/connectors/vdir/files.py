@@ -22,6 +22,7 @@ from typing import BinaryIO
 from contactsync.errors import (
     AlreadyExists,
     NotFound,
+    PayloadRejected,
     PermissionDenied,
     PreconditionFailed,
     RemoteError,
@@ -29,6 +30,8 @@ from contactsync.errors import (
 )
 
 SUFFIX = ".vcf"
+#: How the files begin that we write before they are moved to their place.
+OURS = ".contactsync-"
 _BEGIN = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*BEGIN:VCARD", re.IGNORECASE)
 _END = re.compile(rb"^END:VCARD\s*$", re.IGNORECASE | re.MULTILINE)
 _NEXT = re.compile(rb"^END:VCARD\s+BEGIN:VCARD", re.IGNORECASE | re.MULTILINE)
@@ -47,6 +50,14 @@ class HalfWritten(TransientError):
         )
 
 
+def several(href: str) -> PayloadRejected:
+    return PayloadRejected(
+        "This file holds more than one card, and a folder of this kind has one in each file.",
+        hint="Import it (contactsync import FILE), then remove it from the folder.",
+        href=href,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """A file as it was at one moment. ``stat`` is that of the bytes that were read."""
@@ -57,6 +68,11 @@ class Card:
     @property
     def etag(self) -> str:
         return f"{hashlib.sha256(self.payload).hexdigest()[:32]}-{stamp(self.stat)}"
+
+    @property
+    def is_begun(self) -> bool:
+        """Does it begin as a card does?"""
+        return _BEGIN.match(self.payload) is not None
 
     @property
     def holds_several(self) -> bool:
@@ -176,7 +192,7 @@ def _as_it_was(path: Path, etag: str | None) -> Card:
 @contextmanager
 def _beside(path: Path, payload: bytes, mode: int | None) -> Iterator[tuple[Path, Card]]:
     """A file beside ``path`` that is whole and on the disk; what is left of it goes in the end."""
-    temporary = path.with_name(f".contactsync-{secrets.token_hex(8)}.tmp")
+    temporary = path.with_name(f"{OURS}{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as file:
             file.write(payload)
