@@ -6,16 +6,10 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import inspect
-import io
-import logging
-import os
 import re
 import shlex
-import subprocess
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import fields as fields_of
 from datetime import timedelta
 from functools import partial
@@ -40,6 +34,7 @@ from contactsync.vcard.dialects import CUSTOM_FIELD
 from tests import surviving
 from tests.cases.showing import section
 from tests.each_server import NAMES
+from tests.playing import is_played, played
 from tests.property_table import rows as property_rows
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,7 +43,8 @@ CASES = ROOT / "tests" / "cases" / "README.md"
 GOOGLE_README = ROOT / "contactsync" / "connectors" / "google" / "README.md"
 OUTLOOK_README = ROOT / "contactsync" / "connectors" / "outlook" / "README.md"
 READMES = [ROOT / "README.md", CASES, GOOGLE_README, OUTLOOK_README]
-PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "CHANGELOG.md", *READMES])
+MANUAL = [page for page in DOCS.rglob("*.md") if DOCS / "_build" not in page.parents]
+PAGES = sorted([*MANUAL, ROOT / "CHANGELOG.md", *READMES])
 
 
 def page_name(path: Path) -> str:
@@ -307,10 +303,20 @@ COMMAND = re.compile(r"(?<![\w/-])contactsync (?=[a-z-])[^`\n|]*")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 
+def anchors(page: Path) -> set[str]:
+    """Where links into a page can lead, by the rules of code hosts."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_links_lead_somewhere(page: Path) -> None:
-    targets = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link]
-    missing = [t for t in targets if not (page.parent / t.partition("#")[0]).exists()]
+    missing = []
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        place, _, anchor = link.partition("#")
+        target = page.parent / place if place else page
+        if "://" not in link and not (target.exists() and (not anchor or anchor in anchors(target))):
+            missing.append(link)
     assert missing == []
 
 
@@ -318,7 +324,7 @@ def test_every_page_is_in_the_index() -> None:
     linked = {
         (DOCS / link).resolve() for link in LINK.findall((DOCS / "index.md").read_text(encoding="utf-8"))
     }
-    assert {page for page in PAGES if DOCS in page.parents} - linked == {DOCS / "index.md"}
+    assert set(MANUAL) - linked == {DOCS / "index.md"}
 
 
 def test_each_test_that_a_page_names_exists() -> None:
@@ -337,31 +343,16 @@ def test_each_test_that_a_page_names_exists() -> None:
             assert f"def {name}(" in (page.parent / target).read_text(encoding="utf-8")
 
 
-def _spoken() -> Iterator[tuple[Path, str]]:
-    """Each command line that a page shows, in code only; the manual is made from the commands."""
-    for page in PAGES:
-        if page.name == "commands.md":
-            continue
-        text = page.read_text(encoding="utf-8")
-        code = [*FENCE.findall(text), *re.findall(r"`([^`\n]+)`", FENCE.sub("", text))]
-        for part in code:
-            yield from ((page, line.strip()) for line in COMMAND.findall(part))
-
-
 def _unknown_words(line: str) -> list[str]:
-    """What of a command line there is no command or option for."""
+    """What of a command that is named there is no command or option for; arguments may be missing."""
     command: Any = cli.program()
-    words = shlex.split(line, comments=True)[1:]
     chain = [command]
-    while words:
-        word = words.pop(0)
+    for word in shlex.split(line)[1:]:
         subcommands = getattr(chain[-1], "commands", {})
         if word.startswith("--"):
             known = {name for c in chain for p in c.params for name in (*p.opts, *p.secondary_opts)}
             if word not in {*known, "--help"}:
                 return [word]
-            if subcommands and word in ("--config", "--data-dir", "--database"):
-                words.pop(0)
         elif subcommands:
             if word not in subcommands:
                 return [word]
@@ -371,11 +362,15 @@ def _unknown_words(line: str) -> list[str]:
     return []
 
 
-def test_commands_and_options_that_pages_show_exist() -> None:
-    spoken = [(page, line) for page, line in _spoken() if not line.startswith("contactsync/")]
-    assert len(spoken) > 30
-    wrong = [(page_name(page), line, bad) for page, line in spoken if (bad := _unknown_words(line))]
-    assert wrong == []
+def test_commands_that_pages_name_exist() -> None:
+    """Those in the text; the blocks are for `tests.test_examples`."""
+    wrong, named = [], 0
+    for page in PAGES:
+        for code in re.findall(r"`([^`\n]+)`", FENCE.sub("", page.read_text(encoding="utf-8"))):
+            for line in COMMAND.findall(code):
+                named += 1
+                wrong += [(page_name(page), line, bad) for bad in _unknown_words(line)]
+    assert named > 30 and wrong == []
 
 
 def test_a_command_that_is_not_there_is_noticed() -> None:
@@ -409,12 +404,6 @@ def test_the_defaults_of_the_settings_are_those_of_the_code() -> None:
         assert re.search(rf"^\| `{field.name}` \|[^|]*\| {field.default} \|", text, re.MULTILINE), field.name
 
 
-def test_the_example_of_the_configuration_is_sound(tmp_path: Path) -> None:
-    text = (DOCS / "configuration.md").read_text(encoding="utf-8")
-    found = re.search(r"```toml\n(.*?)```", text, re.DOTALL)
-    assert found and config.parse(found[1], tmp_path / "config.toml").accounts[0].book[0].mode == "pull"
-
-
 def test_each_error_and_exit_code_is_documented() -> None:
     classes = {
         n for n, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, errors.ContactSyncError)
@@ -438,79 +427,13 @@ def test_the_way_of_a_number_names_functions_that_exist() -> None:
             assert f"def {name}(" in text, f"{file}: {name}"
 
 
-# --- pages with commands and what they say ---------------------------------------------------------
-
-PLAYED = (DOCS / "tutorial.md", DOCS / "taking-back.md")
-BLOCK = re.compile(r"^```(?P<kind>console|vcard \S+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
-SERVER, NOBODY = "localhost:5232", "localhost:5233"
-NOW = "2026-03-01 10:00"
-
-
-def played(text: str) -> str:
-    """A page with the output that its commands have today, on a server of its own."""
-    from tests.servers import radicale
-
-    with radicale("ada", "enchantress") as server, tempfile.TemporaryDirectory() as folder:
-        hosts = {SERVER: server.base_url.partition("://")[2], NOBODY: "127.0.0.1:9"}
-
-        def play(block: re.Match[str]) -> str:
-            kind, _, name = block["kind"].partition(" ")
-            if kind == "vcard":
-                (Path(folder) / name).write_text(block["body"], encoding="utf-8")
-                return block[0]
-            commands = [line for line in block["body"].splitlines() if line.startswith("$ ")]
-            lines = [f"{line}\n{_output(line[2:], hosts, Path(folder))}" for line in commands]
-            return "```console\n" + "".join(lines) + "```"
-
-        return BLOCK.sub(play, text)
-
-
-def _output(line: str, hosts: Mapping[str, str], folder: Path) -> str:
-    for shown, real in hosts.items():
-        line = line.replace(shown, real)
-    if not line.startswith("contactsync "):
-        subprocess.run(line, shell=True, check=True, cwd=folder)
-        return ""
-    text = _said(shlex.split(line)[1:], folder)
-    for shown, real in hosts.items():
-        text = text.replace(real, shown)
-    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", NOW, text)
-    return re.sub(rf"{NOW}:\d\d", f"{NOW}:00", text)
-
-
-def _said(words: list[str], folder: Path) -> str:
-    """What a command prints, on stdout and stderr, run in ``folder`` on the device "phone"."""
-    said = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    own = {"CONTACTSYNC_CONFIG": "phone/config.toml", "CONTACTSYNC_DATA_DIR": "phone"}
-    before, kept = Path.cwd(), {name: os.environ.get(name) for name in own}
-    handlers = list(logging.getLogger().handlers)
-    os.environ.update(own)
-    os.chdir(folder)
-    try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            cli.run(words)
-    finally:
-        os.chdir(before)
-        for name, value in kept.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
-        logging.getLogger().handlers[:] = handlers
-    said.flush()
-    said.seek(0)
-    return said.read()
-
-
-@pytest.mark.parametrize("page", PLAYED, ids=lambda page: page.stem)
-def test_a_page_says_what_the_program_says(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    assert text == played(text), "run: python -m tests.test_docs"
-
-
 def write_generated() -> None:
     for (page, name), content in GENERATED.items():
         path = ROOT / page
         path.write_text(with_generated(path.read_text(encoding="utf-8"), name, content()), encoding="utf-8")
-    for page in PLAYED:
-        page.write_text(played(page.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        if is_played(text := page.read_text(encoding="utf-8")):
+            page.write_text(played(text), encoding="utf-8")
 
 
 if __name__ == "__main__":
