@@ -29,11 +29,13 @@ from contactsync.connectors.google.items import SHAPES, Shape
 from contactsync.connectors.outlook.connector import CAPABILITIES as OUTLOOK
 from contactsync.connectors.outlook.slots import SLOTS, Slot
 from contactsync.connectors.vdir.connector import CAPABILITIES as VDIR
-from contactsync.model.fields import FIELDS, Field, Kind
+from contactsync.model.fields import FIELD, FIELDS, Field, Kind
 from contactsync.vcard.dialects import CUSTOM_FIELD
-from tests import surviving
+from tests import api_page, surviving
 from tests.cases.showing import section
 from tests.each_server import NAMES
+from tests.field_table import REMOTES
+from tests.field_table import rows as field_rows
 from tests.playing import is_played, played
 from tests.property_table import rows as property_rows
 
@@ -255,6 +257,15 @@ def property_table() -> str:
     return "\n".join([head, "|---|---|---|---|---|---|---|---|", *rows])
 
 
+def remote_table() -> str:
+    lines, last = [], ""
+    for name, what, cells in field_rows():
+        lines.append(f"| {'' if name == last else f'`{name}`'} | {what} | {' | '.join(cells)} |")
+        last = name
+    head = f"| field | of it | {' | '.join(REMOTES)} |"
+    return "\n".join([head, "|---|---|" + "---|" * len(REMOTES), *lines])
+
+
 def path_table() -> str:
     rows = [f"| {name} | `{path}` |" for name, path in PATHS]
     return "\n".join(["| server | usual path |", "|---|---|", *rows])
@@ -275,6 +286,8 @@ GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/connectors/vdir.md", "capabilities"): partial(capability_table, "folder", VDIR),
     ("docs/connectors/carddav.md", "quirks"): quirk_table,
     ("docs/connectors/carddav.md", "surviving"): surviving_table,
+    ("docs/api.md", "api"): api_page.page,
+    ("docs/fields.md", "fields"): remote_table,
     ("docs/properties.md", "properties"): property_table,
     ("docs/providers.md", "providers"): provider_table,
     ("docs/providers.md", "elsewhere"): elsewhere_table,
@@ -294,6 +307,10 @@ def with_generated(text: str, name: str, content: str) -> str:
 def test_generated_parts_are_current(page: str, name: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     assert text == with_generated(text, name, GENERATED[page, name]()), "run: python -m tests.test_docs"
+
+
+def test_each_field_is_in_the_table_of_remotes() -> None:
+    assert [name for name in FIELD if f"| `{name}` |" not in remote_table()] == []
 
 
 # --- links, names and tables ----------------------------------------------------------------------
