@@ -37,6 +37,13 @@ BLOCK = re.compile(r"^```(?P<kind>[a-z]*)(?: (?P<name>\S+))?\n(?P<body>.*?)^```$
 EXCUSE = re.compile(r"\*Not run by the tests: \S.*?\*\n\n?\Z", re.DOTALL)
 EXPORT = re.compile(r"^export (.+)$", re.MULTILINE)
 NOW, HOME = "2026-03-01 10:00", "/home/ada"
+#: What is another one each time, and what stands for it on every page.
+CHANCE = (
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?"), lambda at: f"{NOW}:00" if at[1] else NOW),
+    (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00"), "2026-03-01T10:00:00+00:00"),
+    (re.compile(r"\d{8}T\d{6}Z"), "20260301T100000Z"),
+    (re.compile(r"https?://\S+/o/oauth2/v2/auth\?\S+"), "https://accounts.google.com/o/oauth2/v2/auth?..."),
+)
 SERVERS, NOBODY = ("http://localhost:5232", "https://dav.example.org"), "localhost:5233"
 AT_GOOGLE, AT_MICROSOFT = "account add gmail gm", "account add outlook ol"
 NO_APP = "00000000-0000-0000-0000-000000000000"
@@ -164,8 +171,9 @@ class Stage:
     def as_shown(self, text: str) -> str:
         for shown, real in self.real:
             text = text.replace(real, shown)
-        text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", NOW, text)
-        return re.sub(rf"{NOW}:\d\d", f"{NOW}:00", text)
+        for pattern, always in CHANCE:
+            text = pattern.sub(always, text)
+        return text
 
 
 def _is_ours(line: str) -> bool:

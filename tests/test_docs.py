@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 
-from contactsync import config, errors
+from contactsync import api, config, errors
 from contactsync.cli import app as cli
+from contactsync.connectors import registry
 from contactsync.connectors.base import Capabilities
 from contactsync.connectors.carddav.connector import CAPABILITIES as CARDDAV
 from contactsync.connectors.carddav.presets import ELSEWHERE, PATHS, PRESETS
@@ -33,6 +34,7 @@ from contactsync.model.fields import FIELD, FIELDS, Field, Kind
 from contactsync.vcard.dialects import CUSTOM_FIELD
 from tests import api_page, surviving
 from tests.cases.showing import section
+from tests.command_lines import commands
 from tests.each_server import NAMES
 from tests.field_table import REMOTES
 from tests.field_table import rows as field_rows
@@ -430,6 +432,61 @@ def test_each_error_and_exit_code_is_documented() -> None:
     rows = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
     named = {int(code) for code in re.findall(r"(?:^|; |: |\n)(\d+) (?=\w)", cli.EXIT_CODES)}
     assert rows == named == {0, 1, 2, 3, 4, 5, 6, 7, 8, 130}
+
+
+def test_each_kind_of_error_in_json_is_documented() -> None:
+    text = (DOCS / "errors.md").read_text(encoding="utf-8").partition("\n## ")[0]
+    kinds = {kind for _, _, kind in cli.KINDS} | {"interrupted", "internal"}
+    assert set(re.findall(r"`([a-z-]+)`", text)) - {"kind"} >= kinds
+
+
+#: Texts in capitals that a module with an eye on the environment has for something else.
+NO_VARIABLES = {"AF_UNIX", "POST", "TIME"}
+
+
+def test_each_variable_of_the_environment_is_documented() -> None:
+    read = set()
+    for path in (ROOT / "contactsync").rglob("*.py"):
+        if "environ" in (text := path.read_text(encoding="utf-8")):
+            texts = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
+            read |= {t for t in texts if isinstance(t, str) and re.fullmatch(r"[A-Z][A-Z_]{3,}", t)}
+    assert len(read) > 12 and read - NO_VARIABLES <= _first_cells(DOCS / "configuration.md", "Environment")
+
+
+def test_each_connector_is_documented() -> None:
+    text = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    (row,) = re.findall(r"^\| `connector` \|.*$", text, re.MULTILINE)
+    assert [name for name in registry.available() if f"`{name}`" not in row] == []
+    pages = "".join(page.read_text(encoding="utf-8") for page in (DOCS / "connectors").glob("*.md"))
+    adding = command_of("contactsync account add").commands
+    assert [name for name in adding if f"contactsync account add {name} " not in pages] == []
+
+
+def command_of(path: str) -> Any:
+    return dict(commands(cli.program()))[path]
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("configuration.md", {*config.MODES, *config.CONFLICTS}),
+        ("fields.md", set(config.SELECTABLE)),
+        ("connectors/carddav.md", {f.name for f in fields_of(Capabilities)}),
+        ("api.md", {*api_page.public(api), *(n for n in vars(api.Engine) if not n.startswith("_"))}),
+    ],
+)
+def test_each_word_of_a_kind_is_on_its_page(page: str, words: set[str]) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    assert [word for word in sorted(words) if not re.search(rf"[`.]{word}`", text)] == []
+
+
+def test_each_command_and_option_is_in_the_manual() -> None:
+    text = (DOCS / "commands.md").read_text(encoding="utf-8")
+    for path, command in commands(cli.program()):
+        part = text.partition(f"## `{path}`\n")[2].partition("\n## ")[0]
+        options = {name for p in command.params for name in (*p.opts, *p.secondary_opts) if name[0] == "-"}
+        place = text if path == "contactsync" else part
+        assert part and [name for name in options if name not in place] == [], path
 
 
 STEP = re.compile(r"^\| \d+ \| `([^`]+)` \| ([^|]+) \|", re.MULTILINE)
