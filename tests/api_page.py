@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from types import ModuleType
-from typing import Any
+from types import ModuleType, UnionType
+from typing import Any, get_args
 
 from contactsync import api
 
@@ -21,19 +21,24 @@ def public(module: ModuleType) -> list[str]:
 
 
 def page() -> str:
-    """Classes and functions of the api, then the values that they take and give."""
-    first = [getattr(api, name) for name in public(api)]
-    shown = [value for value in first if inspect.isclass(value) or inspect.isfunction(value)]
-    values = sorted(set(_values(shown)) - set(shown), key=lambda value: value.__name__)
-    parts = [*map(_part, shown), "## Values\n", *map(_value, values)]
-    return "\n".join(parts).rstrip()
+    """What is made in the api, the engine first; then the values that it takes and gives."""
+    offered = {name: getattr(api, name) for name in public(api)}
+    made_here = [value for value in offered.values() if _module(value) == api.__name__]
+    made_here.sort(key=lambda value: (value is not api.Engine, value is not api.Hooks, value.__name__))
+    unions = [_union(name, value) for name, value in offered.items() if isinstance(value, UnionType)]
+    named = {value for value in offered.values() if inspect.isclass(value) and _is_value(value)}
+    values = sorted((named | _values([*made_here, *named])) - {*made_here}, key=lambda value: value.__name__)
+    return "\n".join([*map(_part, made_here), *unions, "## Values\n", *map(_value, values)]).rstrip()
+
+
+def _union(name: str, value: UnionType) -> str:
+    return f"## `{name}`\n\n    {name} = {' | '.join(part.__name__ for part in get_args(value))}\n"
 
 
 def _part(value: Any) -> str:
-    if inspect.isfunction(value):
-        return f"## `{value.__name__}`\n\n{_described(value, value.__name__)}"
-    members = [_member(value, name) for name in vars(value) if not name.startswith("_")]
-    return "\n".join([f"## `{value.__name__}`\n", _described(value, value.__name__), *filter(None, members)])
+    members = [] if inspect.isfunction(value) else [name for name in vars(value) if not name.startswith("_")]
+    shown = [_described(value, value.__name__), *(_member(value, name) for name in members)]
+    return "\n".join([f"## `{value.__name__}`\n", *filter(None, shown)])
 
 
 def _member(owner: type, name: str) -> str:
@@ -55,7 +60,7 @@ def _value(value: type) -> str:
 
 
 class _Bare(str):
-    """An annotation that is shown without quotes."""
+    """What is shown in a signature without quotes."""
 
     __slots__ = ()
     __repr__ = str.__str__
@@ -64,18 +69,22 @@ class _Bare(str):
 def _described(value: Any, name: str) -> str:
     signature = inspect.signature(value)
     kept = [
-        parameter.replace(annotation=_Bare(_type(parameter.annotation)))
+        parameter.replace(annotation=_Bare(_type(parameter.annotation)), default=_default(parameter.default))
         for parameter in signature.parameters.values()
         if parameter.name not in ("self", "cls")
     ]
     answer = signature.empty if inspect.isclass(value) else _Bare(_type(signature.return_annotation))
     shown = str(signature.replace(parameters=kept, return_annotation=answer))
-    if is_dataclass(value):
-        shown = "(" + ", ".join(f"{f.name}: {_type(f.type)}" for f in fields(value)) + ")"
     return (
         "\n".join([*(f"    {line}" for line in _folded(f"{name}{shown}")), "", _text(value)]).rstrip("\n")
         + "\n"
     )
+
+
+def _default(value: Any) -> Any:
+    """A function has another address in each process."""
+    made_later = not inspect.isclass(value) and (callable(value) or "factory" in repr(value))
+    return _Bare("...") if made_later else value
 
 
 def _folded(signature: str, width: int = 100) -> list[str]:
@@ -94,7 +103,7 @@ def _text(value: Any) -> str:
     return f"{text}\n" if own else ""
 
 
-def _values(roots: list[Any]) -> Iterator[type]:
+def _values(roots: list[Any]) -> set[type]:
     """The dataclasses and enumerations of ours that signatures and fields name, and those that these name."""
     known: set[type] = set()
     waiting = list(roots)
@@ -106,7 +115,7 @@ def _values(roots: list[Any]) -> Iterator[type]:
                 if inspect.isclass(found) and _is_value(found) and found not in known:
                     known.add(found)
                     waiting.append(found)
-    return iter(known)
+    return known
 
 
 def _is_value(found: type) -> bool:

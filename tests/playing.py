@@ -44,6 +44,7 @@ CHANCE = (
     (re.compile(r"\d{8}T\d{6}Z"), "20260301T100000Z"),
     (re.compile(r"https?://\S+/o/oauth2/v2/auth\?\S+"), "https://accounts.google.com/o/oauth2/v2/auth?..."),
 )
+PASSWORD, SESAME = "enchantress", "open sesame"
 SERVERS, NOBODY = ("http://localhost:5232", "https://dav.example.org"), "localhost:5233"
 AT_GOOGLE, AT_MICROSOFT = "account add gmail gm", "account add outlook ol"
 NO_APP = "00000000-0000-0000-0000-000000000000"
@@ -72,10 +73,12 @@ def _servers(text: str, home: Path, stack: contextlib.ExitStack) -> Iterator[tup
     """Starts what the page talks to; pairs of what it shows, and what that really is."""
     for shown in SERVERS:
         if shown in text:
-            server = stack.enter_context(radicale("ada", "enchantress"))
+            server = stack.enter_context(radicale("ada", PASSWORD))
             yield shown, server.base_url
             yield shown.partition("://")[2], server.base_url.partition("://")[2]
     yield NOBODY, "127.0.0.1:9"
+    if SESAME in text:
+        yield SESAME, PASSWORD
     if AT_GOOGLE in text:
         at_google = stack.enter_context(google())
         people_at_google(at_google)
