@@ -2,7 +2,8 @@
 
 ``console``, Python, and blocks with the name of a file are played with their page (`tests.playing`). In
 ``sh`` and in blocks without a kind each line is a command, which must be taken as it stands. ``text`` shows
-what something looks like. All else needs a line above it: *Not run by the tests: ...*
+what something looks like. What is generated comes from files with tests of their own. All else needs a line
+above it: *Not run by the tests: ...*
 """
 
 from __future__ import annotations
@@ -23,7 +24,19 @@ from tests.playing import BLOCK, is_excused, is_played, played
 from tests.test_docs import PAGES, ROOT, page_name
 
 # What a shell is told beside our commands: to set up, and to go to places.
-SHELL = {"cd", "export", "mkdir", "pip", "printf", "python3", "kill", "systemctl", "journalctl", "loginctl"}
+SHELL = {
+    "cd",
+    "export",
+    "mkdir",
+    "pip",
+    "printf",
+    "pytest",
+    "python3",
+    "kill",
+    "systemctl",
+    "journalctl",
+    "loginctl",
+}
 
 
 def command_wrong(line: str) -> str:
@@ -129,6 +142,8 @@ def test_a_block_that_is_wrong_or_that_nobody_runs_is_noticed(block: str, told: 
     (said,) = problems(f"Text.\n\n{block}\n")
     assert told in said
     assert list(problems(f"*Not run by the tests: it is wrong.*\n\n{block}\n")) == []
+    assert list(problems(f"<!-- generated: x -->\n\n{block}\n\n<!-- end -->\n")) == []
+    assert list(problems(f"<!-- generated: x -->\n\nx\n\n<!-- end -->\n\n{block}\n")) != []
 
 
 def test_what_a_played_page_says_is_what_its_commands_say() -> None:
