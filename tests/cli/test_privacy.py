@@ -56,3 +56,16 @@ def test_of_an_account_that_is_removed_its_cards_are_in_the_history_only(cli: Cl
     cli.ok("account", "remove", "home")
     assert tables_with(cli.data, home.book, home.server.base_url) <= {"journal", "run"}
     assert "contact" in tables_with(cli.data, "difference"), "the contact stays"
+
+
+def test_a_contact_that_came_from_a_file_stays_in_the_trash_until_it_is_purged(cli: Cli, home: Home) -> None:
+    cli.config.write_text(f"[settings]\ntrash_days = 0\n\n{cli.config.read_text()}")
+    cli.ok("import", cli.file("charles.vcf", card("charles", "Babbage")))
+    cli.ok("contact", "put", stdin=card("ada", "Lovelace"))
+    cli.ok("sync")
+    cli.ok("contact", "delete", "charles", "ada")
+    for _ in range(3):
+        cli.ok("sync")
+    assert [row["name"] for row in cli.json("contact", "trash")["contacts"]] == ["Babbage"]
+    cli.ok("contact", "purge", "charles", "--yes")
+    assert tables_with(cli.data, "charles") == set()
