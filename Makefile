@@ -14,7 +14,7 @@ HEAVY := tests/simulation tests/corpus tests/e2e/test_crash.py tests/e2e/test_fa
 	tests/e2e/test_google_limits.py tests/e2e/test_outlook_limits.py tests/e2e/test_demo.py \
 	tests/e2e/test_filter_worlds.py tests/e2e/test_three_books.py tests/e2e/test_taking_back_everywhere.py
 
-.PHONY: help demo test test-servers check simulate simulate-google simulate-outlook simulate-folder crash-matrix fault-matrix soak mutants fuzz bench-matching simulators format lock prepare-servers clean
+.PHONY: help demo test test-servers check simulate simulate-google simulate-outlook simulate-folder crash-matrix fault-matrix soak mutants fuzz bench-matching simulators docs format lock prepare-servers clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -72,6 +72,9 @@ bench-matching: $(VENV)/bench.stamp ## Find people again in FEBRL4 and generated
 simulators: $(VENV)/dev.stamp ## Run the simulated providers, to try things against by hand
 	$(BIN)/python -m tests.simulators
 
+docs: $(VENV)/dev.stamp ## Build the manual as HTML, in docs/_build/html
+	$(BIN)/sphinx-build -b html -n -W --keep-going -q docs docs/_build/html
+
 format: $(VENV)/dev.stamp ## Format the code and repair what can be repaired
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -85,7 +88,7 @@ lock: $(VENV)/dev.stamp ## Resolve requirements.lock anew, for all platforms
 		--extra all --extra dev --extra bench pyproject.toml -o requirements.lock
 
 clean: ## Remove what was made here
-	rm -rf $(VENV) build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist docs/_build .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find contactsync tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

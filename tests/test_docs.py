@@ -6,18 +6,12 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import importlib.util
 import inspect
-import io
-import logging
-import os
 import re
 import shlex
-import subprocess
-import tempfile
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import fields as fields_of
 from datetime import timedelta
 from functools import partial
@@ -26,8 +20,7 @@ from typing import Any
 
 import pytest
 
-from contactsync import config, errors
-from contactsync.api import Engine
+from contactsync import api, config, errors
 from contactsync.cli import accounts
 from contactsync.cli import app as cli
 from contactsync.connectors import registry
@@ -41,20 +34,25 @@ from contactsync.connectors.outlook.connector import CAPABILITIES as OUTLOOK
 from contactsync.connectors.outlook.slots import SLOTS, Slot
 from contactsync.connectors.presets import ELSEWHERE, PATHS, PRESETS
 from contactsync.connectors.vdir.connector import CAPABILITIES as VDIR
-from contactsync.model.fields import FIELDS, Field, Kind
+from contactsync.model.fields import FIELD, FIELDS, Field, Kind
 from contactsync.vcard.dialects import CUSTOM_FIELD
-from tests import surviving
+from tests import api_page, surviving
 from tests.cases.showing import section
+from tests.command_lines import commands
 from tests.each_server import NAMES
+from tests.field_table import REMOTES
+from tests.field_table import rows as field_rows
+from tests.playing import is_played, played
 from tests.property_table import rows as property_rows
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-CASES = ROOT / "tests" / "cases" / "README.md"
-GOOGLE_README = ROOT / "contactsync" / "connectors" / "google" / "README.md"
-OUTLOOK_README = ROOT / "contactsync" / "connectors" / "outlook" / "README.md"
-READMES = [ROOT / "README.md", CASES, GOOGLE_README, OUTLOOK_README]
-PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "CHANGELOG.md", *READMES])
+READMES = [
+    ROOT / "README.md",
+    *(p for f in ("contactsync", "fixtures", "tests") for p in (ROOT / f).rglob("README.md")),
+]
+MANUAL = [page for page in DOCS.rglob("*.md") if DOCS / "_build" not in page.parents]
+PAGES = sorted([*MANUAL, ROOT / "CHANGELOG.md", *READMES])
 
 
 def page_name(path: Path) -> str:
@@ -297,19 +295,18 @@ def rule_table() -> str:
     return "\n".join(["| rule | |", "|---|---|", *rows])
 
 
+def remote_table() -> str:
+    lines, last = [], ""
+    for name, what, cells in field_rows():
+        lines.append(f"| {'' if name == last else f'`{name}`'} | {what} | {' | '.join(cells)} |")
+        last = name
+    head = f"| field | of it | {' | '.join(REMOTES)} |"
+    return "\n".join([head, "|---|---|" + "---|" * len(REMOTES), *lines])
+
+
 def path_table() -> str:
     rows = [f"| {name} | `{path}` |" for name, path in PATHS]
     return "\n".join(["| server | usual path |", "|---|---|", *rows])
-
-
-def engine_table() -> str:
-    rows = []
-    for name, member in vars(Engine).items():
-        if not name.startswith("_"):
-            summary = (inspect.getdoc(member) or "").split("\n\n")[0].split(". ")[0]
-            text = " ".join(summary.split()).rstrip(".").replace("``", "`")
-            rows.append(f"| `{name}` | {text} |")
-    return "\n".join(["| of `Engine` | what it does |", "|---|---|", *rows])
 
 
 GENERATED: dict[tuple[str, str], Callable[[], str]] = {
@@ -327,7 +324,8 @@ GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/connectors/vdir.md", "capabilities"): partial(capability_table, "folder", VDIR),
     ("docs/connectors/carddav.md", "quirks"): quirk_table,
     ("docs/connectors/carddav.md", "surviving"): surviving_table,
-    ("docs/embedding.md", "engine"): engine_table,
+    ("docs/api.md", "api"): api_page.page,
+    ("docs/fields.md", "fields"): remote_table,
     ("docs/properties.md", "properties"): property_table,
     ("docs/providers.md", "providers"): provider_table,
     ("docs/providers.md", "elsewhere"): elsewhere_table,
@@ -361,6 +359,10 @@ def test_generated_parts_are_current(page: str, name: str) -> None:
     assert text == with_generated(text, name, GENERATED[page, name]()), "run: python -m tests.test_docs"
 
 
+def test_each_field_is_in_the_table_of_remotes() -> None:
+    assert [name for name in FIELD if f"| `{name}` |" not in remote_table()] == []
+
+
 # --- links, names and tables ----------------------------------------------------------------------
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -368,10 +370,20 @@ COMMAND = re.compile(r"(?<![\w/-])contactsync (?=[a-z-])[^`\n|]*")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 
+def anchors(page: Path) -> set[str]:
+    """Where links into a page can lead, by the rules of code hosts."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_links_lead_somewhere(page: Path) -> None:
-    targets = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link]
-    missing = [t for t in targets if not (page.parent / t.partition("#")[0]).exists()]
+    missing = []
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        place, _, anchor = link.partition("#")
+        target = page.parent / place if place else page
+        if "://" not in link and not (target.exists() and (not anchor or anchor in anchors(target))):
+            missing.append(link)
     assert missing == []
 
 
@@ -379,7 +391,7 @@ def test_every_page_is_in_the_index() -> None:
     linked = {
         (DOCS / link).resolve() for link in LINK.findall((DOCS / "index.md").read_text(encoding="utf-8"))
     }
-    assert {page for page in PAGES if DOCS in page.parents} - linked == {DOCS / "index.md"}
+    assert set(MANUAL) - linked == {DOCS / "index.md"}
 
 
 def test_each_test_that_a_page_names_exists() -> None:
@@ -392,37 +404,22 @@ def test_each_test_that_a_page_names_exists() -> None:
     }
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        named = set(re.findall(r"\b(test_\w+)\b(?!\.py|/)", text))
+        named = set(re.findall(r"(?<!tests\.)\b(test_\w+)\b(?!\.py|/)", text))
         assert named <= known, page
         for name, target in re.findall(r"\[(test_\w+)\]\(([^)]+)\)", text):
             assert f"def {name}(" in (page.parent / target).read_text(encoding="utf-8")
 
 
-def _spoken() -> Iterator[tuple[Path, str]]:
-    """Each command line that a page shows, in code only; the manual is made from the commands."""
-    for page in PAGES:
-        if page.name == "commands.md":
-            continue
-        text = page.read_text(encoding="utf-8")
-        code = [*FENCE.findall(text), *re.findall(r"`([^`\n]+)`", FENCE.sub("", text))]
-        for part in code:
-            yield from ((page, line.strip()) for line in COMMAND.findall(part))
-
-
 def _unknown_words(line: str) -> list[str]:
-    """What of a command line there is no command or option for."""
+    """What of a command that is named there is no command or option for; arguments may be missing."""
     command: Any = cli.program()
-    words = shlex.split(line, comments=True)[1:]
     chain = [command]
-    while words:
-        word = words.pop(0)
+    for word in shlex.split(line)[1:]:
         subcommands = getattr(chain[-1], "commands", {})
         if word.startswith("--"):
             known = {name for c in chain for p in c.params for name in (*p.opts, *p.secondary_opts)}
             if word not in {*known, "--help"}:
                 return [word]
-            if subcommands and word in ("--config", "--data-dir", "--database"):
-                words.pop(0)
         elif subcommands:
             word = accounts.ANY if word in _connectors_of_examples() else word
             if word not in subcommands:
@@ -439,11 +436,15 @@ def _connectors_of_examples() -> set[str]:
     return {name for one in projects for name in one["project"]["entry-points"][registry.GROUP]}
 
 
-def test_commands_and_options_that_pages_show_exist() -> None:
-    spoken = [(page, line) for page, line in _spoken() if not line.startswith("contactsync/")]
-    assert len(spoken) > 30
-    wrong = [(page_name(page), line, bad) for page, line in spoken if (bad := _unknown_words(line))]
-    assert wrong == []
+def test_commands_that_pages_name_exist() -> None:
+    """Those in the text; the blocks are for `tests.test_examples`."""
+    wrong, named = [], 0
+    for page in PAGES:
+        for code in re.findall(r"`([^`\n]+)`", FENCE.sub("", page.read_text(encoding="utf-8"))):
+            for line in COMMAND.findall(code):
+                named += 1
+                wrong += [(page_name(page), line, bad) for bad in _unknown_words(line)]
+    assert named > 30 and wrong == []
 
 
 def test_a_command_that_is_not_there_is_noticed() -> None:
@@ -478,12 +479,6 @@ def test_the_defaults_of_the_settings_are_those_of_the_code() -> None:
         assert re.search(rf"^\| `{field.name}` \|[^|]*\| {field.default} \|", text, re.MULTILINE), field.name
 
 
-def test_the_example_of_the_configuration_is_sound(tmp_path: Path) -> None:
-    text = (DOCS / "configuration.md").read_text(encoding="utf-8")
-    found = re.search(r"```toml\n(.*?)```", text, re.DOTALL)
-    assert found and config.parse(found[1], tmp_path / "config.toml").accounts[0].book[0].mode == "pull"
-
-
 def test_each_error_and_exit_code_is_documented() -> None:
     classes = {
         n for n, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, errors.ContactSyncError)
@@ -493,6 +488,63 @@ def test_each_error_and_exit_code_is_documented() -> None:
     rows = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
     named = {int(code) for code in re.findall(r"(?:^|; |: |\n)(\d+) (?=\w)", cli.EXIT_CODES)}
     assert rows == named == {0, 1, 2, 3, 4, 5, 6, 7, 8, 130}
+
+
+def test_each_kind_of_error_in_json_is_documented() -> None:
+    text = (DOCS / "errors.md").read_text(encoding="utf-8").partition("\n## ")[0]
+    kinds = {kind for _, _, kind in cli.KINDS} | {"interrupted", "internal"}
+    assert set(re.findall(r"`([a-z-]+)`", text)) - {"kind"} >= kinds
+
+
+#: Texts in capitals that a module with an eye on the environment has for something else.
+NO_VARIABLES = {"AF_UNIX", "POST", "TIME"}
+
+
+def test_each_variable_of_the_environment_is_documented() -> None:
+    read = set()
+    for path in (ROOT / "contactsync").rglob("*.py"):
+        if "environ" in (text := path.read_text(encoding="utf-8")):
+            texts = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
+            read |= {t for t in texts if isinstance(t, str) and re.fullmatch(r"[A-Z][A-Z_]{3,}", t)}
+    assert len(read) > 12 and read - NO_VARIABLES <= _first_cells(DOCS / "configuration.md", "Environment")
+
+
+def test_each_connector_is_documented() -> None:
+    text = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    (row,) = re.findall(r"^\| `connector` \|.*$", text, re.MULTILINE)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    ours = project["entry-points"]["contactsync.connectors"]
+    assert [name for name in ours if f"`{name}`" not in row] == []
+    pages = "".join(page.read_text(encoding="utf-8") for page in MANUAL if page.name != "commands.md")
+    adding = command_of("contactsync account add").commands.keys() - {accounts.ANY}
+    assert [name for name in adding if f"contactsync account add {name} " not in pages] == []
+
+
+def command_of(path: str) -> Any:
+    return dict(commands(cli.program()))[path]
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("configuration.md", {*config.MODES, *config.CONFLICTS}),
+        ("fields.md", set(config.SELECTABLE)),
+        ("connectors/carddav.md", {f.name for f in fields_of(Capabilities)}),
+        ("api.md", {*api_page.public(api), *(n for n in vars(api.Engine) if not n.startswith("_"))}),
+    ],
+)
+def test_each_word_of_a_kind_is_on_its_page(page: str, words: set[str]) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    assert [word for word in sorted(words) if not re.search(rf"[`.]{word}`", text)] == []
+
+
+def test_each_command_and_option_is_in_the_manual() -> None:
+    text = (DOCS / "commands.md").read_text(encoding="utf-8")
+    for path, command in commands(cli.program()):
+        part = text.partition(f"## `{path}`\n")[2].partition("\n## ")[0]
+        options = {name for p in command.params for name in (*p.opts, *p.secondary_opts) if name[0] == "-"}
+        place = text if path == "contactsync" else part
+        assert part and [name for name in options if name not in place] == [], path
 
 
 STEP = re.compile(r"^\| \d+ \| `([^`]+)` \| ([^|]+) \|", re.MULTILINE)
@@ -507,79 +559,13 @@ def test_the_way_of_a_number_names_functions_that_exist() -> None:
             assert f"def {name}(" in text, f"{file}: {name}"
 
 
-# --- pages with commands and what they say ---------------------------------------------------------
-
-PLAYED = (DOCS / "tutorial.md", DOCS / "taking-back.md")
-BLOCK = re.compile(r"^```(?P<kind>console|vcard \S+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
-SERVER, NOBODY = "localhost:5232", "localhost:5233"
-NOW = "2026-03-01 10:00"
-
-
-def played(text: str) -> str:
-    """A page with the output that its commands have today, on a server of its own."""
-    from tests.servers import radicale
-
-    with radicale("ada", "enchantress") as server, tempfile.TemporaryDirectory() as folder:
-        hosts = {SERVER: server.base_url.partition("://")[2], NOBODY: "127.0.0.1:9"}
-
-        def play(block: re.Match[str]) -> str:
-            kind, _, name = block["kind"].partition(" ")
-            if kind == "vcard":
-                (Path(folder) / name).write_text(block["body"], encoding="utf-8")
-                return block[0]
-            commands = [line for line in block["body"].splitlines() if line.startswith("$ ")]
-            lines = [f"{line}\n{_output(line[2:], hosts, Path(folder))}" for line in commands]
-            return "```console\n" + "".join(lines) + "```"
-
-        return BLOCK.sub(play, text)
-
-
-def _output(line: str, hosts: Mapping[str, str], folder: Path) -> str:
-    for shown, real in hosts.items():
-        line = line.replace(shown, real)
-    if not line.startswith("contactsync "):
-        subprocess.run(line, shell=True, check=True, cwd=folder)
-        return ""
-    text = _said(shlex.split(line)[1:], folder)
-    for shown, real in hosts.items():
-        text = text.replace(real, shown)
-    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", NOW, text)
-    return re.sub(rf"{NOW}:\d\d", f"{NOW}:00", text)
-
-
-def _said(words: list[str], folder: Path) -> str:
-    """What a command prints, on stdout and stderr, run in ``folder`` on the device "phone"."""
-    said = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    own = {"CONTACTSYNC_CONFIG": "phone/config.toml", "CONTACTSYNC_DATA_DIR": "phone"}
-    before, kept = Path.cwd(), {name: os.environ.get(name) for name in own}
-    handlers = list(logging.getLogger().handlers)
-    os.environ.update(own)
-    os.chdir(folder)
-    try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            cli.run(words)
-    finally:
-        os.chdir(before)
-        for name, value in kept.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
-        logging.getLogger().handlers[:] = handlers
-    said.flush()
-    said.seek(0)
-    return said.read()
-
-
-@pytest.mark.parametrize("page", PLAYED, ids=lambda page: page.stem)
-def test_a_page_says_what_the_program_says(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    assert text == played(text), "run: python -m tests.test_docs"
-
-
 def write_generated() -> None:
     for (page, name), content in GENERATED.items():
         path = ROOT / page
         path.write_text(with_generated(path.read_text(encoding="utf-8"), name, content()), encoding="utf-8")
-    for page in PLAYED:
-        page.write_text(played(page.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        if is_played(text := page.read_text(encoding="utf-8")):
+            page.write_text(played(text), encoding="utf-8")
 
 
 if __name__ == "__main__":

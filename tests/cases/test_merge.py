@@ -48,7 +48,7 @@ def test_an_update_that_never_left_is_planned_again_to_the_same_end(case: Case) 
 
 
 def test_the_example_for_authors_is_a_sound_case() -> None:
-    example = README.read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0]
+    example = README.read_text(encoding="utf-8").split("```toml case.toml\n")[1].split("```")[0]
     test_each_case_ends_as_its_file_says(load("example", example))
 
 

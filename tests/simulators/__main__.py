@@ -9,7 +9,9 @@ from pathlib import Path
 
 from tests.simulators.entra import CLIENT
 from tests.simulators.google import Google, google
-from tests.simulators.graph import graph
+from tests.simulators.graph import Graph, graph
+
+PEOPLE = (("Ada", "Lovelace"), ("Grace", "Hopper"), ("Emmy", "Noether"))
 
 
 def client_file(server: Google, folder: Path) -> Path:
@@ -27,15 +29,25 @@ def client_file(server: Google, folder: Path) -> Path:
     return path
 
 
+def people_at_google(server: Google) -> None:
+    for given, family in PEOPLE:
+        names = [{"givenName": given, "familyName": family}]
+        address = {"value": f"{given.lower()}@example.org", "type": "work"}
+        server.account.create({"names": names, "emailAddresses": [address]})
+
+
+def people_at_outlook(server: Graph) -> None:
+    for given, family in PEOPLE:
+        address = {"address": f"{given.lower()}@example.org"}
+        server.mailbox.create(
+            "contacts", {"givenName": given, "surname": family, "emailAddresses": [address]}
+        )
+
+
 def main() -> None:
-    people = (("Ada", "Lovelace"), ("Grace", "Hopper"), ("Emmy", "Noether"))
     with google() as server, graph() as outlook, tempfile.TemporaryDirectory() as folder:
-        for given, family in people:
-            address = f"{given.lower()}@example.org"
-            name = {"givenName": given, "surname": family}
-            outlook.mailbox.create("contacts", {**name, "emailAddresses": [{"address": address}]})
-            names = [{"givenName": given, "familyName": family}]
-            server.account.create({"names": names, "emailAddresses": [{"value": address, "type": "work"}]})
+        people_at_google(server)
+        people_at_outlook(outlook)
         words = f"--client-file {client_file(server, Path(folder))} --endpoint {server.root}"
         print(f"Google, with three contacts: contactsync account add gmail gm {words}")
         login = outlook.root.removesuffix("/v1.0")
