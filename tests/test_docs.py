@@ -23,7 +23,6 @@ import pytest
 from contactsync import api, config, errors
 from contactsync.cli import accounts
 from contactsync.cli import app as cli
-from contactsync.connectors import registry
 from contactsync.connectors.base import Capabilities
 from contactsync.connectors.carddav.connector import CAPABILITIES as CARDDAV
 from contactsync.connectors.carddav.quirks import QUIRKS
@@ -38,7 +37,7 @@ from contactsync.model.fields import FIELD, FIELDS, Field, Kind
 from contactsync.vcard.dialects import CUSTOM_FIELD
 from tests import api_page, surviving
 from tests.cases.showing import section
-from tests.command_lines import commands
+from tests.command_lines import commands, connectors_of_examples
 from tests.each_server import NAMES
 from tests.field_table import REMOTES
 from tests.field_table import rows as field_rows
@@ -421,19 +420,13 @@ def _unknown_words(line: str) -> list[str]:
             if word not in {*known, "--help"}:
                 return [word]
         elif subcommands:
-            word = accounts.ANY if word in _connectors_of_examples() else word
+            word = accounts.ANY if word in connectors_of_examples() else word
             if word not in subcommands:
                 return [word]
             chain.append(subcommands[word])
         elif not chain[-1].params:
             return [word]
     return []
-
-
-def _connectors_of_examples() -> set[str]:
-    """The names that ``account add`` takes where they are installed."""
-    projects = [tomllib.loads(path.read_text(encoding="utf-8")) for path in DOCS.rglob("pyproject.toml")]
-    return {name for one in projects for name in one["project"]["entry-points"][registry.GROUP]}
 
 
 def test_commands_that_pages_name_exist() -> None:

@@ -1,4 +1,4 @@
-"""The engine inside another program: the page and its example, events, ending a round, and misuse."""
+"""The engine inside another program: the example of the page, events, ending a round, and misuse."""
 
 from __future__ import annotations
 
@@ -77,23 +77,6 @@ def test_the_example_program_makes_two_rounds_with_a_real_server(
     (path,) = radicale.etags(book)
     assert b"TITLE:Countess" in (radicale.get(path) or b"")
     assert (tmp_path / "mail" / "mail-contacts.db").is_file()
-
-
-def test_the_page_runs_from_its_first_line_to_its_last(
-    radicale: Server, new_book: NewBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    text = (DOCS / "embedding.md").read_text(encoding="utf-8")
-    url = radicale.base_url.rstrip("/") + new_book(radicale)
-    for written, real in (("https://dav.example.org", url), ('"ada"', repr(radicale.user))):
-        assert text.count(written) == 1
-        text = text.replace(written, real)
-    text = text.replace("open sesame", radicale.password)
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert len(blocks) > 10
-    for block in blocks:
-        exec(compile(block, "embedding.md", "exec"), names)
 
 
 def test_each_stable_name_is_there() -> None:
