@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from contactsync.engine.aside import set_aside
-from contactsync.engine.cards import BadCard, BookState
+from contactsync.engine.cards import BadCard, BookState, Card
 from contactsync.engine.context import Round
 from contactsync.engine.decide import Decision, Outcome, Spoke
 from contactsync.engine.groupcards import take_in
@@ -18,9 +19,10 @@ from contactsync.engine.steps import set_group
 from contactsync.errors import CodecError
 from contactsync.model.contact import Contact
 from contactsync.model.fields import path_text, unit_text
+from contactsync.store.contacts import NewContact, chunks
 from contactsync.store.journal import Queued
-from contactsync.store.links import ALIVE, OUTSIDE
-from contactsync.store.values import StoredConflict
+from contactsync.store.links import ALIVE, OUTSIDE, NewLink
+from contactsync.store.values import StoredConflict, StoredContact
 from contactsync.sync.diff import differs
 from contactsync.sync.echo import holding_back
 from contactsync.sync.types import (
@@ -58,6 +60,12 @@ class _Applier:
         self._decision = decision
         self._at = round_.now()
         self._again = False
+        self._source = f"from {round_.account.name}"
+        self._links: list[NewLink] = []
+        self._aside = {
+            state.book.id: {kept.href for kept in round_.store.keepsakes.quarantined(state.book.id)}
+            for state in decision.states
+        }
         self._open: dict[tuple[int, int | None], list[StoredConflict]] = {}
         for question in round_.store.journal.conflicts(only_open=True):
             self._open.setdefault((question.contact_id, question.collection_id), []).append(question)
@@ -67,8 +75,8 @@ class _Applier:
             self._store.journal.drop_queued(state.book.id)
             self._groups(state)
         self._settle_doubts()
-        for outcome in self._decision.outcomes:
-            self._outcome(outcome)
+        for some in chunks(self._decision.outcomes):
+            self._outcomes(some)
         self._round.step("decided")
         changed = [take_in(self._round, state) for state in self._decision.states]
         for state in self._decision.states:
@@ -102,17 +110,21 @@ class _Applier:
         for contact_id, collection_id, path, sent, seen in recovered.rewritten:
             self._conflict(contact_id, collection_id, Clash(path, None, sent, seen, "remote"))
 
-    def _outcome(self, outcome: Outcome) -> None:
-        contact_id = self._hub(outcome)
-        for spoke in outcome.spokes:
-            if contact_id is not None:
-                self._spoke(outcome, contact_id, spoke)
+    def _outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        """Who is new comes first, all at once; so do the links of new cards in the end."""
+        fresh = [one for one in outcomes if one.stored is None and any(s.actions for s in one.spokes)]
+        ids = dict(zip(map(id, fresh), self._new_contacts(fresh), strict=True))
+        for outcome in outcomes:
+            if outcome.stored is not None:
+                ids[id(outcome)] = self._hub(outcome, outcome.stored)
+            for spoke in outcome.spokes if id(outcome) in ids else ():
+                self._spoke(outcome, ids[id(outcome)], spoke)
+        self._store.links.add_all(self._links)
+        self._links.clear()
 
-    def _hub(self, outcome: Outcome) -> int | None:
-        """The hub's side of one contact; its id (None: nothing of it is to be kept)."""
-        stored, hub = outcome.stored, outcome.hub
-        if stored is None:
-            return self._new_contact(outcome)
+    def _hub(self, outcome: Outcome, stored: StoredContact) -> int:
+        """The hub's side of one contact that is known; its id."""
+        hub = outcome.hub
         report = self._report(outcome)
         if outcome.dropped and hub.deleted:
             self._store.contacts.bury(stored.id, self._at)
@@ -133,17 +145,23 @@ class _Applier:
             return None
         return {"merged": become_one(self._store, outcome.stored, outcome.survivor, self._round.new_id())}
 
-    def _new_contact(self, outcome: Outcome) -> int | None:
-        if not any(spoke.actions for spoke in outcome.spokes):
-            return None
-        contact = outcome.hub.contact
-        contact_id = self._store.contacts.add(contact, self._at, held=outcome.held, held_for=outcome.held_for)
-        self._note(outcome, contact_id, "create", None, contact)
-        self._revive_groups(outcome)
-        report = self._report(outcome)
-        report.pulled.created += 1
-        report.duplicates_for_review += bool(outcome.held)
-        return contact_id
+    def _new_contacts(self, outcomes: Sequence[Outcome]) -> list[int]:
+        """Insert them; their ids."""
+        news = [NewContact(one.hub.contact, one.held, one.held_for) for one in outcomes]
+        ids = self._store.contacts.add_all(news, self._at)
+        created = [
+            (contact_id, one.hub.contact, one.spokes[0].state.book.id)
+            for contact_id, one in zip(ids, outcomes, strict=True)
+        ]
+        self._store.journal.note_created(self._round.run_id, self._at, created, note=self._source)
+        for outcome in outcomes:
+            book = outcome.spokes[0].state.book
+            self._plan_line(book.name, outcome, "device", "create", None, outcome.hub.contact)
+            self._revive_groups(outcome)
+            report = self._report(outcome)
+            report.pulled.created += 1
+            report.duplicates_for_review += bool(outcome.held)
+        return ids
 
     def _revive_groups(self, outcome: Outcome) -> None:
         """A membership that was added to a deleted group brings the group back (L23, L39); so does whoever
@@ -177,7 +195,7 @@ class _Applier:
             before=before,
             after=after,
             collection_id=book.id,
-            note=f"from {self._round.account.name}",
+            note=self._source,
             detail=detail,
         )
         self._plan_line(book.name, outcome, "device", action, before, after)
@@ -240,9 +258,13 @@ class _Applier:
     ) -> None:
         """Both sides mean the same: the shadows move. Only a group's new name may still have to go
         out (L39)."""
-        link_id = self._rebase(contact_id, spoke, link_id, base)
         pending = spoke.state.names.pending()
-        if not outcome.hub.deleted and any(g in pending for g in outcome.hub.contact.groups):
+        renamed = not outcome.hub.deleted and any(g in pending for g in outcome.hub.contact.groups)
+        if link_id is None and spoke.card is not None and not renamed:
+            self._links.append(self._new_link(contact_id, spoke.state, spoke.card, base))
+            return
+        link_id = self._rebase(contact_id, spoke, link_id, base)
+        if renamed:
             self._update(outcome, contact_id, spoke, link_id, UpdateRemote(spoke.view, base, base))
 
     def _rebase(self, contact_id: int, spoke: Spoke, link_id: int | None, base: Base) -> int:
@@ -253,18 +275,24 @@ class _Applier:
                 self._store.links.rebase(link_id, base, state="ok", reason="")
             return link_id
         card = spoke.card
-        self._store.keepsakes.release(spoke.state.book.id, [card.href])
-        if link_id is not None:
-            self._store.links.rebase(
-                link_id, base, etag=card.etag, original=card.payload, state="ok", reason="", href=card.href
-            )
-            return link_id
-        old = spoke.state.links.get(card.href)
-        if old is not None:
-            self._store.links.remove(old.id)
-        return self._store.links.add(
-            contact_id, spoke.state.book.id, card.href, etag=card.etag, base=base, original=card.payload
+        if link_id is None:
+            return self._store.links.add(self._new_link(contact_id, spoke.state, card, base))
+        self._not_aside(spoke.state, card)
+        self._store.links.rebase(
+            link_id, base, etag=card.etag, original=card.payload, state="ok", reason="", href=card.href
         )
+        return link_id
+
+    def _new_link(self, contact_id: int, state: BookState, card: Card, base: Base) -> NewLink:
+        """The link of a card that had none, or one of which nothing is left."""
+        self._not_aside(state, card)
+        if old := state.links.get(card.href):
+            self._store.links.remove(old.id)
+        return NewLink(contact_id, state.book.id, card.href, card.etag, base, card.payload)
+
+    def _not_aside(self, state: BookState, card: Card) -> None:
+        if card.href in self._aside[state.book.id]:
+            self._store.keepsakes.release(state.book.id, [card.href])
 
     def _update(
         self, outcome: Outcome, contact_id: int, spoke: Spoke, link_id: int | None, action: UpdateRemote

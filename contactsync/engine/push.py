@@ -29,6 +29,7 @@ from contactsync.errors import CodecError, PreconditionFailed, Recovery, RemoteE
 from contactsync.model.contact import Contact
 from contactsync.model.fields import path_text
 from contactsync.store.journal import IN_DOUBT
+from contactsync.store.links import NewLink
 from contactsync.store.values import Book, OutboxRow, StoredLink
 from contactsync.sync.diff import differs
 from contactsync.sync.echo import Settled, holding_back, losses, put_off, settle
@@ -143,16 +144,8 @@ def _stored(round_: Round, book: Book, row: OutboxRow, outcome: Stored, known: P
         if outcome.href in known.hrefs:
             for old in store.links.at(book.id, [outcome.href]).values():
                 store.links.remove(old.id)
-        store.links.add(
-            row.contact_id,
-            book.id,
-            outcome.href,
-            etag=outcome.etag,
-            base=base,
-            original=row.payload,
-            state="written",
-            written_at=round_.now(),
-        )
+        place = (row.contact_id, book.id, outcome.href, outcome.etag)
+        store.links.add(NewLink(*place, base, row.payload, "written", round_.now()))
         counts.created += 1
     else:
         store.links.rebase(

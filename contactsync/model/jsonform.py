@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import operator
 import types
 import typing
 from collections.abc import Callable
@@ -25,31 +26,48 @@ REMOTE_ONLY = frozenset({"ref", "updated", "uid"})
 
 def dumps(contact: Contact, *, remote: bool = False) -> str:
     """Canonical JSON. ``remote`` keeps what only a shadow of a remote needs: refs, uid, REV."""
-    content = to_json(contact, remote=remote)
-    return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    if remote:
+        return _encode(to_json(contact, remote=True))
+    known = _written.get(id(contact))
+    if known is not None and known[0] is contact:
+        return known[1]
+    text = _encode(to_json(contact))
+    if len(_written) >= MOST_WRITTEN:
+        _written.clear()
+    _written[id(contact)] = contact, text
+    return text
+
+
+MOST_WRITTEN = 1024
+#: What was written last, by identity: a new contact is a document, a step, and a shadow at once.
+_written: dict[int, tuple[Contact, str]] = {}
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
 def to_json(value: Any, *, remote: bool = False) -> Any:
-    """Plain JSON values of any model value."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            name: to_json(part, remote=remote)
-            for name, empty in _shape(type(value))
-            if (part := getattr(value, name)) != empty and (remote or name not in REMOTE_ONLY)
-        }
-    if isinstance(value, frozenset):
+    """Plain JSON values of any model value; the keys of objects are sorted."""
+    kind: type = type(value)
+    if kind is tuple:
+        return [part if type(part) is str else to_json(part, remote=remote) for part in value]
+    if kind is frozenset:
         return sorted(value)
-    if isinstance(value, tuple):
-        return [to_json(part, remote=remote) for part in value]
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return value
+    shape = _shape(kind, remote)
+    if shape is None:
+        return value.isoformat() if kind is datetime else value
+    names, empty, parts = shape
+    return {
+        name: part if type(part) is str else to_json(part, remote=remote)
+        for name, nothing, part in zip(names, empty, parts(value), strict=False)
+        if part != nothing
+    }
 
 
-def loads(text: str) -> Contact:
-    """The contact of `dumps`. Raises `CodecError` for anything else."""
+def loads(text: str, **known: str) -> Contact:
+    """The contact of `dumps`, with the ``uid`` where that is known. Raises `CodecError` for anything else."""
     try:
-        return typing.cast(Contact, from_json(Contact, json.loads(text)))
+        return typing.cast(Contact, from_json(Contact, {**json.loads(text), **known}))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CodecError(f"This is not a contact document of version {VERSION}: {error}.") from error
 
@@ -57,7 +75,9 @@ def loads(text: str) -> Contact:
 def from_json(kind: type, content: dict[str, Any]) -> Any:
     """A model value of dataclass ``kind`` from its JSON form."""
     readers = _readers(kind)
-    return kind(**{name: readers[name](value) for name, value in content.items()})
+    return kind(
+        **{name: value if (read := readers[name]) is None else read(value) for name, value in content.items()}
+    )
 
 
 def content_hash(contact: Contact) -> str:
@@ -70,23 +90,32 @@ def text_hash(document: str) -> str:
 
 
 @functools.cache
-def _shape(kind: type) -> tuple[tuple[str, Any], ...]:
-    """Name and empty value of each field that belongs to the document; required ones are never empty."""
-    return tuple((f.name, f.default) for f in dataclasses.fields(kind) if f.name != "data")
+def _shape(kind: type, remote: bool) -> tuple[tuple[str, ...], tuple[Any, ...], Callable[[Any], Any]] | None:
+    """The fields that belong to the document: their names in order, their empty values (required ones are
+    never empty), and how to get them all. None for what is no dataclass."""
+    if not dataclasses.is_dataclass(kind):
+        return None
+    fields = sorted((f.name, f.default) for f in dataclasses.fields(kind))
+    kept = [(name, empty) for name, empty in fields if name != "data" and (remote or name not in REMOTE_ONLY)]
+    names, empty = zip(*kept, strict=True)
+    if len(names) == 1:
+        return names, empty, lambda value: (getattr(value, names[0]),)
+    return names, empty, operator.attrgetter(*names)
 
 
 @functools.cache
-def _readers(kind: type) -> dict[str, Callable[[Any], Any]]:
+def _readers(kind: type) -> dict[str, Callable[[Any], Any] | None]:
+    """How the JSON of each field is read; None for what is the same here and there."""
     return {name: _reader(hint) for name, hint in typing.get_type_hints(kind).items()}
 
 
-def _reader(hint: Any) -> Callable[[Any], Any]:
+def _reader(hint: Any) -> Callable[[Any], Any] | None:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is frozenset:
         return frozenset
     if origin is tuple and arguments[-1] is Ellipsis:
         inner = _reader(arguments[0])
-        return lambda content: tuple(inner(part) for part in content)
+        return tuple if inner is None else lambda content: tuple([inner(part) for part in content])
     if origin is tuple:
         return tuple
     if origin is types.UnionType:
@@ -95,4 +124,4 @@ def _reader(hint: Any) -> Callable[[Any], Any]:
         return datetime.fromisoformat
     if dataclasses.is_dataclass(hint):
         return functools.partial(from_json, hint)  # type: ignore[arg-type]
-    return lambda content: content
+    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +25,18 @@ BLOB = table(tables.Blob)
 LINK = table(tables.Link)
 APART = table(tables.Apart)
 
+_UPDATE = sa.update(CONTACT).where(CONTACT.c.id == sa.bindparam("contact"))
 SHA256 = re.compile(r"\b[0-9a-f]{64}\b")
+
+
+@dataclass(frozen=True, slots=True)
+class NewContact:
+    """Somebody whom the device did not know. ``held`` and ``held_for`` are those of `StoredContact`."""
+
+    contact: Contact
+    held: str = ""
+    held_for: str = ""
+    times: Mapping[str, datetime] = field(default_factory=dict)
 
 
 class Contacts:
@@ -109,16 +120,22 @@ class Contacts:
         times: Mapping[str, datetime] | None = None,
     ) -> int:
         """Insert a new contact; its id. The uid must be free."""
-        self.keep_media(contact)
-        return self._db.insert(
-            CONTACT,
-            uid=contact.uid,
-            created_at=at,
-            updated_at=at,
-            held=held,
-            held_for=held_for,
-            **_derived(contact, times or {}),
-        )
+        return self._db.insert(CONTACT, **self._row(NewContact(contact, held, held_for, times or {}), at))
+
+    def add_all(self, contacts: Iterable[NewContact], at: datetime) -> list[int]:
+        """Insert many at once; their ids, in the same order."""
+        return self._db.insert_all(CONTACT, [self._row(new, at) for new in contacts])
+
+    def _row(self, new: NewContact, at: datetime) -> dict[str, Any]:
+        self.keep_media(new.contact)
+        return {
+            "uid": new.contact.uid,
+            "created_at": at,
+            "updated_at": at,
+            "held": new.held,
+            "held_for": new.held_for,
+            **_derived(new.contact, new.times),
+        }
 
     def save(
         self,
@@ -131,22 +148,16 @@ class Contacts:
     ) -> None:
         """Replace the document (and, with ``deleted_at`` None, bring a tombstone back)."""
         self.keep_media(contact)
-        self._db.execute(
-            sa.update(CONTACT)
-            .where(CONTACT.c.id == contact_id)
-            .values(updated_at=at, deleted_at=deleted_at, **_derived(contact, times))
-        )
+        values = {"updated_at": at, "deleted_at": deleted_at, **_derived(contact, times)}
+        self._db.execute(_UPDATE, {"contact": contact_id, **values})
 
     def hold(self, contact_id: int, reason: str, held_for: str = "") -> None:
         """Held contacts are created at no other remote (L27); an empty reason releases."""
-        values = {"held": reason, "held_for": held_for}
-        self._db.execute(sa.update(CONTACT).where(CONTACT.c.id == contact_id).values(**values))
+        self._db.execute(_UPDATE, {"contact": contact_id, "held": reason, "held_for": held_for})
 
     def bury(self, contact_id: int, at: datetime) -> None:
         """Into the trash: a tombstone with its whole content (L22)."""
-        self._db.execute(
-            sa.update(CONTACT).where(CONTACT.c.id == contact_id).values(deleted_at=at, updated_at=at)
-        )
+        self._db.execute(_UPDATE, {"contact": contact_id, "deleted_at": at, "updated_at": at})
 
     def forget(self, contact_id: int) -> None:
         """Remove the row for good; everything that points at it must be gone or cascade."""
@@ -288,7 +299,7 @@ def _derived(contact: Contact, times: Mapping[str, datetime]) -> dict[str, Any]:
 def _stored(row: Any) -> StoredContact:
     return StoredContact(
         id=row.id,
-        contact=replace(jsonform.loads(row.doc), uid=row.uid),
+        contact=jsonform.loads(row.doc, uid=row.uid),
         hash=row.hash,
         updated_at=row.updated_at,
         deleted_at=row.deleted_at,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -139,22 +139,16 @@ class Journal:
         detail: Mapping[str, Any] | None = None,
     ) -> int:
         """A step in the hub, done in this very transaction."""
-        return self._db.insert(
-            JOURNAL,
-            run_id=run_id,
-            contact_id=contact_id,
-            collection_id=collection_id,
-            side="local",
-            action=action,
-            before=jsonform.dumps(before) if before is not None else "",
-            after=jsonform.dumps(after) if after is not None else "",
-            href="",
-            sent_local="",
-            state="done",
-            note=note,
-            detail=json.dumps(detail, ensure_ascii=False) if detail else "",
-            at=at,
-        )
+        row = _local(run_id, action, at, contact_id, before, after, collection_id, note)
+        said = json.dumps(detail, ensure_ascii=False) if detail else ""
+        return self._db.insert(JOURNAL, **row, detail=said)
+
+    def note_created(
+        self, run_id: int, at: datetime, contacts: Iterable[tuple[int, Contact, int]], *, note: str
+    ) -> None:
+        """Many contacts that came in: (id, contact, id of the book that it is from)."""
+        rows = (_local(run_id, "create", at, key, None, one, book, note) for key, one, book in contacts)
+        self._db.put(JOURNAL, ({**row, "detail": ""} for row in rows))
 
     def queue(self, run_id: int, step: Queued, at: datetime) -> int:
         """Put a remote step into the outbox."""
@@ -356,6 +350,33 @@ class Journal:
 
 def _document(text: str) -> Contact | None:
     return jsonform.loads(text) if text else None
+
+
+def _local(
+    run_id: int,
+    action: str,
+    at: datetime,
+    contact_id: int | None,
+    before: Contact | None,
+    after: Contact | None,
+    collection_id: int | None,
+    note: str,
+) -> dict[str, Any]:
+    """The row of a step in the hub."""
+    return {
+        "run_id": run_id,
+        "contact_id": contact_id,
+        "collection_id": collection_id,
+        "side": "local",
+        "action": action,
+        "before": jsonform.dumps(before) if before is not None else "",
+        "after": jsonform.dumps(after) if after is not None else "",
+        "href": "",
+        "sent_local": "",
+        "state": "done",
+        "note": note,
+        "at": at,
+    }
 
 
 def _run(row: Any) -> StoredRun:

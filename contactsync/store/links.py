@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -61,6 +61,23 @@ _HELD_FOR = _HELD_FOR.union(
     sa.select(CONTACT.c.held_for).join(_HELD_FOR, _HELD_FOR.c.held_for == CONTACT.c.uid).where(_IS_HELD)
 )
 _AWAITED = sa.select(CONTACT.c.id).join(_HELD_FOR, _HELD_FOR.c.held_for == CONTACT.c.uid)
+
+
+_UPDATE = sa.update(LINK).where(LINK.c.id == sa.bindparam("link"))
+
+
+@dataclass(frozen=True, slots=True)
+class NewLink:
+    """A card that is linked with a contact from now on; ``original`` are its bytes."""
+
+    contact_id: int
+    collection_id: int
+    href: str
+    etag: str | None
+    base: Base
+    original: bytes
+    state: str = "ok"
+    written_at: datetime | None = None
 
 
 class Links:
@@ -175,42 +192,21 @@ class Links:
         documents = self._db.rows(sa.select(LINK.c.base_remote).where(where))
         return [group for (text,) in documents for group in json.loads(text).get("groups", ())]
 
-    def add(
-        self,
-        contact_id: int,
-        collection_id: int,
-        href: str,
-        *,
-        etag: str | None,
-        base: Base,
-        original: bytes,
-        state: str = "ok",
-        written_at: datetime | None = None,
-    ) -> int:
-        return self._db.insert(
-            LINK,
-            contact_id=contact_id,
-            collection_id=collection_id,
-            href=href,
-            etag=etag,
-            state=state,
-            lost="",
-            reason="",
-            written_at=written_at,
-            original=pack(original),
-            **_shadows(base),
-        )
+    def add(self, link: NewLink) -> int:
+        return self._db.insert(LINK, **_row(link))
+
+    def add_all(self, links: Iterable[NewLink]) -> None:
+        """Many at once, where no id is wanted."""
+        self._db.put(LINK, map(_row, links))
 
     def rebase(self, link_id: int, base: Base, **values: Any) -> None:
         """Move both shadows; ``values`` are further columns (etag, state, written_at, ...)."""
-        if "original" in values:
-            values["original"] = pack(values["original"])
-        self._db.execute(sa.update(LINK).where(LINK.c.id == link_id).values(**_shadows(base), **values))
+        self.update(link_id, **_shadows(base), **values)
 
     def update(self, link_id: int, **values: Any) -> None:
         if "original" in values:
             values["original"] = pack(values["original"])
-        self._db.execute(sa.update(LINK).where(LINK.c.id == link_id).values(**values))
+        self._db.execute(_UPDATE, {"link": link_id, **values})
 
     def remove(self, link_id: int) -> None:
         self._db.execute(sa.delete(LINK).where(LINK.c.id == link_id))
@@ -232,6 +228,21 @@ class Links:
         return [_stored(row) for row in self._db.rows(sa.select(LINK).where(condition).order_by(LINK.c.id))]
 
 
+def _row(link: NewLink) -> dict[str, Any]:
+    return {
+        "contact_id": link.contact_id,
+        "collection_id": link.collection_id,
+        "href": link.href,
+        "etag": link.etag,
+        "state": link.state,
+        "lost": "",
+        "reason": "",
+        "written_at": link.written_at,
+        "original": pack(link.original),
+        **_shadows(link.base),
+    }
+
+
 def pack(payload: bytes) -> bytes:
     """Cards are stored compressed; level 1 costs microseconds."""
     return zlib.compress(payload, 1)
@@ -248,7 +259,6 @@ def _shadows(base: Base) -> Mapping[str, Any]:
 
 
 def _stored(row: Any) -> StoredLink:
-    remote: Contact = jsonform.loads(row.base_remote)
     return StoredLink(
         id=row.id,
         contact_id=row.contact_id,
@@ -256,7 +266,7 @@ def _stored(row: Any) -> StoredLink:
         href=row.href,
         etag=row.etag,
         card_uid=row.card_uid,
-        base=Base(jsonform.loads(row.base_local), replace(remote, uid=row.card_uid)),
+        base=Base(jsonform.loads(row.base_local), jsonform.loads(row.base_remote, uid=row.card_uid)),
         base_hash=row.base_hash,
         original=zlib.decompress(row.original),
         state=row.state,

@@ -76,6 +76,8 @@ def match(
 
     ``region`` is the country whose phone numbers are written without a country code.
     """
+    if not cards or contacts == []:
+        return Matches()  # a first download meets nobody, and need not be looked at for it
     here = Crowd(cards, region)
     there = contacts if isinstance(contacts, Crowd) else Crowd(contacts, region)
     judged = _judged(here, there)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from contactsync.model.contact import Contact, Email, Media, Name, NameComponent, Note
+from contactsync.store.links import NewLink
 from contactsync.store.store import Store
 from contactsync.sync.types import Base
 
@@ -55,15 +56,8 @@ def add_book(store: Store, account: str = "home", href: str = "/book/") -> int:
 
 def add_link(store: Store, contact_id: int, book: int, contact: Contact, *, state: str = "ok") -> int:
     with store.transaction():
-        return store.links.add(
-            contact_id,
-            book,
-            f"/{contact.uid}.vcf",
-            etag='"1"',
-            base=same(contact),
-            original=b"BEGIN:VCARD",
-            state=state,
-        )
+        place = (contact_id, book, f"/{contact.uid}.vcf", '"1"')
+        return store.links.add(NewLink(*place, same(contact), b"BEGIN:VCARD", state))
 
 
 def start_run(store: Store, at: datetime = NOON) -> int:

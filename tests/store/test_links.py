@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
+from contactsync.store.links import NewLink
 from contactsync.store.store import Store
 from contactsync.sync.types import Base
 from tests.store.people import LATER, NOON, add_book, add_contact, add_link, noted, person, same
@@ -16,13 +17,7 @@ def test_a_link_comes_back_with_both_shadows_and_the_bytes_as_read(store: Store)
     card = person("Ada", uid="their-uid")
     with store.transaction():
         link_id = store.links.add(
-            key,
-            book,
-            "/a.vcf",
-            etag='"1"',
-            base=Base(ada, card),
-            original=b"BEGIN:VCARD\r\n",
-            written_at=NOON,
+            NewLink(key, book, "/a.vcf", '"1"', Base(ada, card), b"BEGIN:VCARD\r\n", written_at=NOON)
         )
     link = store.links.get(link_id)
     assert link is not None

@@ -15,6 +15,7 @@ from contactsync.config import Config
 from contactsync.engine.upkeep import tidy
 from contactsync.exchange.importer import import_sources
 from contactsync.model.contact import Contact, Media, Name
+from contactsync.store.links import NewLink
 from contactsync.sync.types import Base
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -43,9 +44,8 @@ def link(device: Engine, contact: Contact) -> int:
     with device.store.transaction():
         account = device.store.books.ensure_account("home", "carddav")
         book = device.store.books.add(account, "/b/", name="b")
-        return device.store.links.add(
-            stored.id, book, "/b/1", etag=None, base=Base(contact, contact), original=b"x"
-        )
+        base = Base(contact, contact)
+        return device.store.links.add(NewLink(stored.id, book, "/b/1", None, base, b"x"))
 
 
 @pytest.mark.law("L22")
