@@ -416,3 +416,26 @@ def test_a_server_without_calendars_says_so(radicale: Server) -> None:
         )
         with pytest.raises(RemoteError, match="no calendars for this login"):
             find_calendars(settings_for(radicale, between.url))
+
+
+_SHOWN_ON = (
+    '<?xml version="1.0"?><C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop>'
+    '<D:getetag/></D:prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT">'
+    '<C:time-range start="{day}T000001Z" end="{day}T235959Z"/></C:comp-filter></C:comp-filter></C:filter>'
+    "</C:calendar-query>"
+)
+
+
+def test_servers_show_29_february_on_the_last_day_of_february(server: Server, phone: Device) -> None:
+    phone.put(person("ada", "Ada Lovelace"), person("noyear", "No Year"))
+    phone.sync()
+    (href,) = ours(server, phone.calendar)
+
+    def shown(day: str) -> bool:
+        headers = {"Depth": "1", "Content-Type": "application/xml"}
+        query = _SHOWN_ON.format(day=day)
+        answer = server.request("REPORT", path_of(phone.calendar), data=query, headers=headers)
+        return href in answer.text
+
+    days = ("20250228", "20240229", "20280229", "20250227", "20250301", "20240228")
+    assert [shown(day) for day in days] == [True, True, True, False, False, False]
