@@ -418,6 +418,22 @@ def test_a_server_without_calendars_says_so(radicale: Server) -> None:
             find_calendars(settings_for(radicale, between.url))
 
 
+@pytest.mark.parametrize("name", ["ada@example.org", "ada%40b", "my%20b%C3%BCro", "a+b&c"])
+def test_the_path_of_a_calendar_stays_as_the_server_spells_it(
+    server: Server, open_device: OpenDevice, name: str
+) -> None:
+    calendar = server_calendar(server, name)
+    phone = open_device(calendar)
+    phone.put(NOBODY)
+    assert phone.sync() == (1, 0, 0)
+    assert phone.run().requests == 1 and len(ours(server, calendar)) == 1
+    phone.put(person("noyear", "Nora", day(month=4, day=12, year=None)))
+    assert phone.sync() == (0, 1, 0)
+    phone.engine.delete(["noyear"])
+    assert phone.sync() == (0, 0, 1)
+    assert ours(server, calendar) == {}
+
+
 _SHOWN_ON = (
     '<?xml version="1.0"?><C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop>'
     '<D:getetag/></D:prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT">'
