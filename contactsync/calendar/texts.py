@@ -15,6 +15,7 @@ FIELDS = ("name", "given", "surname", "nickname", "organization", "label", "year
 KINDS = ("birth", "wedding", "death", "other")
 
 _TOKEN = re.compile(r"\{\{|\}\}|\[\[|\]\]|\{(?P<field>\w*)\}|(?P<stray>[\[\]{}])|[^\[\]{}]+")
+_CONTROLS = dict.fromkeys((*range(0x20), 0x7F))
 _DOUBLED = ("{{", "}}", "[[", "]]")
 _ALARM = re.compile(r"(?:(?P<days>[0-9]{1,3})d)?\s*(?:(?P<hour>[0-2]?[0-9]):(?P<minute>[0-5][0-9]))?")
 
@@ -36,7 +37,8 @@ def problem_of(text: str) -> str:
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """A text that `problem_of` finds sound, with its fields filled in, as one line."""
+    """A text that `problem_of` finds sound, with its fields filled in, as one line without controls, which
+    iCalendar has no place for (RFC 5545 section 3.1)."""
     done, part, optional, whole = "", "", False, True
     for token in _TOKEN.finditer(text):
         if token["stray"] is not None:
@@ -48,7 +50,7 @@ def fill(text: str, values: Mapping[str, str]) -> str:
             whole = whole and bool(value or not optional)
         else:
             part += token[0][0] if token[0] in _DOUBLED else token[0]
-    return " ".join((done + part).split())
+    return " ".join((done + part).split()).translate(_CONTROLS)
 
 
 def alarm_of(text: str) -> timedelta | None:

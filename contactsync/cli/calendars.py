@@ -14,7 +14,15 @@ from contactsync.cli import login
 from contactsync.cli.accounts import path_of, refuse_open_http
 from contactsync.cli.login import NewSecret, PasswordCommand, PasswordFile, PasswordStdin
 from contactsync.cli.output import plural
-from contactsync.cli.session import absolute, busy, group, open_engine, session_of
+from contactsync.cli.session import (
+    absolute,
+    busy,
+    complete_accounts,
+    complete_calendars,
+    group,
+    open_engine,
+    session_of,
+)
 from contactsync.cli.sync import (
     WAIT_SECONDS,
     AllowMassDelete,
@@ -32,7 +40,7 @@ if TYPE_CHECKING:
     from contactsync.connectors.base import AccountSettings, Collection
     from contactsync.engine.report import CalendarReport
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The calendar.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The calendar.", autocompletion=complete_calendars)]
 
 BIRTHDAYS = "Birthdays"
 _FAILURES: dict[str, type[ContactSyncError]] = {"login-needed": AuthError, "temporary": TransientError}
@@ -53,7 +61,12 @@ def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it here: letters, digits, . _ -")],
     file: Annotated[Path | None, typer.Option(help="An .ics file; it may hold events of others.")] = None,
     account: Annotated[
-        str, typer.Option(metavar="NAME", help="A CardDAV account whose server and login to take.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="A CardDAV account whose server and login to take.",
+            autocompletion=complete_accounts,
+        ),
     ] = "",
     url: Annotated[str, typer.Option(help="URL of a CalDAV server or of one calendar there.")] = "",
     username: Annotated[str, typer.Option(help="The login.")] = "",
@@ -263,7 +276,10 @@ def list_calendars(ctx: typer.Context) -> None:
 @calendar.command("sync")
 def sync(
     ctx: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Calendars; all of them.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="Calendars; all of them.", autocompletion=complete_calendars),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")] = False,
     restore: Annotated[
         bool, typer.Option("--restore", help="Bring back the events that were deleted in the calendar.")

@@ -160,7 +160,15 @@ def confirm(question: str, option: str) -> None:
 
 
 def complete_accounts(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Names of accounts, from the file alone; a broken one completes nothing."""
+    return _names_of("account", ctx, incomplete)
+
+
+def complete_calendars(ctx: typer.Context, incomplete: str) -> list[str]:
+    return _names_of("calendar", ctx, incomplete)
+
+
+def _names_of(kind: str, ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names from the file alone; a broken one completes nothing."""
     import tomllib
 
     from contactsync.config import config_path
@@ -168,7 +176,7 @@ def complete_accounts(ctx: typer.Context, incomplete: str) -> list[str]:
     named = ctx.find_root().params.get("config")
     try:
         text = config_path(Path(named) if named else None).read_text(encoding="utf-8")
-        return [name for name in tomllib.loads(text).get("account", {}) if name.startswith(incomplete)]
+        return [name for name in tomllib.loads(text).get(kind, {}) if name.startswith(incomplete)]
     except (OSError, ValueError, AttributeError):
         return []
 

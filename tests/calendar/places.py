@@ -47,10 +47,10 @@ def person(uid: str, name: str, *days: Anniversary, **more: Any) -> Contact:
     return Contact(uid=uid, name=Name(full=name), anniversaries=days, **more)
 
 
-def server_calendar(server: Server, **more: Any) -> CalendarConfig:
+def server_calendar(server: Server, name: str = "calendar", **more: Any) -> CalendarConfig:
     """A new calendar on the server, with the login in its own keys."""
     home = "/alice/calendars/" if server.name == "xandikos" else server.principal
-    path = f"{home}calendar-{next(_numbers)}/"
+    path = f"{home}{name}-{next(_numbers)}/"
     make_calendar(server, path, MKCALENDAR.format(name="Days"))
     _made.append((server, path))
     return CalendarConfig("days", url=server.base_url + path, username=server.user, **more)

@@ -55,6 +55,7 @@ def test_a_text_with_a_mistake_says_which(text: str, problem: str) -> None:
 
 def test_what_a_contact_says_is_no_template() -> None:
     assert fill("{name}", {"name": "{year} [x"}) == "{year} [x"
+    assert fill("{name}!", {"name": "A\nda\x07\t\x00"}) == "A da !"
 
 
 @pytest.mark.parametrize(

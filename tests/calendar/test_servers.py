@@ -168,6 +168,7 @@ def test_an_event_whose_answer_was_lost_is_found_and_not_made_twice(
     assert len(ours(server, calendar)) == 3
 
 
+@pytest.mark.parametrize("server", ["radicale"], indirect=True)
 def test_a_run_that_is_killed_in_the_middle_is_completed(server: Server, open_device: OpenDevice) -> None:
     calendar = server_calendar(server)
     steps = iter((None, KeyboardInterrupt()))
@@ -183,6 +184,30 @@ def test_a_run_that_is_killed_in_the_middle_is_completed(server: Server, open_de
     assert len(ours(server, calendar)) == 2
     again = open_device(calendar)
     assert again.sync() == (1, 0, 0)
+    assert len(ours(server, calendar)) == 3
+
+
+def test_two_devices_that_write_at_the_same_moment_make_no_doubles(
+    server: Server, open_device: OpenDevice
+) -> None:
+    calendar = server_calendar(server)
+    second = open_device(calendar, "tablet")
+    second.put(ADA, LEAP)
+    with through_proxy(calendar, server, open_device) as (first, between):
+        first.put(ADA, LEAP)
+        done: list[tuple[int, int, int]] = []
+
+        def meanwhile(reply: Reply) -> Reply:
+            """After the first device has seen an empty calendar."""
+            if len(between.seen) == 2:
+                done.append(second.sync())
+            return reply
+
+        between.change(meanwhile, "PROPFIND")
+        assert first.sync() == (0, 0, 0) and done == [(3, 0, 0)]
+        assert between.counts["PUT"] == 3
+        between.forget()
+        assert first.sync() == second.sync() == (0, 0, 0)
     assert len(ours(server, calendar)) == 3
 
 
@@ -222,6 +247,7 @@ def test_only_our_own_events_are_asked_for(server: Server, open_device: OpenDevi
         assert all({"If-Match", "If-None-Match"} & one.headers.keys() for one in writes) and len(writes) == 4
 
 
+@pytest.mark.parametrize("server", ["radicale"], indirect=True)
 def test_a_version_that_cannot_be_relied_on_is_not_overwritten(
     server: Server, open_device: OpenDevice
 ) -> None:
@@ -293,6 +319,7 @@ def test_a_login_page_is_no_calendar(server: Server, open_device: OpenDevice) ->
         assert report.state == "failed" and "web page" in report.message and not report.written
 
 
+@pytest.mark.parametrize("server", ["radicale"], indirect=True)
 def test_an_address_book_is_no_calendar(server: Server, open_device: OpenDevice) -> None:
     phone = open_device(CalendarConfig("days", url=server.base_url + server.book, username=server.user))
     phone.put(ADA)
@@ -389,3 +416,42 @@ def test_a_server_without_calendars_says_so(radicale: Server) -> None:
         )
         with pytest.raises(RemoteError, match="no calendars for this login"):
             find_calendars(settings_for(radicale, between.url))
+
+
+@pytest.mark.parametrize("name", ["ada@example.org", "ada%40b", "my%20b%C3%BCro", "a+b&c"])
+def test_the_path_of_a_calendar_stays_as_the_server_spells_it(
+    server: Server, open_device: OpenDevice, name: str
+) -> None:
+    calendar = server_calendar(server, name)
+    phone = open_device(calendar)
+    phone.put(NOBODY)
+    assert phone.sync() == (1, 0, 0)
+    assert phone.run().requests == 1 and len(ours(server, calendar)) == 1
+    phone.put(person("noyear", "Nora", day(month=4, day=12, year=None)))
+    assert phone.sync() == (0, 1, 0)
+    phone.engine.delete(["noyear"])
+    assert phone.sync() == (0, 0, 1)
+    assert ours(server, calendar) == {}
+
+
+_SHOWN_ON = (
+    '<?xml version="1.0"?><C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop>'
+    '<D:getetag/></D:prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT">'
+    '<C:time-range start="{day}T000001Z" end="{day}T235959Z"/></C:comp-filter></C:comp-filter></C:filter>'
+    "</C:calendar-query>"
+)
+
+
+def test_servers_show_29_february_on_the_last_day_of_february(server: Server, phone: Device) -> None:
+    phone.put(person("ada", "Ada Lovelace"), person("noyear", "No Year"))
+    phone.sync()
+    (href,) = ours(server, phone.calendar)
+
+    def shown(day: str) -> bool:
+        headers = {"Depth": "1", "Content-Type": "application/xml"}
+        query = _SHOWN_ON.format(day=day)
+        answer = server.request("REPORT", path_of(phone.calendar), data=query, headers=headers)
+        return href in answer.text
+
+    days = ("20250228", "20240229", "20280229", "20250227", "20250301", "20240228")
+    assert [shown(day) for day in days] == [True, True, True, False, False, False]

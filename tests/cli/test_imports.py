@@ -59,6 +59,16 @@ def test_completion_knows_the_accounts_from_the_file_alone(tmp_path: Path) -> No
     assert not modules & set(HEAVY)
 
 
+def test_completion_knows_the_calendars_too(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[account.days]\nconnector = "carddav"\n[calendar.birthdays]\nfile = "b.ics"\n')
+    words = f"contactsync --config {config} calendar sync "
+    env = {"_CONTACTSYNC_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "5"}
+    out, modules = loaded(**env)
+    assert out.split() == ["birthdays"]
+    assert not modules & set(HEAVY)
+
+
 def test_completion_without_a_configuration_completes_nothing(tmp_path: Path) -> None:
     words = "contactsync sync h"
     env = {"_CONTACTSYNC_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "2"}
