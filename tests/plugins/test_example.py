@@ -129,6 +129,8 @@ def test_the_example_is_an_account_like_any_other(environment: Environment) -> N
     environment.contactsync("sync")
     assert b"+49 30 555" in (folder / "eve.vcf").read_bytes(), "the edit in the table arrived"
     assert b"TYPE=work:eve" in (folder / "eve.vcf").read_bytes(), "and took nothing away"
+    imported = environment.contactsync("import", "table")
+    assert (imported["new"], imported["equal"], imported["set_aside"]) == (0, 2, 0)
     (known,) = [a for a in environment.contactsync("account", "list")["accounts"] if a["name"] == "table"]
     assert known["distribution"] == "contactsync-sqlite 1.0"
     assert "is that of contactsync-sqlite 1.0" in environment.ok("contactsync", "doctor", "table")
