@@ -394,6 +394,14 @@ def test_what_gives_no_answer_is_given_up_and_not_called_again(forever: Callable
     assert connector.calls == {"changes": 1, "collections": 1}
 
 
+def test_a_codec_is_given_up_sooner(forever: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("contactsync.connectors.guard.CODEC_SECONDS", 0.05)
+    made = guarded(codec(read=forever))
+    for ask in (lambda: made.codec.read(CARD), made.check):
+        with pytest.raises(TransientError, match=r"gave no answer for 0\.05 seconds"):
+            ask()
+
+
 def test_time_counts_for_each_answer_by_itself_and_not_while_the_caller_is_busy() -> None:
     def slowly(*given: object) -> Iterator[Page]:
         for n in range(6):
@@ -444,7 +452,7 @@ def test_neither_does_one_that_is_interrupted_while_it_makes_a_step(
 
 
 def test_a_question_that_nobody_answers_ends_with_the_thread() -> None:
-    worker = Worker("connector asking", 30)
+    worker = Worker("connector asking")
     worker.post(lambda: worker.ask(dict))
     thread = thread_of("asking")
     worker.end()
