@@ -34,7 +34,14 @@ from contactsync.connectors.base import (
 )
 from contactsync.connectors.contract import Breach, Rule, described, require, shown
 from contactsync.connectors.waiting import NoAnswer, Raised, Worker, WrongThread
-from contactsync.errors import CodecError, ConfigError, ContractBroken, RemoteError, TransientError
+from contactsync.errors import (
+    CodecError,
+    ConfigError,
+    ContactSyncError,
+    ContractBroken,
+    RemoteError,
+    TransientError,
+)
 from contactsync.model.contact import Contact
 from contactsync.model.group import GroupCard
 
@@ -108,7 +115,7 @@ class _Calls:
         self,
         what: str,
         work: Callable[[], Any],
-        *allowed: type[Exception],
+        *allowed: type[ContactSyncError],
         rule: Rule = Rule.ERRORS,
         seconds: float | None = None,
     ) -> Any:
@@ -125,7 +132,8 @@ class _Calls:
         match found.error:
             case WrongThread():
                 raise Breach(Rule.STEPS, "write took a step in another thread.") from found.error
-            case error if isinstance(error, allowed):
+            case ContactSyncError() as error if isinstance(error, allowed):
+                contract.check_error(error)
                 raise error
             # a plug-in that calls sys.exit() must not end a round of others
             case Exception() | SystemExit() as error:

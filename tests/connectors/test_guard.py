@@ -27,6 +27,7 @@ from contactsync.connectors.base import (
     Locating,
     Outcome,
     Page,
+    Refused,
     Removed,
     Step,
     Stored,
@@ -127,12 +128,24 @@ def write_many(made: Any) -> object:
     return list(made.write(BOOK, creates(5)))
 
 
+class Wordless(RemoteError):
+    def __init__(self) -> None:
+        pass
+
+
+def wordless(*given: object) -> Any:
+    raise Wordless
+
+
 CHANGE = Change("/a", '"1"', CARD)
 OTHER = Change("/b", gone=True)
 LOCAL = datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1)))
 BROKEN: list[tuple[Rule, Odd, Callable[[Any], object], str]] = [
     (Rule.ERRORS, Odd(check=boom), lambda made: made.check(), "check raised KeyError: 'boom'."),
     (Rule.ERRORS, Odd(changes=lambda c, s: map(boom, [1])), list_all, "changes raised KeyError"),
+    (Rule.ERRORS, Odd(check=wordless), lambda made: made.check(), "A Wordless has no message or hint"),
+    (Rule.ERRORS, reading(Change("/a", error=Wordless())), fetch_two, "A Wordless has no message"),
+    (Rule.ERRORS, writing(lambda step: Refused(step.key, Wordless())), write_one, "A Wordless has no"),
     (Rule.ERRORS, Odd(collections=lambda: 1 / 0), lambda made: made.collections(), "ZeroDivisionError"),
     (Rule.TYPES, Odd(check=lambda: None), lambda made: made.check(), "What check gave is None."),
     (Rule.TYPES, Odd(changes=lambda c, s: None), list_all, "What changes gave is None."),
