@@ -26,8 +26,9 @@ from contactsync.connectors.base import (
     Removed,
     Step,
     Stored,
+    Unknown,
 )
-from contactsync.errors import Recovery
+from contactsync.errors import ContactSyncError, Recovery
 from contactsync.log import redact
 
 T = TypeVar("T")
@@ -178,11 +179,22 @@ def shown(value: object) -> str:
 
 def described(error: BaseException) -> str:
     """An error of the code of others in one short line, without what looks like a secret."""
-    text = redact(" ".join(str(error).split()))
+    try:
+        text = redact(" ".join(str(error).split()))
+    except Exception:
+        text = ""
     return f"{type(error).__name__}{f': {text[:200]}' if text else ''}".rstrip(".")
 
 
 # --- answers -------------------------------------------------------------------------------------
+
+
+def check_error(error: ContactSyncError) -> None:
+    """An error with a constructor of its own may lack what everybody reads of it."""
+    parts = {"message": str, "hint": str, "href": str, "retry_after": timedelta | None}
+    right = [isinstance(getattr(error, name), kind) for name, kind in parts.items() if hasattr(error, name)]
+    if not (all(right) and hasattr(error, "message") and hasattr(error, "hint")):
+        raise Breach(Rule.ERRORS, f"A {type(error).__name__} has no message or hint, or they are no text.")
 
 
 def check_capabilities(found: object) -> None:
@@ -257,6 +269,8 @@ def _check_change(change: Change, completes: bool) -> None:
         raise Breach(Rule.TYPES, "A card has an empty href.")
     if change.payload is not None and (change.gone or change.error is not None):
         raise Breach(Rule.CHANGES, "A card that is gone, or has an error, has a payload.")
+    if change.error is not None:
+        check_error(change.error)
     if change.partial and not completes:
         raise Breach(Rule.CHANGES, "A card is partial, and there is no `complete` to make it whole.")
 
@@ -270,7 +284,9 @@ def check_outcome(outcome: object, steps: Mapping[int, Step]) -> Outcome:
         raise Breach(Rule.OUTCOMES, f"write gave an outcome for the key {found.key}, which waits for none.")
     if isinstance(found, Removed if not isinstance(step, Delete) else Stored):
         raise Breach(Rule.OUTCOMES, f"write answered a {type(step).__name__} with {type(found).__name__}.")
-    if isinstance(found, Stored | Removed) and not found.href:
+    if isinstance(found, Refused | Unknown):
+        check_error(found.error)
+    elif not found.href:
         raise Breach(Rule.OUTCOMES, "write stored or removed a card without naming its href.")
     return found
 

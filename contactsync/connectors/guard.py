@@ -34,13 +34,22 @@ from contactsync.connectors.base import (
 )
 from contactsync.connectors.contract import Breach, Rule, described, require, shown
 from contactsync.connectors.waiting import NoAnswer, Raised, Worker, WrongThread
-from contactsync.errors import CodecError, ConfigError, ContractBroken, RemoteError, TransientError
+from contactsync.errors import (
+    CodecError,
+    ConfigError,
+    ContactSyncError,
+    ContractBroken,
+    RemoteError,
+    TransientError,
+)
 from contactsync.model.contact import Contact
 from contactsync.model.group import GroupCard
 
 #: Twice that, for the look whether there is news and the round after it, is less than what a service manager
 #: allows (`contactsync.daemon.service`).
 GIVE_UP_AFTER = timedelta(minutes=4)
+#: A codec is asked inside a transaction, for which other programs wait no longer than half a minute.
+CODEC_SECONDS = 20.0
 METHODS = ("check", "collections", "changes", "fetch", "write", "traffic", "close")
 CODEC_METHODS = ("read", "write", "project", "glimpse")
 
@@ -71,7 +80,7 @@ class Origin:
 def guard(make: Callable[[], object], origin: Origin, give_up_after: timedelta | None = None) -> Connector:
     """The connector that ``make`` gives, held to the contract. Raises `ConfigError` and `RemoteError`."""
     seconds = (give_up_after or GIVE_UP_AFTER).total_seconds()
-    calls = _Calls(Worker(f"connector {origin.name}", seconds), origin)
+    calls = _Calls(Worker(f"connector {origin.name}"), origin, seconds)
     with calls.naming():
         inner = calls.make("Its factory", make, ConfigError, RemoteError, rule=Rule.FACTORY)
         missing = calls.make("Its connector", lambda: _missing(inner, METHODS), rule=Rule.FACTORY)
@@ -99,26 +108,32 @@ class _Calls:
 
     worker: Worker
     origin: Origin
+    seconds: float
+    _gave_up_after: float = 0.0
 
     def make(
         self,
         what: str,
         work: Callable[[], Any],
-        *allowed: type[Exception],
+        *allowed: type[ContactSyncError],
         rule: Rule = Rule.ERRORS,
+        seconds: float | None = None,
     ) -> Any:
         """What the work gives. Raises what it is ``allowed`` to raise, `Breach` for all else, and
         `TransientError` where no answer comes."""
+        seconds = self.seconds if seconds is None else min(seconds, self.seconds)
         try:
-            found = self.worker.call(work)
+            found = self.worker.call(work, seconds)
         except NoAnswer:
+            self._gave_up_after = self._gave_up_after or seconds
             raise self._no_answer() from None
         if not isinstance(found, Raised):
             return found.value
         match found.error:
             case WrongThread():
                 raise Breach(Rule.STEPS, "write took a step in another thread.") from found.error
-            case error if isinstance(error, allowed):
+            case ContactSyncError() as error if isinstance(error, allowed):
+                contract.check_error(error)
                 raise error
             # a plug-in that calls sys.exit() must not end a round of others
             case Exception() | SystemExit() as error:
@@ -147,7 +162,7 @@ class _Calls:
 
     def _no_answer(self) -> TransientError:
         return TransientError(
-            f"The connector {self.origin} gave no answer for {_spoken(self.worker.seconds)}.",
+            f"The connector {self.origin} gave no answer for {_spoken(self._gave_up_after)}.",
             hint=f"If its remote is well, report this to {self.origin.author}; the setting give_up_after "
             "is how long an answer may take.",
         )
@@ -322,7 +337,7 @@ class _Codec:
         def work() -> Any:
             return getattr(self._inner, method)(*given)
 
-        found = self._calls.make(what, work, CodecError, rule=Rule.CODEC)
+        found = self._calls.make(what, work, CodecError, rule=Rule.CODEC, seconds=CODEC_SECONDS)
         require(kind, found, f"What {what} gave")
         return found
 

@@ -101,11 +101,10 @@ def _outcome(work: Callable[[], Any]) -> Done | Raised:
 
 
 class Worker:
-    """One thread, made at the first call. ``seconds`` is how long a call may take, not counting what it asks
-    for; after one that took longer, and after one whose caller was interrupted, no other is made."""
+    """One thread, made at the first call. After a call that took too long, and after one whose caller was
+    interrupted, no other is made."""
 
-    def __init__(self, name: str, seconds: float) -> None:
-        self.seconds = seconds
+    def __init__(self, name: str) -> None:
         self.usable = True
         self._name = name
         self._desk = _Desk()
@@ -113,16 +112,17 @@ class Worker:
         self._ended = False
         weakref.finalize(self, self._desk.inbox.put, _END).atexit = False
 
-    def call(self, work: Callable[[], Any]) -> Done | Raised:
-        """What ``work`` gives or raises. Raises `NoAnswer`, and whatever answering its questions raises:
-        then its end is not waited for. After `end`, it is done right here."""
+    def call(self, work: Callable[[], Any], seconds: float) -> Done | Raised:
+        """What ``work`` gives or raises within ``seconds``, not counting what it asks for. Raises `NoAnswer`,
+        and whatever answering its questions raises: then its end is not waited for. After `end`, it is done
+        right here."""
         if not self.usable:
             raise NoAnswer
         if self._ended:
             return _outcome(work)
         call = self._post(work)
         while True:
-            news = self._news(call)
+            news = self._news(call, seconds)
             if not isinstance(news, _Question):
                 return news
             try:
@@ -156,8 +156,8 @@ class Worker:
         self._desk.inbox.put(call)
         return call
 
-    def _news(self, call: _Call) -> Done | Raised | _Question:
-        end = time.monotonic() + self.seconds
+    def _news(self, call: _Call, seconds: float) -> Done | Raised | _Question:
+        end = time.monotonic() + seconds
         try:
             while (left := end - time.monotonic()) > 0:
                 with suppress(Empty):

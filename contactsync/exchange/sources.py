@@ -174,7 +174,7 @@ def _label_names(connector: Connector, listed: Iterable[Change]) -> dict[str, st
 
 def _raw(connector: Connector, raw: Raw, names: Mapping[str, str]) -> Raw:
     """A vCard as it is; else what it means as one."""
-    if not connector.capabilities.labels or is_card(raw.payload):
+    if is_card(raw.payload):
         return raw
     try:
         return replace(raw, payload=as_card(connector.codec.read(raw.payload), names))

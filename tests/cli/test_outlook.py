@@ -41,6 +41,21 @@ def test_an_account_is_added_and_synchronised(cli: Cli, server: Graph, browser: 
     assert "ol" in cli.ok("doctor")
 
 
+def test_an_account_is_imported_once(cli: Cli, server: Graph) -> None:
+    values = {
+        "givenName": "Grace",
+        "surname": "Hopper",
+        "displayName": "Grace Hopper",
+        "categories": ["Navy"],
+    }
+    server.mailbox.create("contacts", values)
+    cli.ok(*words(server))
+    assert cli.json("import", "ol")["new"] == 1
+    (row,) = cli.json("contact", "list", "--group", "Navy")["contacts"]
+    assert (row["name"], row["accounts"]) == ("Grace Hopper", [])
+    assert cli.json("import", "ol")["equal"] == 1
+
+
 def test_where_each_value_is(cli: Cli, server: Graph) -> None:
     """Three addresses have a slot there; the fourth is here only, and is shown so."""
     more = b"".join(b"EMAIL:%d@x.example\r\n" % n for n in range(3))

@@ -27,6 +27,7 @@ from contactsync.connectors.base import (
     Locating,
     Outcome,
     Page,
+    Refused,
     Removed,
     Step,
     Stored,
@@ -127,12 +128,24 @@ def write_many(made: Any) -> object:
     return list(made.write(BOOK, creates(5)))
 
 
+class Wordless(RemoteError):
+    def __init__(self) -> None:
+        pass
+
+
+def wordless(*given: object) -> Any:
+    raise Wordless
+
+
 CHANGE = Change("/a", '"1"', CARD)
 OTHER = Change("/b", gone=True)
 LOCAL = datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1)))
 BROKEN: list[tuple[Rule, Odd, Callable[[Any], object], str]] = [
     (Rule.ERRORS, Odd(check=boom), lambda made: made.check(), "check raised KeyError: 'boom'."),
     (Rule.ERRORS, Odd(changes=lambda c, s: map(boom, [1])), list_all, "changes raised KeyError"),
+    (Rule.ERRORS, Odd(check=wordless), lambda made: made.check(), "A Wordless has no message or hint"),
+    (Rule.ERRORS, reading(Change("/a", error=Wordless())), fetch_two, "A Wordless has no message"),
+    (Rule.ERRORS, writing(lambda step: Refused(step.key, Wordless())), write_one, "A Wordless has no"),
     (Rule.ERRORS, Odd(collections=lambda: 1 / 0), lambda made: made.collections(), "ZeroDivisionError"),
     (Rule.TYPES, Odd(check=lambda: None), lambda made: made.check(), "What check gave is None."),
     (Rule.TYPES, Odd(changes=lambda c, s: None), list_all, "What changes gave is None."),
@@ -394,6 +407,14 @@ def test_what_gives_no_answer_is_given_up_and_not_called_again(forever: Callable
     assert connector.calls == {"changes": 1, "collections": 1}
 
 
+def test_a_codec_is_given_up_sooner(forever: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("contactsync.connectors.guard.CODEC_SECONDS", 0.05)
+    made = guarded(codec(read=forever))
+    for ask in (lambda: made.codec.read(CARD), made.check):
+        with pytest.raises(TransientError, match=r"gave no answer for 0\.05 seconds"):
+            ask()
+
+
 def test_time_counts_for_each_answer_by_itself_and_not_while_the_caller_is_busy() -> None:
     def slowly(*given: object) -> Iterator[Page]:
         for n in range(6):
@@ -444,7 +465,7 @@ def test_neither_does_one_that_is_interrupted_while_it_makes_a_step(
 
 
 def test_a_question_that_nobody_answers_ends_with_the_thread() -> None:
-    worker = Worker("connector asking", 30)
+    worker = Worker("connector asking")
     worker.post(lambda: worker.ask(dict))
     thread = thread_of("asking")
     worker.end()

@@ -46,6 +46,36 @@ def test_it_is_added_by_its_name_with_options_of_its_own(
     assert "Its connector odd is that of contactsync-odd 1.0." in cli.ok("doctor", "mine")
 
 
+LOGIN = """
+    from contactsync.connectors.memory import MemoryConnector, MemoryServer
+    from contactsync.errors import AuthError
+    from contactsync.vcard.codec import VCardCodec
+
+    CONTRACT = 1
+
+    class Private(MemoryConnector):
+        def check(self):
+            if (self.settings.username, self.settings.password()) != ("ada", "enchantress"):
+                raise AuthError("The login was refused.")
+            return self.settings.username
+
+    def factory(settings):
+        made = Private(MemoryServer(), VCardCodec())
+        made.settings = settings
+        return made
+"""
+
+
+def test_its_login_is_tried_before_it_is_saved(cli: Cli, install: Install) -> None:
+    install(LOGIN)
+    words = ("account", "add", "odd", "mine", "--username", "ada")
+    result = cli(*words, "--password-file", cli.file("wrong", b"guessed"))
+    assert result.code == 6 and "The login was refused." in result.err and not cli.config.exists()
+    assert cli.json(*words, "--password-file", cli.file("right", b"enchantress"))["login"] == "ada"
+    result = cli(*words[:3], "other", *words[4:])
+    assert result.code == 2 and "nobody is there to ask" in result.err
+
+
 def test_the_help_names_it_and_loads_nothing_of_it(cli: Cli, install: Install) -> None:
     module = install("raise AssertionError('loaded')")
     assert "odd " in cli.ok("account", "add", "--help")
