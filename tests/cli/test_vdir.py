@@ -69,6 +69,8 @@ def test_a_folder_that_vanished_is_named_and_may_have_moved(cli: Cli, folder: Pa
 def test_a_folder_is_used_and_nobody_logs_in(cli: Cli, folder: Path) -> None:
     said = cli.ok("account", "add", "vdir", "disk", "--path", str(folder))
     assert f"disk: uses the folder {folder}." in said and "logged in" not in said
+    refused = cli("account", "login", "disk")
+    assert refused.code == 2 and "nothing to log in to" in refused.err and "--url FOLDER" in refused.err
     (folder / "work" / "half.vcf").write_bytes(card("half", "Half")[:40])
     told = cli("doctor", "disk")
     assert told.code == 1 and f"It uses the folder {folder}." in told.out
