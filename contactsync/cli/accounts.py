@@ -760,6 +760,9 @@ def log_in(
             new, secret = login.at_microsoft(
                 session, new, client_id, authority, interactive=interactive, browser=not no_browser
             )
+        case "vdir":
+            hint = f"Where it is now: {session.command('account', 'set', name, '--url', 'FOLDER')}"
+            raise UsageError(f"{name} is a folder: there is nothing to log in to.", hint=hint)
         case _:
             _, secret = login.choose(name, password_stdin, None, "", needed=True)
     new, _, _ = _tried(ctx, new, secret, (), "")

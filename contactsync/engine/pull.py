@@ -53,7 +53,10 @@ def pull(round_: Round, book: Book) -> Pulled:
     explicit = [href for href, change in news.items() if change.gone and not change.elsewhere]
     if absent:
         names = _names(round_, book, [*absent, *explicit])
-        check_deletions(book.name, "device", names, round_.store.links.count(book.id), round_.limits)
+        # What is new may be what is absent, under other names. The brake counts again when it is read.
+        new = sum(not change.gone for href, change in news.items() if href not in known)
+        missing = names[min(new, len(names)) :]
+        check_deletions(book.name, "device", missing, round_.store.links.count(book.id), round_.limits)
     old = _maybe_old(round_, book, news, began_at)
     news = {href: change for href, change in news.items() if href not in old}
     gone = {*absent, *(href for href, change in changes.items() if change.gone)}

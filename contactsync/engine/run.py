@@ -197,7 +197,7 @@ def _book_is_gone(round_: Round, book: Book) -> None:
 def _say_gone(round_: Round, book: Book) -> None:
     count = round_.store.links.count(book.id)
     round_.book_report(book).error = (
-        f"The address book {book.name!r} is not at the server any more. "
+        f"The address book {book.name!r} is not there any more. "
         f"Its {count} contacts stay on this device. "
         f"If that is meant: contactsync account books {round_.account.name}"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 
 from contactsync.errors import CodecError
@@ -32,12 +33,17 @@ def _from_lines(payload: bytes) -> str:
 def _from_vobject(payload: bytes) -> str:
     import vobject
 
+    # It would log each line that it skips as an error; that the card cannot be read is said by others.
+    log = logging.getLogger("vobject.base")
+    heard, log.disabled = log.disabled, True
     try:
         component = vobject.readOne(payload.decode("utf-8", "replace"), ignoreUnreadable=True)
         return tidy(str(component.fn.value))[:200]
     except Exception:
         # Whatever a broken card does to vobject: this is only a name for a list.
         return ""
+    finally:
+        log.disabled = heard
 
 
 def _from_bytes(payload: bytes) -> str:

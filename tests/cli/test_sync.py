@@ -140,7 +140,7 @@ def test_a_book_that_is_gone_is_an_error_and_never_a_deletion(cli: Cli, home: Ho
     cli.ok("sync")
     home.server.delete_book(home.book)
     result = cli("sync")
-    assert result.code == 1 and "not at the server any more" in result.err
+    assert result.code == 1 and "is not there any more" in result.err
     assert len(cli.json("contact", "list")["contacts"]) == 1
 
 

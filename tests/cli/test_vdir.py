@@ -69,7 +69,17 @@ def test_a_folder_that_vanished_is_named_and_may_have_moved(cli: Cli, folder: Pa
 def test_a_folder_is_used_and_nobody_logs_in(cli: Cli, folder: Path) -> None:
     said = cli.ok("account", "add", "vdir", "disk", "--path", str(folder))
     assert f"disk: uses the folder {folder}." in said and "logged in" not in said
+    refused = cli("account", "login", "disk")
+    assert refused.code == 2 and "nothing to log in to" in refused.err and "--url FOLDER" in refused.err
     (folder / "work" / "half.vcf").write_bytes(card("half", "Half")[:40])
     told = cli("doctor", "disk")
     assert told.code == 1 and f"It uses the folder {folder}." in told.out
     assert "friends (1 card), work (1 card)" in told.out and "work: half.vcf is not synchronised" in told.out
+
+
+def test_a_file_that_is_no_card_is_named_once_and_in_our_words(cli: Cli, folder: Path) -> None:
+    cli.ok("account", "add", "vdir", "disk", "--path", str(folder))
+    (folder / "friends" / "letter.vcf").write_bytes(b"Dear Ada,\n")
+    result = cli("sync")
+    assert result.code == 3 and "friends/letter.vcf: There is no BEGIN:VCARD." in result.err
+    assert "vobject" not in result.err

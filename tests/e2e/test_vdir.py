@@ -112,6 +112,58 @@ def test_a_file_that_is_no_card_is_set_aside_and_the_rest_goes_on(device: Device
     assert (folder / "both.vcf").read_bytes() == card("one") + card("two")
 
 
+@pytest.mark.law("L24", "L27")
+def test_files_that_another_program_renames_stay_the_same_contacts(device: Device, folder: Path) -> None:
+    """All of them, so that no name of before is there; one is edited there, one here, one is in a group."""
+    for n in range(6):
+        put(folder, f"c{n}", f"TEL:+49{n}", *(["CATEGORIES:Family"] if n == 0 else []))
+    device.sync()
+    before = {uid: stored.id for uid in device.everyone() if (stored := device.engine.contact(uid))}
+    device.edit("c1", titled("Edited here"))
+    for n in range(6):
+        (folder / f"c{n}.vcf").rename(folder / f"{n}-new.vcf")
+    (folder / "2-new.vcf").write_bytes(card("c2", "", "TEL:+492", "TITLE:Edited there"))
+    for _ in range(3):
+        assert not device.sync().pulled.deleted
+    assert {uid: device.engine.contact(uid).id for uid in device.everyone()} == before
+    assert device.contact("c0").groups == {"Family"} and not device.engine.trash()
+    assert device.contact("c2").titles == (Title("Edited there"),)
+    assert sorted(path.name for path in folder.iterdir()) == [f"{n}-new.vcf" for n in range(6)]
+    assert b"TITLE:Edited here" in (folder / "1-new.vcf").read_bytes()
+    assert [len(device.links(uid)) for uid in before] == [1] * 6
+    assert not device.engine.conflicts() and device.quiet()
+
+
+@pytest.mark.law("L25")
+def test_the_brake_is_not_taken_in_by_new_files(device: Device, folder: Path) -> None:
+    for n in range(12):
+        put(folder, f"old{n}", f"TEL:+49{n}")
+    device.sync()
+    for n in range(12):
+        (folder / f"old{n}.vcf").unlink()
+        put(folder, f"new{n}", f"TEL:+33{n}")
+    report = device.run()
+    assert report.exit_code() == 7 and "12 of 12" in report.accounts[0].message
+    assert len(device.everyone()) == 12
+
+
+@pytest.mark.law("L23")
+def test_a_file_that_comes_back_as_it_was_brings_its_contact_back(device: Device, folder: Path) -> None:
+    path = put(folder, "ada", "TEL:1")
+    put(folder, "eve")
+    device.sync()
+    ada, payload = device.engine.contact("ada").id, path.read_bytes()
+    path.unlink()
+    path.write_bytes(payload)  # at once: nothing happened
+    assert not device.sync().pulled
+    path.unlink()
+    assert device.sync().pulled.deleted == 1
+    (folder / "again.vcf").write_bytes(payload)
+    device.sync()
+    assert device.engine.contact("ada").id == ada and device.contact("ada").phones
+    assert device.quiet() and len(device.everyone()) == 2
+
+
 @pytest.mark.law("L21")
 def test_a_folder_that_vanished_is_an_error_and_comes_back(device: Device, folder: Path) -> None:
     for n in range(3):
