@@ -110,6 +110,10 @@ class Device:
         assert (report.state, report.message, report.errors) == ("ok", "", [])
         return report.written.created, report.written.updated, report.written.deleted
 
+    def opened_again(self) -> Device:
+        """The same device, for another thread."""
+        return Device(self.folder, self.calendar, self.password, self.hooks)
+
     def close(self) -> None:
         self.engine.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -200,7 +201,8 @@ def test_two_devices_that_write_at_the_same_moment_make_no_doubles(
         def meanwhile(reply: Reply) -> Reply:
             """After the first device has seen an empty calendar."""
             if len(between.seen) == 2:
-                done.append(second.sync())
+                with contextlib.closing(second.opened_again()) as here:
+                    done.append(here.sync())
             return reply
 
         between.change(meanwhile, "PROPFIND")
