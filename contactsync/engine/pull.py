@@ -39,8 +39,8 @@ def pull(round_: Round, book: Book) -> Pulled:
     """Stage the changes of one book. Raises `SafetyStop` before confirming mass absences (L21)."""
     began_at = round_.now()
     pages, full = _listing(round_, book)
-    known = round_.store.links.etags(book.id) | round_.store.group_cards.etags(book.id)
     changes = {change.href: change for page in pages for change in page.changes}
+    known = _known(round_, book, changes, full) | round_.store.group_cards.etags(book.id)
     cursor = pages[-1].cursor if pages else book.cursor
     outside = {} if round_.rules_changed else round_.store.books.outside(book.id)
     news = {href: c for href, c in changes.items() if _is_news(c, known, outside)}
@@ -66,6 +66,15 @@ def pull(round_: Round, book: Book) -> Pulled:
         direct += [href for href in _untold(round_, book) if href not in changes]
     elsewhere = _stage(round_, book, news, direct, doubted)
     return Pulled(book, cursor, began_at, gone_by_us, elsewhere)
+
+
+def _known(
+    round_: Round, book: Book, listed: Iterable[str], full: bool
+) -> dict[str, tuple[str | None, str]]:
+    """What the listing is compared with: in a list of changes, little of what there is."""
+    if full or round_.connector.capabilities.settles_after:
+        return round_.store.links.etags(book.id)
+    return round_.store.links.etags_of(book.id, listed)
 
 
 def _listing(round_: Round, book: Book) -> tuple[list[Page], bool]:

@@ -59,7 +59,8 @@ def push(round_: Round, book: Book) -> Pushed:
     rows = {row.id: row for row in round_.store.journal.outbox(book.id, "queued")}
     result = Pushed()
     if rows:
-        result.hrefs = round_.store.links.etags(book.id)
+        if any(row.action == "create" for row in rows.values()):
+            result.hrefs = round_.store.links.etags(book.id)
         result.aside = {q.contact_id for q in round_.store.keepsakes.quarantined(book.id)}
         outcomes = round_.connector.write(book.href, _steps(round_, book, rows, result))
         for done, outcome in enumerate(outcomes, 1):

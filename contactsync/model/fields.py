@@ -71,7 +71,7 @@ class Field:
         """Equal by class; absent equals absent only."""
         if one is None or other is None:
             return one is other
-        return self.value_class(one) == self.value_class(other)
+        return one == other or self.value_class(one) == self.value_class(other)
 
 
 def squeeze(text: str) -> str:
@@ -363,7 +363,9 @@ def entry_of(row: Field, value: Any, attributes: Mapping[str, Any]) -> Any:
     wanted: dict[str, Any] = {name: frozenset(attributes.get(name, ())) for name in row.sets}
     for name in row.scalars:
         wanted[name] = attributes.get(name, None if name == "pref" else "")
-    return replace(value, **wanted) if wanted else value
+    if all(getattr(value, name) == part for name, part in wanted.items()):
+        return value
+    return replace(value, **wanted)
 
 
 def same_unit(path: Path, one: Any, other: Any) -> bool:

@@ -38,6 +38,7 @@ _IN_STATE = (
     .order_by(LINK.c.id)
 )
 _ETAGS = sa.select(LINK.c.href, LINK.c.etag, LINK.c.state).where(LINK.c.collection_id == sa.bindparam("book"))
+_ETAGS_OF = _ETAGS.where(LINK.c.href.in_(one_of("hrefs"))).union(_ETAGS.where(LINK.c.state == "deleted"))
 _OUT_OF_STEP = (
     sa.select(LINK.c.contact_id)
     .join(CONTACT, CONTACT.c.id == LINK.c.contact_id)
@@ -111,6 +112,14 @@ class Links:
     def etags(self, collection_id: int) -> dict[str, tuple[str | None, str]]:
         """href -> (etag, state) of every link in the book; cheap, for comparing with a listing."""
         return {row.href: (row.etag, row.state) for row in self._db.rows(_ETAGS, {"book": collection_id})}
+
+    def etags_of(self, collection_id: int, hrefs: Iterable[str]) -> dict[str, tuple[str | None, str]]:
+        """The same of these cards only, and of those that we deleted."""
+        found: dict[str, tuple[str | None, str]] = {}
+        for some in [(), *chunks(sorted(set(hrefs)))]:
+            rows = self._db.rows(_ETAGS_OF, {"book": collection_id, "hrefs": some})
+            found.update({row.href: (row.etag, row.state) for row in rows})
+        return found
 
     def in_state(self, collection_id: int, *states: str) -> list[StoredLink]:
         params = {"book": collection_id, "states": states}

@@ -53,6 +53,8 @@ def aligned(contact: Contact, reference: Units, also: Units | None = None) -> Un
 
 def _align(row: Field, reference: Units, entries: Sequence[Any], also: Units | None) -> tuple[str, ...]:
     known = {key: reference.values[row.path, key] for key in reference.order.get(row.path, ())}
+    if [*known.values()] == [*entries]:
+        return tuple(known)  # nearly always, and what the rules below would say
     found: dict[int, str] = {}
     if known:
         _pair(known, entries, found, lambda entry: (row.value_class(entry), *_marks(row, entry)))
