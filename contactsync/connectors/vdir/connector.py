@@ -99,8 +99,26 @@ class VdirConnector:
         yield Page(tuple(rows), found.cursor, full=True, last=True)
 
     def fetch(self, collection: str, hrefs: Sequence[str]) -> Iterator[Change]:
+        writing: str | None = None
         for href in hrefs:
-            yield self._read(collection, href)
+            change = self._read(collection, href)
+            if change.gone:
+                if writing is None:
+                    writing = self._being_written()
+                change = replace(change, gone=False, error=_moving(href, writing)) if writing else change
+            yield change
+
+    def _being_written(self) -> str:
+        """A card may move to another address book as well."""
+        for book in self.collections():
+            try:
+                with files.told(folder := self._folder(book.href)):
+                    name = listing.being_written(folder, self._now())
+            except (FileNotFoundError, NotADirectoryError):
+                raise self._gone(book.href) from None
+            if name:
+                return name
+        return ""
 
     def _read(self, collection: str, href: str) -> Change:
         """A file that cannot be read is its own trouble; that it is not there says nothing when its folder
@@ -265,6 +283,15 @@ def _is_plain(name: str) -> bool:
 
 def _modified_at(card: files.Card) -> datetime:
     return datetime.fromtimestamp(card.stat.st_mtime_ns / 1e9, UTC)
+
+
+def _moving(href: str, writing: str) -> TransientError:
+    """L20: a program that moves a card may do so by copying it."""
+    return TransientError(
+        f"It is missing while {writing} is being written, which may be the same card under another name.",
+        hint="The next round looks again.",
+        href=href,
+    )
 
 
 def factory(settings: AccountSettings) -> Connector:
