@@ -182,6 +182,28 @@ def test_while_another_file_is_being_written_a_missing_one_is_not_gone_yet(tmp_p
 
 
 @pytest.mark.law("L20")
+def test_while_a_file_is_being_written_only_what_was_there_is_listed(tmp_path: Path) -> None:
+    now = time.time_ns()
+    for name in ("friends", "work"):
+        (tmp_path / name).mkdir()
+    rig = Rig(VdirConnector(tmp_path, VCardCodec, now=lambda: now), "friends/", Program(tmp_path))
+    for name in "ab":
+        rig.other.put(f"friends/{name}.vcf", CARD)
+    first = rig.list()
+    (tmp_path / "friends" / "a.vcf").rename(tmp_path / "friends" / "new.vcf")
+    rig.other.put("friends/b.vcf", CARD + b"\r\n")
+    rig.other.put("work/half.vcf", CARD[:40])
+    waiting = rig.list(first.cursor)
+    assert [*waiting.there] == ["friends/b.vcf"] and waiting.there["friends/b.vcf"] != first.there[
+        "friends/b.vcf"
+    ]
+    assert waiting.cursor == first.cursor and not any(page.full for page in waiting.pages)
+    rig.other.put("work/half.vcf", CARD)
+    whole = rig.list(waiting.cursor)
+    assert {*whole.there} == {"friends/b.vcf", "friends/new.vcf"} and all(page.full for page in whole.pages)
+
+
+@pytest.mark.law("L20")
 def test_a_file_that_could_not_be_read_and_went_is_missing_from_a_whole_list(rig: Rig) -> None:
     rig.other.put("./a.vcf", CARD)
     rig.other.put("./half.vcf", CARD[:40])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,7 +82,10 @@ class VdirConnector:
 
     def changes(self, collection: str, cursor: str | None) -> Iterator[Page]:
         """Everything when anything changed: a complete list, so that the engine looks itself for what is
-        missing before it believes that (L20)."""
+        missing before it believes that (L20).
+
+        While some file is being written, cards may be on their way from one name to another: then only those
+        are listed that were there before, and the cursor stays."""
         known = listing.parse(cursor, collection)
         folder = self._folder(collection)
         try:
@@ -94,9 +97,14 @@ class VdirConnector:
         if cursor is not None and found.is_as(known):
             yield Page((), found.cursor, full=False, last=True)
             return
-        rows = [Change(_href(collection, name), one.etag) for name, one in found.seen.items()]
+        settled = cursor is None or not self._being_written({collection: found.seen})
+        rows = [
+            Change(_href(collection, name), one.etag)
+            for name, one in found.seen.items()
+            if settled or name in known
+        ]
         rows += [Change(_href(collection, name)) for name in sorted(found.unread)]
-        yield Page(tuple(rows), found.cursor, full=True, last=True)
+        yield Page(tuple(rows), found.cursor if settled else cursor, full=settled, last=True)
 
     def fetch(self, collection: str, hrefs: Sequence[str]) -> Iterator[Change]:
         writing: str | None = None
@@ -104,16 +112,16 @@ class VdirConnector:
             change = self._read(collection, href)
             if change.gone:
                 if writing is None:
-                    writing = self._being_written()
+                    writing = self._being_written({})
                 change = replace(change, gone=False, error=_moving(href, writing)) if writing else change
             yield change
 
-    def _being_written(self) -> str:
-        """A card may move to another address book as well."""
+    def _being_written(self, whole: Mapping[str, Container[str]]) -> str:
+        """A file of any book, for a card may move to another one. ``whole`` are those that were just read."""
         for book in self.collections():
             try:
                 with files.told(folder := self._folder(book.href)):
-                    name = listing.being_written(folder, self._now())
+                    name = listing.being_written(folder, self._now(), whole.get(book.href, ()))
             except (FileNotFoundError, NotADirectoryError):
                 raise self._gone(book.href) from None
             if name:

@@ -6,6 +6,7 @@ The cursor is the folder as it was last read: ``vdir:`` and a JSON object of nam
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,9 +77,12 @@ def _is_same(path: Path, old: Seen) -> bool:
     return stat.st_ctime_ns == old.ctime and old.etag.endswith(f"-{files.stamp(stat)}")
 
 
-def being_written(folder: Path, now: int) -> str:
-    """A file that some program is at just now, and that cannot be read yet; empty where there is none."""
+def being_written(folder: Path, now: int, whole: Container[str] = ()) -> str:
+    """A file that some program is at just now, and that cannot be read yet; empty where there is none.
+    ``whole`` are some that were read already."""
     for name in files.names(folder):
+        if name in whole:
+            continue
         try:
             if (folder / name).stat().st_mtime_ns > now - WRITING_NS:
                 files.read(folder / name)
