@@ -203,6 +203,26 @@ def test_while_a_file_is_being_written_only_what_was_there_is_listed(tmp_path: P
     assert {*whole.there} == {"friends/b.vcf", "friends/new.vcf"} and all(page.full for page in whole.pages)
 
 
+def test_an_address_book_that_may_not_be_read_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("friends", "work"):
+        (tmp_path / name).mkdir()
+    rig = Rig(connector(tmp_path), "friends/", Program(tmp_path))
+    first = rig.list()
+    rig.other.put("friends/a.vcf", CARD)
+    scandir = os.scandir
+
+    def closed(path: Path) -> object:
+        if Path(path).name == "work":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return scandir(path)
+
+    monkeypatch.setattr(files.os, "scandir", closed)
+    assert [*rig.list(first.cursor).there] == ["friends/a.vcf"]
+    assert rig.read("friends/b.vcf").gone
+
+
 @pytest.mark.law("L20")
 def test_a_file_that_could_not_be_read_and_went_is_missing_from_a_whole_list(rig: Rig) -> None:
     rig.other.put("./a.vcf", CARD)

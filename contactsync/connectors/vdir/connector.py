@@ -6,6 +6,7 @@ import functools
 import os
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,7 +98,7 @@ class VdirConnector:
         if cursor is not None and found.is_as(known):
             yield Page((), found.cursor, full=False, last=True)
             return
-        settled = cursor is None or not self._being_written({collection: found.seen})
+        settled = cursor is None or not self._being_written({folder: found.seen})
         rows = [
             Change(_href(collection, name), one.etag)
             for name, one in found.seen.items()
@@ -116,16 +117,14 @@ class VdirConnector:
                 change = replace(change, gone=False, error=_moving(href, writing)) if writing else change
             yield change
 
-    def _being_written(self, whole: Mapping[str, Container[str]]) -> str:
-        """A file of any book, for a card may move to another one. ``whole`` are those that were just read."""
-        for book in self.collections():
-            try:
-                with files.told(folder := self._folder(book.href)):
-                    name = listing.being_written(folder, self._now(), whole.get(book.href, ()))
-            except (FileNotFoundError, NotADirectoryError):
-                raise self._gone(book.href) from None
-            if name:
-                return name
+    def _being_written(self, whole: Mapping[Path, Container[str]]) -> str:
+        """A file of any book, for a card may move to another one. ``whole`` are those that were just read.
+        A book that cannot be looked into is no reason to wait: its own listing says so."""
+        with suppress(OSError):
+            for folder in (self._root, *_visible_folders(self._root)):
+                with suppress(OSError):
+                    if name := listing.being_written(folder, self._now(), whole.get(folder, ())):
+                        return name
         return ""
 
     def _read(self, collection: str, href: str) -> Change:
@@ -235,11 +234,13 @@ def _sub_folders(root: Path) -> list[Path]:
     """Empty ones as well, for they may be about to get their first card; not those of calendars."""
     return [
         folder
-        for folder in sorted(root.iterdir())
-        if folder.is_dir()
-        and not folder.name.startswith(".")
-        and (files.names(folder) or next(folder.glob("*.ics"), None) is None)
+        for folder in _visible_folders(root)
+        if files.names(folder) or next(folder.glob("*.ics"), None) is None
     ]
+
+
+def _visible_folders(root: Path) -> list[Path]:
+    return [path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith(".")]
 
 
 def _collection(href: str, folder: Path) -> Collection:
