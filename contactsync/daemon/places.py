@@ -76,18 +76,17 @@ class Lookout:
         return {name: news for name, one in self._watched.items() if (news := self._look_at(name, one))}
 
     def _look_at(self, name: str, one: _Watched) -> News | None:
-        standing = tuple(identity(place.folder) for place in one.places)
-        if one.standing is None:
+        before, standing = one.standing, tuple(identity(place.folder) for place in one.places)
+        if before is None:
             self._open(name, one, standing)
             return News() if one.stream else None
         files = self._files(name, one)
-        if files or standing != one.standing:
-            pairs = zip(one.standing, standing, strict=True)
-            is_back = any(now not in (None, before) for before, now in pairs)
-            if standing != one.standing:
+        if files or standing != before:
+            is_back = any(now not in (None, then) for then, now in zip(before, standing, strict=True))
+            if standing != before:
                 self._open(name, one, standing)
-            before = one.settling or News()
-            one.settling = News(before.files | files, before.is_back or is_back)
+            so_far = one.settling or News()
+            one.settling = News(so_far.files | files, so_far.is_back or is_back)
             if one.looks < SETTLING_LOOKS:
                 one.looks += 1
                 return None

@@ -25,6 +25,7 @@ from contactsync.connectors.base import (
 )
 from contactsync.connectors.vdir import VdirConnector, factory, files
 from contactsync.connectors.vdir.about import about, file_system
+from contactsync.connectors.vdir.listing import WRITING_NS
 from contactsync.errors import (
     AlreadyExists,
     BookGone,
@@ -162,6 +163,74 @@ def test_a_half_written_file_is_there_and_waits(rig: Rig, half: bytes) -> None:
     assert rig.other.get("./a.vcf") == half
     rig.other.put("./a.vcf", CARD)
     assert rig.read("./a.vcf").payload == CARD
+
+
+@pytest.mark.law("L20")
+def test_while_another_file_is_being_written_a_missing_one_is_not_gone_yet(tmp_path: Path) -> None:
+    now = time.time_ns()
+    for name in ("friends", "work"):
+        (tmp_path / name).mkdir()
+    rig = Rig(VdirConnector(tmp_path, VCardCodec, now=lambda: now), "friends/", Program(tmp_path))
+    for moved in ("friends/moved.vcf", "work/moved.vcf"):
+        rig.other.put(moved, CARD[:40])
+        assert "missing while moved.vcf is being written" in error_of(rig, "friends/a.vcf")
+        rig.other.put(moved, CARD)
+        assert rig.read("friends/a.vcf").gone
+    rig.other.put("work/moved.vcf", CARD[:40])
+    now += WRITING_NS + LATER  # whoever began it has gone
+    assert rig.read("friends/a.vcf").gone
+
+
+@pytest.mark.law("L20")
+def test_while_a_file_is_being_written_only_what_was_there_is_listed(tmp_path: Path) -> None:
+    now = time.time_ns()
+    for name in ("friends", "work"):
+        (tmp_path / name).mkdir()
+    rig = Rig(VdirConnector(tmp_path, VCardCodec, now=lambda: now), "friends/", Program(tmp_path))
+    for name in "ab":
+        rig.other.put(f"friends/{name}.vcf", CARD)
+    first = rig.list()
+    (tmp_path / "friends" / "a.vcf").rename(tmp_path / "friends" / "new.vcf")
+    rig.other.put("friends/b.vcf", CARD + b"\r\n")
+    rig.other.put("work/half.vcf", CARD[:40])
+    waiting = rig.list(first.cursor)
+    assert [*waiting.there] == ["friends/b.vcf"] and waiting.there["friends/b.vcf"] != first.there[
+        "friends/b.vcf"
+    ]
+    assert waiting.cursor == first.cursor and not any(page.full for page in waiting.pages)
+    rig.other.put("work/half.vcf", CARD)
+    whole = rig.list(waiting.cursor)
+    assert {*whole.there} == {"friends/b.vcf", "friends/new.vcf"} and all(page.full for page in whole.pages)
+
+
+def test_an_address_book_that_may_not_be_read_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("friends", "work"):
+        (tmp_path / name).mkdir()
+    rig = Rig(connector(tmp_path), "friends/", Program(tmp_path))
+    first = rig.list()
+    rig.other.put("friends/a.vcf", CARD)
+    scandir = os.scandir
+
+    def closed(path: Path) -> object:
+        if Path(path).name == "work":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return scandir(path)
+
+    monkeypatch.setattr(files.os, "scandir", closed)
+    assert [*rig.list(first.cursor).there] == ["friends/a.vcf"]
+    assert rig.read("friends/b.vcf").gone
+
+
+@pytest.mark.law("L20")
+def test_a_file_that_could_not_be_read_and_went_is_missing_from_a_whole_list(rig: Rig) -> None:
+    rig.other.put("./a.vcf", CARD)
+    rig.other.put("./half.vcf", CARD[:40])
+    first = rig.list()
+    rig.other.delete("./half.vcf")
+    found = rig.list(first.cursor)
+    assert [*found.there] == ["./a.vcf"] and all(page.full for page in found.pages)
 
 
 def test_a_file_that_changes_while_it_is_read_waits(

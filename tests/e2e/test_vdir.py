@@ -134,6 +134,40 @@ def test_files_that_another_program_renames_stay_the_same_contacts(device: Devic
     assert not device.engine.conflicts() and device.quiet()
 
 
+@pytest.mark.law("L20", "L24")
+def test_a_file_that_another_program_moves_by_copying_it_is_deleted_at_no_moment(
+    device: Device, folder: Path
+) -> None:
+    path = put(folder, "ada", "TEL:1")
+    put(folder, "eve")
+    device.sync()
+    ada, payload = device.engine.contact("ada").id, path.read_bytes()
+    device.edit("ada", titled("Edited here"))
+    path.unlink()
+    (folder / "new.vcf").write_bytes(payload[:60])
+    assert not any(book.pulled for book in device.report().books)
+    assert device.engine.contact("ada").id == ada
+    (folder / "new.vcf").write_bytes(payload)
+    for _ in range(2):
+        device.sync()
+    assert device.engine.contact("ada").id == ada and not device.engine.conflicts()
+    assert sorted(file.name for file in folder.iterdir()) == ["eve.vcf", "new.vcf"]
+    assert b"TITLE:Edited here" in (folder / "new.vcf").read_bytes()
+    assert device.quiet()
+
+
+@pytest.mark.law("L20")
+def test_a_half_written_file_that_is_removed_is_a_deletion(device: Device, folder: Path) -> None:
+    path = put(folder, "ada")
+    put(folder, "eve")
+    device.sync()
+    path.write_bytes(path.read_bytes()[:60])
+    device.report()
+    path.unlink()
+    device.sync()
+    assert [*device.everyone()] == ["eve"] and device.quiet()
+
+
 @pytest.mark.law("L25")
 def test_the_brake_is_not_taken_in_by_new_files(device: Device, folder: Path) -> None:
     for n in range(12):

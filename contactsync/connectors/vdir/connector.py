@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,7 +83,10 @@ class VdirConnector:
 
     def changes(self, collection: str, cursor: str | None) -> Iterator[Page]:
         """Everything when anything changed: a complete list, so that the engine looks itself for what is
-        missing before it believes that (L20)."""
+        missing before it believes that (L20).
+
+        While some file is being written, cards may be on their way from one name to another: then only those
+        are listed that were there before, and the cursor stays."""
         known = listing.parse(cursor, collection)
         folder = self._folder(collection)
         try:
@@ -94,13 +98,34 @@ class VdirConnector:
         if cursor is not None and found.is_as(known):
             yield Page((), found.cursor, full=False, last=True)
             return
-        rows = [Change(_href(collection, name), one.etag) for name, one in found.seen.items()]
+        settled = cursor is None or not self._being_written({folder: found.seen})
+        rows = [
+            Change(_href(collection, name), one.etag)
+            for name, one in found.seen.items()
+            if settled or name in known
+        ]
         rows += [Change(_href(collection, name)) for name in sorted(found.unread)]
-        yield Page(tuple(rows), found.cursor, full=True, last=True)
+        yield Page(tuple(rows), found.cursor if settled else cursor, full=settled, last=True)
 
     def fetch(self, collection: str, hrefs: Sequence[str]) -> Iterator[Change]:
+        writing: str | None = None
         for href in hrefs:
-            yield self._read(collection, href)
+            change = self._read(collection, href)
+            if change.gone:
+                if writing is None:
+                    writing = self._being_written({})
+                change = replace(change, gone=False, error=_moving(href, writing)) if writing else change
+            yield change
+
+    def _being_written(self, whole: Mapping[Path, Container[str]]) -> str:
+        """A file of any book, for a card may move to another one. ``whole`` are those that were just read.
+        A book that cannot be looked into is no reason to wait: its own listing says so."""
+        with suppress(OSError):
+            for folder in (self._root, *_visible_folders(self._root)):
+                with suppress(OSError):
+                    if name := listing.being_written(folder, self._now(), whole.get(folder, ())):
+                        return name
+        return ""
 
     def _read(self, collection: str, href: str) -> Change:
         """A file that cannot be read is its own trouble; that it is not there says nothing when its folder
@@ -209,11 +234,13 @@ def _sub_folders(root: Path) -> list[Path]:
     """Empty ones as well, for they may be about to get their first card; not those of calendars."""
     return [
         folder
-        for folder in sorted(root.iterdir())
-        if folder.is_dir()
-        and not folder.name.startswith(".")
-        and (files.names(folder) or next(folder.glob("*.ics"), None) is None)
+        for folder in _visible_folders(root)
+        if files.names(folder) or next(folder.glob("*.ics"), None) is None
     ]
+
+
+def _visible_folders(root: Path) -> list[Path]:
+    return [path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith(".")]
 
 
 def _collection(href: str, folder: Path) -> Collection:
@@ -265,6 +292,15 @@ def _is_plain(name: str) -> bool:
 
 def _modified_at(card: files.Card) -> datetime:
     return datetime.fromtimestamp(card.stat.st_mtime_ns / 1e9, UTC)
+
+
+def _moving(href: str, writing: str) -> TransientError:
+    """L20: a program that moves a card may do so by copying it."""
+    return TransientError(
+        f"It is missing while {writing} is being written, which may be the same card under another name.",
+        hint="The next round looks again.",
+        href=href,
+    )
 
 
 def factory(settings: AccountSettings) -> Connector:

@@ -6,6 +6,7 @@ The cursor is the folder as it was last read: ``vdir:`` and a JSON object of nam
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from contactsync.errors import RemoteError, SyncTokenExpired
 
 #: A file that is younger may change once more without its times showing it: FAT counts in two seconds.
 YOUNG_NS = 2_000_000_000
+#: So long may a program take to write a file.
+WRITING_NS = 60_000_000_000
 _KIND = "vdir"
 
 
@@ -35,7 +38,9 @@ class Listing:
 
     @property
     def cursor(self) -> str:
-        rows = {name: [one.etag, one.ctime] for name, one in sorted(self.seen.items())}
+        # What could not be read was there: when it goes, that is another list.
+        everything = self.seen | dict.fromkeys(self.unread, Seen("", 0))
+        rows = {name: [one.etag, one.ctime] for name, one in sorted(everything.items())}
         return f"{_KIND}:{json.dumps(rows, separators=(',', ':'))}"
 
     def is_as(self, known: dict[str, Seen]) -> bool:
@@ -70,6 +75,22 @@ def _is_same(path: Path, old: Seen) -> bool:
     with files.told(path):
         stat = path.stat()
     return stat.st_ctime_ns == old.ctime and old.etag.endswith(f"-{files.stamp(stat)}")
+
+
+def being_written(folder: Path, now: int, whole: Container[str] = ()) -> str:
+    """A file that some program is at just now, and that cannot be read yet; empty where there is none.
+    ``whole`` are some that were read already."""
+    for name in files.names(folder):
+        if name in whole:
+            continue
+        try:
+            if (folder / name).stat().st_mtime_ns > now - WRITING_NS:
+                files.read(folder / name)
+        except files.HalfWritten:
+            return name
+        except (OSError, RemoteError):
+            continue  # it is another trouble
+    return ""
 
 
 def is_young(card: files.Card, now: int) -> bool:
