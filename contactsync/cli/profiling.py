@@ -160,8 +160,11 @@ def modules_of(frame: FrameType | None) -> list[str]:
 
 
 def kind_of(modules: Iterable[str]) -> tuple[str, str]:
-    """Stage of the round, and kind of work."""
+    """Stage of the round, and kind of work. What a module does while it is loaded is loading."""
     way = list(modules)
+    loading = next((at for at, name in enumerate(way) if name.startswith("importlib")), None)
+    if loading is not None:
+        way = way[: loading + 1]
     return _first(way, STAGES, "before and after"), _first(way[::-1], WORK, "all else")
 
 

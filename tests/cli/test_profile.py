@@ -64,6 +64,7 @@ def test_a_file_that_cannot_be_written_is_said(cli: Cli) -> None:
         ("contactsync.engine.decide contactsync.store.links sqlalchemy.engine", "decide/database"),
         ("contactsync.engine.decide contactsync.sync.plan contactsync.vcard.reading", "decide/cards"),
         ("contactsync.cli.sync importlib._bootstrap", "before and after/loading code"),
+        ("contactsync.api importlib._bootstrap contactsync.engine.push", "before and after/loading code"),
     ],
 )
 def test_the_stack_says_stage_and_work(modules: str, kind: str) -> None:
