@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -92,11 +93,8 @@ class Bench:
         for kind in ("google", "graph"):
             measured = any(cell.server == kind for cell in results.cells("download"))
             if not measured:
-                self._alone(
-                    kind,
-                    "",
-                    lambda kind=kind: simulated.measure(kind, results, runs, wanted.people, 50.0, say),  # type: ignore[misc]
-                )
+                look = partial(simulated.measure, kind, results, runs, wanted.people, 50.0, say)
+                self._alone(kind, "", look)
         for name in wanted.servers:
             self._with_server(name)
 
@@ -108,21 +106,23 @@ class Bench:
                 self._alone("start", "start", lambda: inside.start(results, runs, server, self._folder))
             for delay in wanted.delays:
                 for n in wanted.uploads if "upload" in wanted.works else ():
-                    stage.uploads(n, delay)
+                    self._guarded(f"upload, {name}", partial(stage.uploads, n, delay))
                 if "photos" in wanted.works:
-                    stage.uploads(wanted.photos, delay, PHOTO)
+                    self._guarded(f"photos, {name}", partial(stage.uploads, wanted.photos, delay, PHOTO))
             works = [work for work in CHAIN if work in wanted.works]
             for n in wanted.sizes if works else ():
-                stage.downloads(n, wanted.delays, works)
+                self._guarded(f"download, {name}", partial(stage.downloads, n, wanted.delays, works))
             if name == wanted.servers[0]:
-                folder = self._folder
-                look = lambda: inside.searching(results, runs, server, folder, wanted.query, say)  # noqa: E731
-                self._alone("query", "query", look)
+                found = partial(inside.searching, results, runs, server, self._folder, wanted.query, say)
+                self._alone("query", "query", found)
 
     def _alone(self, work: str, saved_as: str, measure: Callable[[], None]) -> None:
-        """What needs no taking turns; its trouble is not that of the rest."""
-        if work not in self._wanted.works or (saved_as and self._results.cells(saved_as)):
-            return
+        """What needs no taking turns."""
+        if work in self._wanted.works and not (saved_as and self._results.cells(saved_as)):
+            self._guarded(work, measure)
+
+    def _guarded(self, work: str, measure: Callable[[], None]) -> None:
+        """Its trouble is not that of the rest."""
         if not self._due():
             self._results.note(f"{work}: time was up")
             return
