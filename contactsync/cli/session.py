@@ -19,9 +19,11 @@ from contactsync.errors import UsageError
 
 if TYPE_CHECKING:
     from contactsync.api import Engine
+    from contactsync.cli.profiling import Profile
     from contactsync.config import AccountConfig, Config
     from contactsync.connectors.base import Exchange
 
+Witness = Callable[["Exchange"], None]
 Mode = Literal["two-way", "pull", "push", "mirror-pull", "mirror-push"]
 Conflicts = Literal["newest", "device", "remote", "ask"]
 CardFormat = Literal["vcard4", "vcard3", "vcard21", "jscontact"]
@@ -45,6 +47,7 @@ class Session:
     data_option: Path | None = None
     database: str = ""
     verbosity: int = 0
+    profile: Profile | None = None
     out: Output = field(default_factory=Output)
 
     @property
@@ -107,16 +110,29 @@ def open_engine(
         if isinstance(event, Progress):
             watch(event.what, event.done, event.of)
 
-    with session.out.watch() as watch, _writing(transcript) as witness:
+    with session.out.watch() as watch, _writing(transcript) as writing:
         password = Secret(secret) if secret is not None else None
-        hooks = Hooks(password=password, witness=witness)
+        hooks = Hooks(password=password, witness=_both(session.profile, writing))
         with Engine(config, session.data_dir, database=session.database, hooks=hooks) as engine:
             engine.subscribe(show)
             yield engine
 
 
+def _both(*witnesses: Witness | None) -> Witness | None:
+    """One witness for all that there are."""
+    there = [witness for witness in witnesses if witness is not None]
+    if not there:
+        return None
+
+    def tell(exchange: Exchange) -> None:
+        for witness in there:
+            witness(exchange)
+
+    return tell
+
+
 @contextlib.contextmanager
-def _writing(path: Path | None) -> Iterator[Callable[[Exchange], None] | None]:
+def _writing(path: Path | None) -> Iterator[Witness | None]:
     if path is None:
         yield None
         return

@@ -123,7 +123,7 @@ def _idle(session: Session, config: Config, names: Sequence[str], wait: float) -
         return None
     password, renew = stored_password(session.data_dir), stored_renewal(session.data_dir)
     with sync_lock(session.data_dir, wait):
-        return idle_round(Path(place), accounts, lambda account: connect(account, password, renew=renew))
+        return idle_round(Path(place), accounts, lambda a: connect(a, password, session.profile, renew))
 
 
 def _wanted(config: Config, names: Sequence[str]) -> list[AccountConfig]:

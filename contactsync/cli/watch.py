@@ -54,7 +54,7 @@ def watch(ctx: typer.Context, names: Names = None, interval: Interval = "") -> N
     restore = stop.listen()
     try:
         # A round that gets on is alive, and can be left between two steps.
-        hooks = Hooks(step=lambda name: notify.alive(), stopping=lambda: stop.asked)
+        hooks = Hooks(step=lambda name: notify.alive(), stopping=lambda: stop.asked, witness=session.profile)
         with Engine(config, session.data_dir, database=session.database, hooks=hooks) as engine:
             engine.subscribe(lambda event: notify.alive())
             Watcher(engine, stop, tuple(names or ()), every, telling, notify).run()

@@ -282,7 +282,8 @@ class Completing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request and its answer, as they were; ``status`` 0: there was none, for this ``trouble``."""
+    """One request and its answer, as they were; ``status`` 0: there was none, for this ``trouble``.
+    ``seconds`` went by until all of it had arrived."""
 
     method: str
     url: str
@@ -292,6 +293,7 @@ class Exchange:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     trouble: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

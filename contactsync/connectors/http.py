@@ -194,7 +194,8 @@ class Session(requests.Session):
     def ask(self, method: str, url: str, **kwargs: Any) -> Answer:
         """One request, with the whole answer; network trouble comes as a `RemoteError`, and so does an
         answer without an end."""
-        ends = time.monotonic() + self._longest
+        began = time.monotonic()
+        ends = began + self._longest
         seen = Exchange(method, url, dict(kwargs.get("headers") or {}), kwargs.get("data") or b"")
         try:
             response = self.request(method, url, stream=True, **kwargs)
@@ -202,12 +203,11 @@ class Session(requests.Session):
                 body = self._body(response, url, ends)
         except (requests.RequestException, urllib3_errors.HTTPError, OSError) as error:
             known = network_error(error, url)
-            self._tell(replace(seen, trouble=known.message))
+            self._tell(replace(seen, trouble=known.message, seconds=time.monotonic() - began))
             raise known from error
-        sent = response.request.headers
-        self._tell(
-            replace(seen, sent_headers=sent, status=response.status_code, headers=response.headers, body=body)
-        )
+        answered = replace(seen, status=response.status_code, headers=response.headers, body=body)
+        spent = time.monotonic() - began
+        self._tell(replace(answered, sent_headers=response.request.headers, seconds=spent))
         # compressed, it was fewer bytes than the content has; chunked, urllib3 does not tell
         self._adapter.count(received=response.raw.tell() or len(body))
         return Answer(response.status_code, response.headers, body, url)

@@ -96,7 +96,7 @@ class Cli:
 def cli(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
     monkeypatch.setattr("contactsync.credentials.usable_keyring", lambda: None)
     monkeypatch.setenv("COLUMNS", "200")
-    for name in ("CONFIG", "DATA_DIR", "DATABASE"):
+    for name in ("CONFIG", "DATA_DIR", "DATABASE", "PROFILE"):
         monkeypatch.delenv(f"CONTACTSYNC_{name}", raising=False)
     return Cli(tmp_path, capsys, monkeypatch)
 

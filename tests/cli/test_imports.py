@@ -15,6 +15,7 @@ HEAVY = (
     *("sqlmodel", "sqlalchemy", "alembic", "pydantic", "sqlite3"),
     *("caldav", "requests", "urllib3", "lxml", "ssl", "filelock", "keyring", "tomlkit"),
     *("vobject", "phonenumbers", "rapidfuzz", "anyascii"),
+    "contactsync.cli.profiling",
     *("contactsync.api", "contactsync.store", "contactsync.engine", "contactsync.vcard"),
 )
 SHOW = """

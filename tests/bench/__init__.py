@@ -1,0 +1,1 @@
+"""``make bench``: contactsync beside the raw floor and vdirsyncer, on the same work (docs/performance.md)."""
