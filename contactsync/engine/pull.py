@@ -68,9 +68,7 @@ def pull(round_: Round, book: Book) -> Pulled:
     return Pulled(book, cursor, began_at, gone_by_us, elsewhere)
 
 
-def _known(
-    round_: Round, book: Book, listed: Iterable[str], full: bool
-) -> dict[str, tuple[str | None, str]]:
+def _known(round_: Round, book: Book, listed: Iterable[str], full: bool) -> dict[str, tuple[str | None, str]]:
     """What the listing is compared with: in a list of changes, little of what there is."""
     if full or round_.connector.capabilities.settles_after:
         return round_.store.links.etags(book.id)
