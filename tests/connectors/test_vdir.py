@@ -193,12 +193,14 @@ def test_while_a_file_is_being_written_only_what_was_there_is_listed(tmp_path: P
     (tmp_path / "friends" / "a.vcf").rename(tmp_path / "friends" / "new.vcf")
     rig.other.put("friends/b.vcf", CARD + b"\r\n")
     rig.other.put("work/half.vcf", CARD[:40])
+    rig.other.put("friends/half.vcf", CARD[:40])
     waiting = rig.list(first.cursor)
     assert [*waiting.there] == ["friends/b.vcf"] and waiting.there["friends/b.vcf"] != first.there[
         "friends/b.vcf"
     ]
     assert waiting.cursor == first.cursor and not any(page.full for page in waiting.pages)
     rig.other.put("work/half.vcf", CARD)
+    rig.other.delete("friends/half.vcf")
     whole = rig.list(waiting.cursor)
     assert {*whole.there} == {"friends/b.vcf", "friends/new.vcf"} and all(page.full for page in whole.pages)
 

@@ -99,12 +99,10 @@ class VdirConnector:
             yield Page((), found.cursor, full=False, last=True)
             return
         settled = cursor is None or not self._being_written({folder: found.seen})
+        etags = {name: one.etag for name, one in found.seen.items()} | dict.fromkeys(sorted(found.unread))
         rows = [
-            Change(_href(collection, name), one.etag)
-            for name, one in found.seen.items()
-            if settled or name in known
+            Change(_href(collection, name), etag) for name, etag in etags.items() if settled or name in known
         ]
-        rows += [Change(_href(collection, name)) for name in sorted(found.unread)]
         yield Page(tuple(rows), found.cursor if settled else cursor, full=settled, last=True)
 
     def fetch(self, collection: str, hrefs: Sequence[str]) -> Iterator[Change]:
