@@ -28,6 +28,7 @@ from contactsync.connectors.base import (
     Outcome,
     Page,
     Payload,
+    Place,
     Step,
     Traffic,
     Unknown,
@@ -368,6 +369,16 @@ class _Describing(Guarded):
                 yield fact
 
 
+class _Local(Guarded):
+    def places(self, collections: Sequence[str]) -> Sequence[Place]:
+        with self._calls.naming():
+            found = self._call("places", collections)
+            require(Sequence, found, "What places gave")
+            for place in found:
+                require(Place, place, "A place")
+        return cast(Sequence[Place], found)
+
+
 class _Locating(Guarded):
     @property
     def found_at(self) -> str:
@@ -392,6 +403,7 @@ class _Locating(Guarded):
 _MORE: dict[type[Guarded], tuple[str, ...]] = {
     _Completing: ("complete",),
     _Describing: ("about",),
+    _Local: ("places",),
     _Locating: ("found_at", "found_as", "notes"),
 }
 

@@ -108,6 +108,7 @@ class Link(Row, table=True):
         UniqueConstraint("collection_id", "href"),
         # What a round asks of every link of a book, answered by the index alone.
         Index("ix_link_step", "collection_id", "state", "base_hash", "contact_id"),
+        Index("ix_link_written", "collection_id", "written_at"),
     )
 
     id: int | None = Field(default=None, primary_key=True)

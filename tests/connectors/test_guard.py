@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -24,9 +25,11 @@ from contactsync.connectors.base import (
     Describing,
     Fact,
     GroupCodec,
+    Local,
     Locating,
     Outcome,
     Page,
+    Place,
     Refused,
     Removed,
     Step,
@@ -530,6 +533,9 @@ class Rich(Odd):
     def about(self, collection: str) -> Iterator[Fact]:
         yield Fact(f"It has {collection}.")
 
+    def places(self, collections: Sequence[str]) -> Sequence[Place]:
+        return [Place(Path(href), ".vcf") for href in collections]
+
     def complete(self, changes: Iterable[tuple[Change, bytes | None]]) -> Iterator[Change]:
         for change, stored in changes:
             yield replace(change, payload=stored, partial=False)
@@ -537,11 +543,12 @@ class Rich(Odd):
 
 def test_what_it_can_do_besides_is_kept_and_checked() -> None:
     rich, plain = guarded(Rich()), guarded(Odd())
-    for kind in (Describing, Locating):
+    for kind in (Describing, Local, Locating):
         assert isinstance(rich, kind) and not isinstance(plain, kind)
     assert isinstance(plain.codec, GroupCodec)
     assert [fact.text for fact in rich.about(BOOK)] == [f"It has {BOOK}."]
     assert (rich.found_at, rich.found_as, list(rich.notes)) == ("https://x.example/", "ada", ["by SRV"])
+    assert rich.places([BOOK]) == [Place(Path(BOOK), ".vcf")]
     completing: Completing = rich
     partial = Change("/a", '"1"', partial=True)
     assert list(completing.complete([(partial, CARD)])) == [Change("/a", '"1"', CARD)]
