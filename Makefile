@@ -14,7 +14,7 @@ HEAVY := tests/simulation tests/corpus tests/e2e/test_crash.py tests/e2e/test_fa
 	tests/e2e/test_google_limits.py tests/e2e/test_outlook_limits.py tests/e2e/test_demo.py \
 	tests/e2e/test_filter_worlds.py tests/e2e/test_three_books.py tests/e2e/test_taking_back_everywhere.py
 
-.PHONY: help demo test test-servers check simulate simulate-google simulate-outlook simulate-folder crash-matrix fault-matrix soak mutants fuzz bench bench-matching simulators docs format lock prepare-servers clean
+.PHONY: help demo test test-servers check simulate simulate-google simulate-outlook simulate-folder crash-matrix fault-matrix soak wheel test-compiled mutants fuzz bench bench-matching simulators docs format lock prepare-servers clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -56,6 +56,17 @@ crash-matrix: $(VENV)/dev.stamp ## Kill rounds at every boundary, on two servers
 
 fault-matrix: $(VENV)/dev.stamp ## Break every request of a round in every way, and see that the next makes it good
 	$(BIN)/python -m tests.e2e.fault_matrix
+
+wheel: $(VENV)/dev.stamp ## Build a wheel with the codec compiled into dist/; it needs a C compiler
+	rm -rf build/source && mkdir -p build/source
+	git archive HEAD | tar -x -C build/source
+	cd build/source && HATCH_BUILD_HOOK_ENABLE_MYPYC=1 $(CURDIR)/$(BIN)/python -m pip wheel --no-deps -w $(CURDIR)/dist .
+
+test-compiled: wheel ## The tests of the codec on the compiled one, and how fast it is beside vobject
+	cd build/source && $(CURDIR)/$(BIN)/python -c "import contactsync.vcard.lines as m; assert m.__file__.endswith('.so')"
+	cd build/source && $(CURDIR)/$(BIN)/python -m pytest $(PARALLEL) tests/unit/test_vcard_codec.py \
+		tests/unit/test_vcard_lines.py tests/unit/test_jcard.py tests/corpus tests/exchange
+	cd build/source && $(CURDIR)/$(BIN)/python -W ignore -m tests.corpus.speed
 
 soak: prepare-servers ## Let the daemon run with people on all sides, faults and a kill: make soak MINUTES=30
 	$(BIN)/python -m tests.daemon.soak --minutes $(or $(MINUTES),30)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contactsync.model.contact import Contact, Name
 from contactsync.vcard import values
 from contactsync.vcard.dialects import PHONETIC
+from contactsync.vcard.known import Params
 from contactsync.vcard.layout import Style
-from contactsync.vcard.lines import Line, Params
+from contactsync.vcard.lines import Line
 from contactsync.vcard.naming import derived_mark, name_lists, name_parts, reading_of, sorted_params
 from contactsync.vcard.projecting import CLEANERS, clean_entries, clean_groups, clean_moment, clean_name
 from contactsync.vcard.reading import derivable

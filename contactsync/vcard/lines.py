@@ -11,40 +11,15 @@ import codecs
 import functools
 import io
 import re
-from collections.abc import Callable, Iterator
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from contactsync.errors import CodecError
+from contactsync.vcard.known import KnownParams, Params, kept
 
 MAX_CARD_BYTES = 25_000_000
 MAX_NESTING = 8
 MAX_LINES = 1_000_000
-
-Params = tuple[tuple[str, str], ...]
-_Found = TypeVar("_Found")
-
-
-class KnownParams(tuple[tuple[str, str], ...]):
-    """The parameters of a head that was seen before: what is made of them is kept with them. There are few
-    such heads, and they are short, so that this stays small whatever is read."""
-
-
-def kept(function: Callable[[Params], _Found]) -> Callable[[Params], _Found]:
-    """For a function of parameters: what it found for known ones is not looked for again."""
-    name = function.__qualname__
-
-    @functools.wraps(function)
-    def call(params: Params) -> _Found:
-        if type(params) is not KnownParams:
-            return function(params)
-        memory = params.__dict__
-        if name not in memory:
-            memory[name] = function(params)
-        found: _Found = memory[name]
-        return found
-
-    return call
-
 
 _new_line = tuple.__new__
 

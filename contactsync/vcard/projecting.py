@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from contactsync.model.contact import (
     Address,
@@ -23,6 +24,7 @@ from contactsync.model.contact import (
     Note,
     OnlineService,
     Organization,
+    PartialDate,
     Phone,
     Relation,
     Title,
@@ -45,18 +47,9 @@ from contactsync.vcard.shapes import (
 )
 from contactsync.vcard.values import loose, one_line, tidy
 
-_Entry = TypeVar("_Entry")
-
+NO_DATE = PartialDate()
 _KINDS = frozenset({"birth", "wedding", "death", "other"})
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
-
-
-def _with(entry: _Entry, **content: Any) -> _Entry:
-    """The entry with this content: nearly always itself, as nearly all is clean already."""
-    for name, value in content.items():
-        if getattr(entry, name) != value:
-            return replace(entry, **content)  # type: ignore[type-var]
-    return entry
 
 
 def clean_label(label: str) -> str:
@@ -81,45 +74,56 @@ def clean_name(name: Name) -> Name:
 
 
 def _nickname(entry: Nickname) -> Nickname | None:
-    name = tidy(entry.name)
-    return _with(entry, name=name, **_marks(entry)) if name else None
-
-
-def _marks(entry: Any) -> dict[str, Any]:
-    return {"contexts": clean_words(entry.contexts), "pref": clean_pref(entry.pref)}
-
-
-def _labelled(entry: Any) -> dict[str, Any]:
-    return {**_marks(entry), "label": clean_label(entry.label)}
+    name, contexts, pref = tidy(entry.name), clean_words(entry.contexts), clean_pref(entry.pref)
+    if (name, contexts, pref) == (entry.name, entry.contexts, entry.pref):
+        return entry if name else None
+    return Nickname(name, contexts, pref, entry.ref) if name else None
 
 
 def _email(entry: Email) -> Email | None:
-    address = tidy(entry.address)
-    return _with(entry, address=address, **_labelled(entry)) if address else None
+    address, contexts, label = tidy(entry.address), clean_words(entry.contexts), clean_label(entry.label)
+    pref = clean_pref(entry.pref)
+    if (address, contexts, label, pref) == (entry.address, entry.contexts, entry.label, entry.pref):
+        return entry if address else None
+    return Email(address, contexts, label, pref, entry.ref) if address else None
 
 
 def _phone(entry: Phone) -> Phone | None:
     """All words stand in one TYPE parameter: which of them are features is known by the word."""
-    number = bare_number(entry.number)
-    words = clean_words(entry.contexts | entry.features)
-    if "mobile" in entry.features:
+    number, label, pref = bare_number(entry.number), clean_label(entry.label), clean_pref(entry.pref)
+    contexts, features = _phone_words(entry.contexts, entry.features)
+    if (number, contexts, features) == (entry.number, entry.contexts, entry.features) and (label, pref) == (
+        entry.label,
+        entry.pref,
+    ):
+        return entry if number else None
+    return Phone(number, contexts, features, label, pref, entry.ref) if number else None
+
+
+@functools.lru_cache(maxsize=1024)
+def _phone_words(contexts: frozenset[str], features: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+    words = clean_words(contexts | features)
+    if "mobile" in features:
         words = words - {"mobile"} | {"cell"}
-    marks = {**_labelled(entry), "contexts": words - FEATURES, "features": words & FEATURES}
-    return _with(entry, number=number, **marks) if number else None
+    return words - FEATURES, words & FEATURES
 
 
 def _address(entry: Address) -> Address | None:
     parts = joined_parts(entry)
     components = tuple(
-        AddressComponent(kind, value)
-        for kind in ADDRESS_KINDS
-        if kind in parts and (value := tidy(parts[kind]))
+        [
+            AddressComponent(kind, value)
+            for kind in ADDRESS_KINDS
+            if kind in parts and (value := tidy(parts[kind]))
+        ]
     )
     full = loose(entry.full) if entry.full.strip() else ""
     if not components and not full.strip():
         return None
-    country = clean_country(entry.country_code)
-    return _with(entry, components=components, full=full, country_code=country, **_labelled(entry))
+    code, contexts = clean_country(entry.country_code), clean_words(entry.contexts)
+    return Address(
+        components, full, code, contexts, clean_label(entry.label), clean_pref(entry.pref), entry.ref
+    )
 
 
 def _organization(entry: Organization) -> Organization | None:
@@ -129,12 +133,14 @@ def _organization(entry: Organization) -> Organization | None:
     name, contexts = tidy(entry.name), clean_words(entry.contexts)
     if not name and not units:
         return None
-    return _with(entry, name=name, units=tuple(units), contexts=contexts, label=clean_label(entry.label))
+    return Organization(name, tuple(units), contexts, clean_label(entry.label), entry.ref)
 
 
 def _title(entry: Title) -> Title | None:
-    name = tidy(entry.name)
-    return _with(entry, name=name, kind="role" if entry.kind == "role" else "title") if name else None
+    name, kind = tidy(entry.name), "role" if entry.kind == "role" else "title"
+    if (name, kind) == (entry.name, entry.kind):
+        return entry if name else None
+    return Title(name, kind, entry.ref) if name else None
 
 
 def _service(entry: OnlineService) -> OnlineService | None:
@@ -143,40 +149,46 @@ def _service(entry: OnlineService) -> OnlineService | None:
         return None
     scheme = _SCHEME.match(uri)
     service = service or (SCHEMES.get(scheme[0][:-1].lower(), "") if scheme else "")
-    kind = "impp" if entry.kind == "impp" else "socialprofile"
-    return _with(entry, service=service, uri=uri, user=user, kind=kind, **_labelled(entry))
+    kind, contexts = "impp" if entry.kind == "impp" else "socialprofile", clean_words(entry.contexts)
+    label, pref = clean_label(entry.label), clean_pref(entry.pref)
+    return OnlineService(service, uri, user, kind, contexts, label, pref, entry.ref)
 
 
 def _link(entry: Link) -> Link | None:
-    uri = one_line(entry.uri)
-    return _with(entry, uri=uri, **_labelled(entry)) if uri else None
+    uri, contexts, label = one_line(entry.uri), clean_words(entry.contexts), clean_label(entry.label)
+    pref = clean_pref(entry.pref)
+    if (uri, contexts, label, pref) == (entry.uri, entry.contexts, entry.label, entry.pref):
+        return entry if uri else None
+    return Link(uri, contexts, label, pref, entry.ref) if uri else None
 
 
 def _anniversary(entry: Anniversary) -> Anniversary | None:
     date, label = values.clean_date(entry.date), clean_label(entry.label)
-    if date == type(date)():
+    if date == NO_DATE:
         return None
     kind = entry.kind if entry.kind in _KINDS else "other"
     if kind == "other" and label == "Anniversary":
         kind, label = "wedding", ""
-    return _with(entry, kind=kind, date=date, label=label)
+    return Anniversary(kind, date, label, entry.ref)
 
 
 def _relation(entry: Relation) -> Relation | None:
     target = tidy(entry.target)
     relation, label = clean_words(entry.relation), clean_label(entry.label)
-    return _with(entry, target=target, relation=relation, label=label) if target else None
+    return Relation(target, relation, label, entry.ref) if target else None
 
 
 def _note(entry: Note) -> Note | None:
     text = loose(entry.text)
-    return _with(entry, text=text) if text.strip() else None
+    if text == entry.text:
+        return entry if text.strip() else None
+    return Note(text, entry.ref) if text.strip() else None
 
 
 def _media(entry: Media) -> Media | None:
     kind = entry.kind if entry.kind in ("photo", "logo", "sound") else "photo"
     if entry.sha256:
-        return _with(entry, kind=kind, media_type=clean_media_type(entry.media_type), uri="")
+        return replace(entry, kind=kind, media_type=clean_media_type(entry.media_type), uri="")
     uri = one_line(entry.uri)
     if not _SCHEME.match(uri):
         return None
@@ -201,7 +213,7 @@ def _extra(entry: Extra) -> Extra | None:
         value = "".join(value.split())
     elif line.transfer == "quoted-printable":
         value = value.rstrip(" \t=")
-    return _with(entry, name=name, value=value, params=params)
+    return replace(entry, name=name, value=value, params=params)
 
 
 def _plain_name(text: str) -> str:

@@ -40,7 +40,8 @@ from contactsync.vcard.dialects import (
     SCHEMES,
     Row,
 )
-from contactsync.vcard.lines import Line, Params, kept, plain_param
+from contactsync.vcard.known import Params, kept
+from contactsync.vcard.lines import Line, plain_param
 from contactsync.vcard.values import escape, escape_plain, loose, one_line, parts_of, text_of, tidy
 
 ADDRESS_KINDS = [

@@ -10,8 +10,9 @@ from typing import Any
 from contactsync.model.contact import Extra
 from contactsync.vcard import values
 from contactsync.vcard.dialects import Row, rows_for_new
+from contactsync.vcard.known import Params
 from contactsync.vcard.layout import Style, fold, render, soft_wrap, tail_of
-from contactsync.vcard.lines import Line, Params, param_value, plain_param, safe_param, transfer_of
+from contactsync.vcard.lines import Line, param_value, plain_param, safe_param, transfer_of
 from contactsync.vcard.shapes import SHAPES, Draft, Side, escape_item, label_of
 
 _HELPER_NAMES = {"X-ABLABEL": "X-ABLabel", "X-ABADR": "X-ABADR", "LABEL": "LABEL"}

@@ -17,7 +17,7 @@ from contactsync.vcard.lines import Line, transfer_of
 _ESCAPE = re.compile(r"\\([\\;,:nN\"])")
 _ESCAPE_21 = re.compile(r"\\([;,])")
 _CONTROLS = {code: None for code in (*range(32), 127) if code not in (9, 10)}
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = re.compile(f"[{chr(0xD800)}-{chr(0xDFFF)}]")
 _NOT_PRINTABLE = re.compile(rb"[^\x21-\x3c\x3e-\x7e ]")
 _DATE = re.compile(
     r"(?:(?P<year>\d{4})|--)"

@@ -7,8 +7,9 @@ from operator import itemgetter
 from typing import Any
 
 from contactsync.vcard import values
+from contactsync.vcard.known import Params
 from contactsync.vcard.layout import style_of, tail_of
-from contactsync.vcard.lines import Line, Params, from_utf8
+from contactsync.vcard.lines import Line, from_utf8
 from contactsync.vcard.pairing import pair
 from contactsync.vcard.projecting import clean_entries
 from contactsync.vcard.reading import Card, Slot
@@ -67,8 +68,9 @@ class Editor:
         after = {(slots[place].line, slots[place].element): entry for place, entry in wanted.items()}
         for index, members in lists.items():
             added += [(index, entry) for entry in self._change_list(index, members, after)]
-        for place, group in groupby(added, key=itemgetter(0)):
-            self._add(field, clean_entries(field, map(itemgetter(1), group)), place)
+        behind: int | None
+        for behind, group in groupby(added, key=itemgetter(0)):
+            self._add(field, clean_entries(field, map(itemgetter(1), group)), behind)
 
     def _places(
         self, field: str, slots: list[Slot], partners: list[int | None], new: tuple[Any, ...]
