@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from contactsync.cli import login
 from contactsync.cli.login import (
@@ -83,6 +84,17 @@ class Kinds(TyperGroup):
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
         known = None if cmd_name == ANY else super().get_command(ctx, cmd_name)
         return known or (self.commands[ANY] if cmd_name in (ANY, *self._others()) else None)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except TyperException as error:
+            kinds = ", ".join(name for name in self.list_commands(ctx) if name != ANY)
+            error.message += (
+                f"\nThe kind of account comes first, then a name of your own. Kinds are: {kinds}."
+                "\nNextcloud and all that speak CardDAV: contactsync account add carddav NAME --url URL"
+            )
+            raise
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         return [*self.commands, *self._others()]

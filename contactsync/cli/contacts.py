@@ -136,7 +136,7 @@ def _lines(stored: StoredContact, named: Contact, accounts: list[str]) -> Iterat
 
 def _values(named: Contact) -> Iterator[tuple[str, str]]:
     """Each value with its title, attributes in brackets, long texts indented."""
-    from contactsync.model.fields import FIELD, flatten, unit_text
+    from contactsync.model.fields import flatten, path_title, unit_text
 
     attributes: dict[tuple[str, ...], list[str]] = {}
     units = flatten(named).values
@@ -148,7 +148,7 @@ def _values(named: Contact) -> Iterator[tuple[str, str]]:
         if len(path) <= 2:
             words = attributes.get(path, [])
             more = f" ({', '.join(sorted(words))})" if words else ""
-            yield FIELD[path[0]].title, unit_text(path, value).replace("\n", "\n" + " " * 19) + more
+            yield path_title(path), unit_text(path, value).replace("\n", "\n" + " " * 19) + more
 
 
 def _where_json(stored: StoredContact, values: Sequence[Where]) -> dict[str, Any]:

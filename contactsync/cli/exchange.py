@@ -303,7 +303,9 @@ def list_backups(ctx: typer.Context) -> None:
     rows = [(f"{b.made_at:%Y-%m-%d %H:%M}", b.account, b.book, b.cards, b.path) for b in found]
     session.out.table(("MADE (UTC)", "ACCOUNT", "BOOK", "CARDS", "FILE"), rows)
     if not found:
-        session.out.note("There is no backup yet; one is made before the first write to an address book.")
+        session.out.note(
+            "There is no backup yet; one is made before the first write to an address book that has cards."
+        )
 
 
 @backup.command("restore")

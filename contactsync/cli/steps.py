@@ -107,12 +107,10 @@ def change_lines(action: str, changes: Iterable[tuple[str, str, str]]) -> Iterat
 
 
 def title_of(path: str) -> str:
-    """A unit for people: ``e-mail``; an attribute with its entry: ``e-mail ada@x.example, label``."""
-    from contactsync.model.fields import FIELD, parse_path
+    """`path_title` of a path that is written out."""
+    from contactsync.model.fields import parse_path, path_title
 
-    field, *rest = parse_path(path)
-    title = FIELD[field].title if field in FIELD else field
-    return f"{title} {rest[0]}, {rest[1]}" if len(rest) > 1 else title
+    return path_title(parse_path(path))
 
 
 def _flat(text: str) -> str:

@@ -104,7 +104,7 @@ class Telling:
             return
         match event:
             case "started":
-                every = timedelta(seconds=content["interval"])
+                every = _interval(content["interval"])
                 out.note(f"Watching {', '.join(content['accounts'])}; every {every}, and at every edit here.")
             case "round":
                 self._round(content["account"])
@@ -148,6 +148,14 @@ def _plain(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def _stamped(lines: Iterable[str]) -> list[str]:
     return [f"{_clock()} {line}" for line in lines]
+
+
+def _interval(seconds: int) -> str:
+    """As ``--interval`` takes it."""
+    for unit, length in (("h", 3600), ("m", 60)):
+        if seconds % length == 0:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
 
 
 def _clock() -> str:

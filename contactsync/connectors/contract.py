@@ -13,6 +13,7 @@ import typing
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 from contactsync.connectors.base import (
@@ -184,6 +185,16 @@ def described(error: BaseException) -> str:
     except Exception:
         text = ""
     return f"{type(error).__name__}{f': {text[:200]}' if text else ''}".rstrip(".")
+
+
+def place_of(error: BaseException) -> str:
+    """Where it was raised, for the author: ``contactsync_odd.py, line 62``."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    if frame is None:
+        return "nobody knows where"
+    return f"{Path(frame.tb_frame.f_code.co_filename).name}, line {frame.tb_lineno}"
 
 
 # --- answers -------------------------------------------------------------------------------------

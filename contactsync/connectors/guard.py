@@ -33,7 +33,7 @@ from contactsync.connectors.base import (
     Traffic,
     Unknown,
 )
-from contactsync.connectors.contract import Breach, Rule, described, require, shown
+from contactsync.connectors.contract import Breach, Rule, described, place_of, require, shown
 from contactsync.connectors.waiting import NoAnswer, Raised, Worker, WrongThread
 from contactsync.errors import (
     CodecError,
@@ -138,7 +138,7 @@ class _Calls:
                 raise error
             # a plug-in that calls sys.exit() must not end a round of others
             case Exception() | SystemExit() as error:
-                raise Breach(rule, f"{what} raised {described(error)}.") from error
+                raise Breach(rule, f"{what} raised {described(error)} ({place_of(error)}).") from error
             case error:
                 raise error
 

@@ -54,7 +54,10 @@ class HubEdits:
         found = self.store.contacts.find(name, deleted=deleted)
         if not found:
             where, shown = ("in the trash", "trash") if deleted else ("on this device", "list")
-            raise UsageError(f"No contact {name!r} {where}.", hint=f"contactsync contact {shown} shows all.")
+            raise UsageError(
+                f"No contact {name!r} {where}.",
+                hint=f"It takes a UID, the beginning of one, or the exact name: contactsync contact {shown}",
+            )
         if len(found) > 1:
             few = ", ".join(f"{c.contact.display} ({c.uid[:8]})" for c in found[:5])
             raise UsageError(f"{name!r} fits several contacts: {few}.", hint="Give more of the UID.")

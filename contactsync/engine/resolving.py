@@ -17,7 +17,7 @@ from contactsync.engine.hub import HubEdits, Step
 from contactsync.errors import UsageError
 from contactsync.model import jsonform
 from contactsync.model.contact import Contact
-from contactsync.model.fields import FIELD, Kind, Path, build, flatten, parse_path
+from contactsync.model.fields import FIELD, Kind, Path, build, flatten, parse_path, path_title
 from contactsync.store.store import Store
 from contactsync.store.values import StoredConflict, StoredContact, StoredLink
 from contactsync.sync.diff import apply
@@ -106,7 +106,7 @@ def _settle(hub: HubEdits, step: Step, conflict: StoredConflict, take: str) -> b
         contact_id=stored.id,
         before=None,
         after=None,
-        note=f"{stored.contact.display}: {conflict.path}, {take}",
+        note=f"{stored.contact.display}: {path_title(parse_path(conflict.path))}, {take}",
         detail={"conflict": settled},
     )
     return changed
@@ -175,7 +175,7 @@ def reopen(hub: HubEdits, run: int, at: datetime, settled: Mapping[str, Any]) ->
         contact_id=found[0].contact_id,
         before=None,
         after=None,
-        note=f"{found[0].name}: {found[0].path}",
+        note=f"{found[0].name}: {path_title(parse_path(found[0].path))}",
         detail={"conflict": back},
     )
     return ""

@@ -16,7 +16,7 @@ from contactsync.engine.resolving import reopen
 from contactsync.engine.steps import keep_apart, set_group, set_held
 from contactsync.errors import UsageError
 from contactsync.model.contact import Contact
-from contactsync.model.fields import path_text
+from contactsync.model.fields import path_title
 from contactsync.store.values import JournalRow, StoredContact
 from contactsync.sync.diff import differs
 from contactsync.sync.merge import Merged, merge
@@ -61,7 +61,7 @@ def undo(hub: HubEdits, run_id: int) -> Undone:
     if not local and not sent:
         raise UsageError(
             f"Nothing of run {run_id} can be taken back: it changed nothing here, or that is forgotten.",
-            hint="contactsync run list",
+            hint=f"contactsync run show {run_id} says what it did, contactsync run list shows the others.",
         )
     with hub.edit("undo") as step:
         undoing = _Undoing(hub, step)
@@ -204,7 +204,7 @@ class _Undoing:
     def _taken_back(self, stored: StoredContact, before: Contact, after: Contact) -> Contact:
         result = _without(stored.contact, before, after)
         name = stored.contact.display
-        self.left += [Left(name, f"{path_text(c.path)} was changed again since") for c in result.clashes]
+        self.left += [Left(name, f"{path_title(c.path)} was changed again since") for c in result.clashes]
         return replace(result.local, uid=stored.uid)
 
     def _arrival(self, change: _Change, after: Contact) -> None:

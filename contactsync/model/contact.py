@@ -8,6 +8,7 @@ own name for one entry (PROP-ID, item group, source id): a help for alignment (L
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -163,7 +164,8 @@ class Media:
     """A photo, logo or sound: bytes named by their SHA-256, or a URI.
 
     ``data`` holds the bytes while they travel between a codec and the store; documents, comparison
-    and hashes know only ``sha256``, so a contact costs no photo in memory.
+    and hashes know only ``sha256``, so a contact costs no photo in memory. Given ``data`` alone, ``sha256``
+    is made from it.
     """
 
     kind: str = "photo"
@@ -172,6 +174,10 @@ class Media:
     sha256: str = ""
     data: bytes | None = field(default=None, compare=False, repr=False)
     ref: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        if self.data is not None and not self.sha256:
+            object.__setattr__(self, "sha256", hashlib.sha256(self.data).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)

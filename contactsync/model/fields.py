@@ -397,5 +397,17 @@ def path_text(path: Path) -> str:
     )
 
 
+_DAYS = {"birth": "birthday", "wedding": "wedding day", "death": "day of death"}
+
+
+def path_title(path: Path) -> str:
+    """A unit for people: ``e-mail``; an attribute with its entry: ``e-mail ada@x.example, label``."""
+    field, *rest = path
+    title = FIELD[field].title if field in FIELD else field
+    if field == "anniversaries" and rest:
+        title = _DAYS.get(rest[0], title)
+    return f"{title} {rest[0]}, {rest[1]}" if len(rest) > 1 else title
+
+
 def parse_path(text: str) -> Path:
     return tuple(unquote(part) for part in text.split("/"))

@@ -192,7 +192,7 @@ class ConnectorSuite:
         rig = self.make()
         missing = f"{rig.book.rstrip('/')}-missing/"
         error = _raises(BookGone, lambda: list(rig.connector.changes(missing, None)))
-        assert error.href == missing
+        assert error.href == missing, "the href of a BookGone is that of the book that was asked for"
 
     def test_no_change_is_an_empty_listing_with_a_usable_cursor(self) -> None:
         """A round without news costs one request for each book."""

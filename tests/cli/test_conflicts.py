@@ -193,7 +193,7 @@ def test_many_are_settled_by_one_rule_and_those_that_cannot_be_are_named(cli: Cl
     assert [c["uid"] for c in cli.json("conflict", "list", "--open")["conflicts"]] == ["bob"]
 
     run = str(answer["run"])
-    assert "conflict settled (Ada: notes/note, both)" in cli.ok("run", "show", run)
+    assert "conflict settled (Ada: note, both)" in cli.ok("run", "show", run)
     cli.ok("run", "undo", run)  # it was one run
     assert notes(cli, "ada") == notes(cli, "cyd") == ["here"]
     assert states(cli) == ["open"] * 3

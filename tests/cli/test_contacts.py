@@ -297,3 +297,21 @@ def test_an_editor_that_fails_or_is_not_there_is_said(
     monkeypatch.delenv("EDITOR", raising=False)
     assert "Set EDITOR" in cli("contact", "edit", "ada").err
     assert left_over(editor) == []
+
+
+def test_a_birthday_is_called_so(cli: Cli) -> None:
+    days = card("ada", "Ada", "BDAY:1815-12-10", "ANNIVERSARY:1835-07-08").replace(
+        b"VERSION:3.0", b"VERSION:4.0"
+    )
+    cli.ok("contact", "put", stdin=days)
+    shown = cli.ok("contact", "show", "ada")
+    assert "birthday         1815-12-10" in shown and "wedding day      1835-07-08" in shown
+    assert "+ birthday: 1815-12-10" in cli.ok("contact", "history", "ada")
+
+
+def test_a_part_of_a_name_is_told_what_would_do(cli: Cli) -> None:
+    cli.ok("contact", "put", stdin=card("ada", "Ada Lovelace"))
+    assert (
+        "the beginning of one, or the exact name: contactsync contact list"
+        in cli("contact", "show", "Love").err
+    )

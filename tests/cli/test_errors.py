@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from contactsync.api import Engine
+from contactsync.errors import ConfigError, UsageError
 from tests.cli.conftest import ADA, Cli, card
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,3 +128,8 @@ def test_a_narrow_encoding_is_no_reason_to_fail(cli: Cli) -> None:
     for words, shown in ((("contact", "list"), b"?"), (("--json", "contact", "list"), b"\\u674e")):
         done = subprocess.run(contactsync(cli, *words), env=env, cwd=ROOT, capture_output=True, check=True)
         assert shown in done.stdout
+
+
+def test_in_one_line_the_hint_is_a_sentence_of_its_own() -> None:
+    assert str(ConfigError(["account a: no path"], hint="Give one.")) == "account a: no path. Give one."
+    assert str(UsageError("No run 9.", hint="See run list.")) == "No run 9. See run list."

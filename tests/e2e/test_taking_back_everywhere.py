@@ -677,7 +677,7 @@ def test_a_chain_of_merges_comes_apart_in_any_order(place: Place, order: tuple[i
         place.agree()
     if undone.left:
         (left,) = undone.left  # the lines of a note that was changed by the first undo
-        assert order == (0, 1) and left.reason == "notes/note was changed again since"
+        assert order == (0, 1) and left.reason == "note was changed again since"
         assert here(place, "uid-004").notes == ("met in 2004\nmet in 2002",)
         place.phone.edit("uid-004", lambda c: replace(c, notes=(Note("met in 2004"),)))
         place.agree()

@@ -84,6 +84,13 @@ def test_the_help_names_it_and_loads_nothing_of_it(cli: Cli, install: Install) -
     assert "No such command 'odder'" in cli("account", "add", "odder", "x").err
 
 
+def test_a_kind_that_nobody_knows_is_told_which_there_are(cli: Cli, install: Install) -> None:
+    install("raise AssertionError('loaded')")
+    said = cli("account", "add", "nextcloud", "home").err
+    assert "Kinds are: carddav, gmail, outlook, vdir, odd." in said
+    assert "contactsync account add carddav NAME --url URL" in said
+
+
 @pytest.mark.parametrize(
     ("source", "code", "said"),
     [

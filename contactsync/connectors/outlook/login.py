@@ -58,7 +58,7 @@ def known_app(secret: str) -> App:
         return App(str(kept["client_id"]), str(kept["authority"]))
     except (ValueError, KeyError, TypeError):
         raise ConfigError(
-            ["It is not known which app logs in"], hint=f"Give it with --client-id; how to get one: {GUIDE}"
+            ["It is not known which app logs in."], hint=f"Give it with --client-id; how to get one: {GUIDE}"
         ) from None
 
 
