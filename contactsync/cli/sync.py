@@ -143,6 +143,12 @@ def show(session: Session, report: RunReport, names: Sequence[str] = (), *, dry_
             out.warn(*trouble)
     for calendar in report.calendars:
         show_calendar(session, calendar)
+    arriving = any(change.side != "remote" for account in report.accounts for change in account.plan)
+    if dry_run and arriving and len(report.accounts) > 1:
+        out.note(
+            "Each account is compared with this device as it is now. In the round, what comes from one "
+            "goes on to the others; who is there already is found again, not sent."
+        )
     if report.open_conflicts:
         waiting = plural(report.open_conflicts, "conflict waits for you", "conflicts wait for you")
         out.note(f"{waiting}: {session.command('conflict', 'list', '--open')}")

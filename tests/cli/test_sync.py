@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from contactsync.api import Engine
@@ -36,6 +38,18 @@ def test_people_read_one_line_for_each_book(cli: Cli, home: Home) -> None:
     cli.ok("contact", "put", stdin=ADA)
     assert cli.ok("sync") == f"home/{home.name}: received 1 new; sent 1 new\n"
     assert cli.ok("sync") == f"home/{home.name}: nothing to do\n"
+
+
+def test_a_plan_of_two_accounts_says_that_each_is_planned_without_the_other(cli: Cli, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "ada.vcf").write_bytes(ADA)
+        cli.ok("account", "add", "vdir", name, "--path", str(tmp_path / name))
+    both = cli("plan")
+    assert both.out.count("would receive 1 new") == 2 and "found again, not sent" in both.err
+    assert "found again" not in cli("plan", "one").err
+    assert "received 1 new" in cli.ok("sync") and len(cli.json("contact", "list")["contacts"]) == 1
+    assert "found again" not in cli("plan").err
 
 
 def test_a_quiet_round_costs_one_request_and_no_database_library(
