@@ -33,9 +33,9 @@ from contactsync.engine.lock import sync_lock
 from contactsync.errors import LockedError, StoreError, UsageError
 from contactsync.model.contact import Contact, Title
 from contactsync.vcard.codec import VCardCodec
-from tests.e2e.conftest import NewBook, OpenDevice
+from tests.e2e.conftest import OpenDevice
 from tests.e2e.devices import card, fill, person
-from tests.servers import Server
+from tests.servers import radicale
 
 T = TypeVar("T")
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -60,22 +60,20 @@ def engine(open_device: OpenDevice, memory: MemoryServer) -> Engine:
 # --- the page -------------------------------------------------------------------------------------
 
 
-def test_the_example_program_makes_two_rounds_with_a_real_server(
-    radicale: Server, new_book: NewBook, tmp_path: Path
-) -> None:
-    book = new_book(radicale)
-    url = radicale.base_url.rstrip("/") + book
-    words = [url, radicale.user, radicale.password, str(tmp_path / "mail")]
+def test_the_example_program_makes_two_rounds_with_a_real_server(tmp_path: Path) -> None:
     lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 60
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLE), *words], capture_output=True, text=True, timeout=60, check=False
-    )
+    with radicale() as server:
+        words = [server.base_url, server.user, server.password, str(tmp_path / "mail")]
+        done = subprocess.run(
+            [sys.executable, str(EXAMPLE), *words], capture_output=True, text=True, timeout=60, check=False
+        )
+        (path,) = server.etags()
+        card = server.get(path) or b""
     assert (done.returncode, done.stderr) == (0, "")
     assert "home: ok" in done.stdout and "writing" in done.stdout
     assert "Ada Lovelace ['ada@x.example']" in done.stdout
-    (path,) = radicale.etags(book)
-    assert b"TITLE:Countess" in (radicale.get(path) or b"")
+    assert b"TITLE:Countess" in card
     assert (tmp_path / "mail" / "mail-contacts.db").is_file()
 
 
