@@ -15,7 +15,7 @@ from tests.bench.peers import Failed, Floor, Peer
 from tests.bench.results import Cell, Results
 from tests.servers import Server
 
-SAMPLE = 60
+SAMPLE, FEW = 60, 16
 SEEN = ("requests", "up", "down", "in_flight")
 
 
@@ -85,7 +85,17 @@ class Stage:
             some = paths[: max(SAMPLE, min(len(paths), 2000))]
             best = floor.fastest(lambda k: floor.read_all(through, some, k))
             Floor.connections["download"] = best
-            Floor.connections["change"] = Floor.connections.get("upload", best)
+            Floor.connections["change"] = floor.fastest(lambda k: self._edit(through, len(paths), k))
+
+    def _edit(self, through: Book, n: int, connections: int) -> None:
+        """A few cards written over: a server may take new ones side by side, and not these."""
+        _, etags = floor.list_book(through)
+        names = {i: f"{uid(i)}.vcf" for i in range(min(n, FEW))}
+        jobs = [
+            floor.put(through, name, card(i, mark=f"try{connections}"), etags[through.path + name])
+            for i, name in names.items()
+        ]
+        floor.parallel(through, connections, jobs)
 
     def _chain(
         self, kind: type[Peer], run: int, front: Delay, row: Sequence[Cell], book: Book, turn: int
