@@ -16,7 +16,7 @@ from contactsync.model.contact import Contact
 from contactsync.model.fields import fold
 from contactsync.model.searching import search_form, search_text
 from contactsync.store import tables
-from contactsync.store.database import Database, table
+from contactsync.store.database import Database, one_of, table
 from contactsync.store.values import StoredContact
 
 CONTACT = table(tables.Contact)
@@ -26,6 +26,7 @@ LINK = table(tables.Link)
 APART = table(tables.Apart)
 
 _UPDATE = sa.update(CONTACT).where(CONTACT.c.id == sa.bindparam("contact"))
+_IDS = sa.select(CONTACT.c.uid, CONTACT.c.id).where(CONTACT.c.uid.in_(one_of("uids")))
 SHA256 = re.compile(r"\b[0-9a-f]{64}\b")
 
 
@@ -124,7 +125,11 @@ class Contacts:
 
     def add_all(self, contacts: Iterable[NewContact], at: datetime) -> list[int]:
         """Insert many at once; their ids, in the same order."""
-        return self._db.insert_all(CONTACT, [self._row(new, at) for new in contacts])
+        rows = [self._row(new, at) for new in contacts]
+        self._db.put(CONTACT, rows)
+        uids = [row["uid"] for row in rows]
+        ids = {row.uid: row.id for some in chunks(uids) for row in self._db.rows(_IDS, {"uids": some})}
+        return [ids[uid] for uid in uids]
 
     def _row(self, new: NewContact, at: datetime) -> dict[str, Any]:
         self.keep_media(new.contact)

@@ -88,10 +88,6 @@ class Database:
         key = self.execute(_insert(table), values).inserted_primary_key
         return int(key[0]) if key is not None and isinstance(key[0], int) else 0
 
-    def insert_all(self, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
-        """Insert rows of the same columns in one go; their ids, in the same order."""
-        return [row[0] for row in self.execute(_insert_numbered(table), rows).all()] if rows else []
-
     def put(self, table: sa.Table, rows: Iterable[Mapping[str, Any]]) -> None:
         """Insert any number of rows of the same columns in one go, where no new id is wanted."""
         if some := list(rows):
@@ -189,11 +185,6 @@ def one_of(name: str) -> sa.BindParameter[Any]:
 def _insert(table: sa.Table) -> sa.Insert:
     """One statement per table, so that it is built and compiled once and not for every row."""
     return sa.insert(table)
-
-
-@functools.cache
-def _insert_numbered(table: sa.Table) -> sa.Insert:
-    return sa.insert(table).returning(table.c.id, sort_by_parameter_order=True)
 
 
 def _engine(url: str) -> sa.Engine:
