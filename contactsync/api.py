@@ -64,6 +64,8 @@ __all__ = [
     "AccountConfig",
     "AccountReport",
     "BookConfig",
+    "CalendarConfig",
+    "CalendarReport",
     "Config",
     "Engine",
     "Event",
