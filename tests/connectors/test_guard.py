@@ -144,7 +144,7 @@ CHANGE = Change("/a", '"1"', CARD)
 OTHER = Change("/b", gone=True)
 LOCAL = datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1)))
 BROKEN: list[tuple[Rule, Odd, Callable[[Any], object], str]] = [
-    (Rule.ERRORS, Odd(check=boom), lambda made: made.check(), "check raised KeyError: 'boom' (test_guard.py, line "),
+    (Rule.ERRORS, Odd(check=boom), lambda made: made.check(), "check raised KeyError: 'boom' (test_guard.py"),
     (Rule.ERRORS, Odd(changes=lambda c, s: map(boom, [1])), list_all, "changes raised KeyError"),
     (Rule.ERRORS, Odd(check=wordless), lambda made: made.check(), "A Wordless has no message or hint"),
     (Rule.ERRORS, reading(Change("/a", error=Wordless())), fetch_two, "A Wordless has no message"),
