@@ -43,11 +43,13 @@ MOST_WRITTEN = 1024
 _written: dict[int, tuple[Contact, str]] = {}
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+_encode = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False
+).encode
 
 
 def to_json(value: Any, *, remote: bool = False) -> Any:
-    """Plain JSON values of any model value; the keys of objects are sorted."""
+    """Plain JSON values of any model value."""
     kind: type = type(value)
     if kind is tuple:
         return [part if type(part) is str else to_json(part, remote=remote) for part in value]
@@ -95,7 +97,7 @@ def _shape(kind: type, remote: bool) -> tuple[tuple[str, ...], tuple[Any, ...], 
     never empty), and how to get them all. None for what is no dataclass."""
     if not dataclasses.is_dataclass(kind):
         return None
-    fields = sorted((f.name, f.default) for f in dataclasses.fields(kind))
+    fields = [(f.name, f.default) for f in dataclasses.fields(kind)]
     kept = [(name, empty) for name, empty in fields if name != "data" and (remote or name not in REMOTE_ONLY)]
     names, empty = zip(*kept, strict=True)
     if len(names) == 1:
