@@ -163,7 +163,7 @@ class Engine:
         """
         accounts = self._wanted(names)
         report = RunReport()
-        with self._lock(wait_seconds):
+        with sync_lock(self.data_dir, wait_seconds):
             with self.store.transaction():
                 report.run = self.store.journal.start_run(
                     "sync", self.hooks.now(), " ".join(a.name for a in accounts)
@@ -199,7 +199,7 @@ class Engine:
         path = file_of(self.store.db.url)
         if path is None:
             return None
-        with self._lock(wait_seconds):
+        with sync_lock(self.data_dir, wait_seconds):
             return idle_round(path, self._wanted(names), self.connect)
 
     def pending(self, name: str) -> int:
@@ -220,9 +220,6 @@ class Engine:
             return [self.config.account(name) for name in names]
         return [account for account in self.config.accounts if not account.paused]
 
-    def _lock(self, wait_seconds: float) -> AbstractContextManager[None]:
-        return sync_lock(self.data_dir, wait_seconds)
-
     def _leave_if_asked(self) -> None:
         if self.hooks.stopping():
             raise Stopped
@@ -231,6 +228,9 @@ class Engine:
         self.hooks.step(name)
         if name in BETWEEN_STEPS:
             self._leave_if_asked()
+
+    def _tell_progress(self, what: str, done: int, of: int) -> None:
+        self.events.tell(Progress(what, done, of))
 
     def _told_round(
         self, account: AccountConfig, run: int, dry_run: bool, limits: Limits | None
@@ -294,7 +294,7 @@ class Engine:
             now=self.hooks.now,
             new_id=self.hooks.new_id,
             step=self._step,
-            progress=lambda what, done, of: self.events.tell(Progress(what, done, of)),
+            progress=self._tell_progress,
             stopping=self.hooks.stopping,
             dry_run=dry_run,
         )
@@ -421,13 +421,13 @@ class Engine:
         wanted = wanted or [one for one in self.config.calendars if one.account not in paused]
         if not wanted:
             return []
-        with self._lock(wait_seconds):
+        with sync_lock(self.data_dir, wait_seconds):
             return [self._calendar(one, dry_run, limits, restore) for one in wanted]
 
     def empty_calendar(self, name: str) -> CalendarReport:
         """Take all events of ours out of a calendar; those of others stay."""
         calendar = replace(self.config.calendar(name), kinds=())
-        with self._lock(60.0):
+        with sync_lock(self.data_dir, 60.0):
             return self._calendar(calendar, False, Limits(enabled=False), False)
 
     def calendars(self) -> list[dict[str, Any]]:
@@ -476,7 +476,7 @@ class Engine:
                 dry_run=dry_run,
                 restore=restore,
                 step=self.hooks.step,
-                progress=lambda what, done, of: self.events.tell(Progress(what, done, of)),
+                progress=self._tell_progress,
                 stopping=self.hooks.stopping,
             )
         )

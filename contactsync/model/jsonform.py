@@ -32,6 +32,8 @@ def dumps(contact: Contact, *, remote: bool = False) -> str:
     if known is not None and known[0] is contact:
         return known[1]
     text = _encode(to_json(contact))
+    if any(media.data is not None for media in contact.media):
+        return text  # photos are not kept in memory for the sake of a few microseconds
     if len(_written) >= MOST_WRITTEN:
         _written.clear()
     _written[id(contact)] = contact, text
