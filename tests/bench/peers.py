@@ -24,6 +24,7 @@ from tests.bench.cards import uid
 
 ROOT = Path(__file__).resolve().parents[2]
 COSTS = Path(__file__).with_name("costs.py")
+BYTECODE = ROOT / ".bench" / "bytecode"
 LIMIT = 1800.0
 Cards = Mapping[str, bytes]
 
@@ -42,13 +43,11 @@ class Process:
 
     def run(self, *words: str, stdin: bytes = b"") -> bytes:
         """Its output. Raises `Failed`."""
-        home = {"HOME": str(self.folder), "XDG_CONFIG_HOME": str(self.folder / "xdg")}
         costs = self.folder / "costs"
         costs.unlink(missing_ok=True)
         measured = [sys.executable, "-S", "-I", str(COSTS), str(costs), *self._command, *words]
-        env = {**os.environ, **home, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(
-            measured, input=stdin, capture_output=True, env=env, cwd=self.folder, timeout=LIMIT
+            measured, input=stdin, capture_output=True, env=self._env(), cwd=self.folder, timeout=LIMIT
         )
         if not costs.exists():
             raise Failed(f"{words} did not run: {done.stderr[-600:].decode()}")
@@ -57,6 +56,13 @@ class Process:
             said = (done.stderr + done.stdout).decode(errors="replace")
             raise Failed(f"{' '.join(words)[:200]}: {said[-600:]}")
         return done.stdout
+
+    def _env(self) -> dict[str, str]:
+        """A home of its own, and bytecode kept as that of an installed program is: by default this
+        tree, or an environment that forbids it, would be compiled at each start."""
+        env = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        home = {"HOME": str(self.folder), "XDG_CONFIG_HOME": str(self.folder / "xdg")}
+        return {**env, **home, "PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(BYTECODE)}
 
 
 class Peer:
