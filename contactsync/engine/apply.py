@@ -14,6 +14,7 @@ from contactsync.engine.decide import Decision, Outcome, Spoke
 from contactsync.engine.groupcards import take_in
 from contactsync.engine.groupnames import keep_groups
 from contactsync.engine.merging import become_one, become_two
+from contactsync.engine.recover import Recovered
 from contactsync.engine.report import PlannedChange
 from contactsync.engine.steps import set_group
 from contactsync.errors import CodecError
@@ -43,6 +44,13 @@ def apply(round_: Round, decision: Decision) -> bool:
     """Write the whole decision; call inside the transaction that it was made in (L31). True when a group
     card or a merge changed contacts, or a label is not known yet, so that there is more to decide."""
     return _Applier(round_, decision).run()
+
+
+def take_strangers(round_: Round, state: BookState, outcomes: Sequence[Outcome]) -> None:
+    """Make contacts of cards of which nothing else is to be decided; the rest of their book is to come.
+    Call inside a transaction."""
+    keep_groups(round_.store, round_.run_id, round_.now(), state.names, state.book.id)
+    _Applier(round_, Decision([state], list(outcomes), Recovered())).outcomes(outcomes)
 
 
 def _is_leaving(outcome: Outcome) -> bool:
@@ -76,7 +84,7 @@ class _Applier:
             self._groups(state)
         self._settle_doubts()
         for some in chunks(self._decision.outcomes):
-            self._outcomes(some)
+            self.outcomes(some)
         self._round.step("decided")
         changed = [take_in(self._round, state) for state in self._decision.states]
         for state in self._decision.states:
@@ -110,7 +118,7 @@ class _Applier:
         for contact_id, collection_id, path, sent, seen in recovered.rewritten:
             self._conflict(contact_id, collection_id, Clash(path, None, sent, seen, "remote"))
 
-    def _outcomes(self, outcomes: Sequence[Outcome]) -> None:
+    def outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Who is new comes first, all at once; so do the links of new cards in the end."""
         fresh = [one for one in outcomes if one.stored is None and any(s.actions for s in one.spokes)]
         ids = dict(zip(map(id, fresh), self._new_contacts(fresh), strict=True))

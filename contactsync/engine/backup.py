@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,7 +28,7 @@ class Backup:
     cards: int
 
 
-def back_up(round_: Round, book: Book, payloads: list[bytes]) -> None:
+def back_up(round_: Round, book: Book, payloads: Iterable[bytes]) -> None:
     """Save the cards of a book once, as they are; nothing to do where that was done already.
 
     What is no vCard is saved as one that can be imported, and as it was read in a file beside it.
@@ -37,19 +37,24 @@ def back_up(round_: Round, book: Book, payloads: list[bytes]) -> None:
         return
     at = round_.now()
     name = f"{safe_name(book.account)}--{safe_name(book.name)}--{at:%Y%m%dT%H%M%SZ}.vcf"
-    foreign = [payload for payload in payloads if not is_card(payload)]
-    converted = _as_cards(round_.connector.codec, foreign)
-    if converted:
-        write_private(round_.backups / f"{name}.jsonl", _lines(foreign))
-        payloads = [*filter(is_card, payloads), *converted]
-    if payloads:
-        write_private(round_.backups / name, _lines(payloads))
+    foreign: list[bytes] = []
+
+    def cards() -> Iterator[bytes]:
+        for payload in payloads:
+            if is_card(payload):
+                yield payload
+            else:
+                foreign.append(payload)
+        yield from _as_cards(round_.connector.codec, foreign)
+
+    write_private(round_.backups / name, _lines(cards()))
+    write_private(round_.backups / f"{name}.jsonl", _lines(foreign))
     with round_.store.transaction():
         round_.store.books.update(book.id, backed_up_at=at)
 
 
-def _lines(payloads: Iterable[bytes]) -> bytes:
-    return b"".join(p if p.endswith(b"\n") else p + b"\r\n" for p in payloads)
+def _lines(payloads: Iterable[bytes]) -> Iterator[bytes]:
+    return (p if p.endswith(b"\n") else p + b"\r\n" for p in payloads)
 
 
 def _as_cards(codec: Codec, payloads: Iterable[bytes]) -> list[bytes]:
@@ -62,14 +67,20 @@ def _as_cards(codec: Codec, payloads: Iterable[bytes]) -> list[bytes]:
     return [as_card(view, names) for view in views if view.kind != "group"]
 
 
-def write_private(path: Path, data: bytes) -> None:
-    """Write a whole file or none, readable by its owner only. Raises `StoreError`."""
+def write_private(path: Path, parts: Iterable[bytes]) -> None:
+    """Write a whole file, readable by its owner only, or none; none where it would be empty. Raises
+    `StoreError`."""
+    source = iter(parts)
+    first = next(source, None)
+    if first is None:
+        return
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            file.write(first)
+            file.writelines(source)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)

@@ -6,7 +6,7 @@ where it was; the cursor moves later, together with the decisions (L31).
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, islice
@@ -26,17 +26,23 @@ from contactsync.sync.brakes import check_deletions
 class Pulled:
     """One book as it was read. ``settled`` are hrefs of links that we deleted and that a listing
     does not show any more: they can be let go of (L22). ``elsewhere`` are hrefs of cards that are in another
-    book of the account now, read or not."""
+    book of the account now, read or not. ``arrived``: cards were taken in as they came."""
 
     book: Book
     cursor: str | None
     began_at: datetime
     settled: tuple[str, ...] = ()
     elsewhere: frozenset[str] = frozenset()
+    arrived: bool = False
 
 
-def pull(round_: Round, book: Book) -> Pulled:
-    """Stage the changes of one book. Raises `SafetyStop` before confirming mass absences (L21)."""
+#: Takes in what it can of cards that were read, inside a transaction; what it gives back is staged.
+Taking = Callable[[Sequence[Change]], Sequence[Change]]
+
+
+def pull(round_: Round, book: Book, take: Taking | None = None) -> Pulled:
+    """Stage the changes of one book, but for what ``take`` takes in. Raises `SafetyStop` before confirming
+    mass absences (L21)."""
     began_at = round_.now()
     pages, full = _listing(round_, book)
     changes = {change.href: change for page in pages for change in page.changes}
@@ -64,8 +70,8 @@ def pull(round_: Round, book: Book) -> Pulled:
     direct = [*absent, *old, *_unsettled(round_, book)]
     if not full:
         direct += [href for href in _untold(round_, book) if href not in changes]
-    elsewhere = _stage(round_, book, news, direct, doubted)
-    return Pulled(book, cursor, began_at, gone_by_us, elsewhere)
+    elsewhere, arrived = _stage(round_, book, news, direct, doubted, take)
+    return Pulled(book, cursor, began_at, gone_by_us, elsewhere, arrived)
 
 
 def _known(round_: Round, book: Book, listed: Iterable[str], full: bool) -> dict[str, tuple[str | None, str]]:
@@ -179,10 +185,15 @@ def _returning(round_: Round, book: Book) -> list[StoredLink]:
 
 
 def _stage(
-    round_: Round, book: Book, news: dict[str, Change], direct: list[str], doubted: Container[str]
-) -> frozenset[str]:
+    round_: Round,
+    book: Book,
+    news: dict[str, Change],
+    direct: list[str],
+    doubted: Container[str],
+    take: Taking | None,
+) -> tuple[frozenset[str], bool]:
     """Stage ``news``, fetching what the listing did not carry, and ``direct`` by direct reads; the hrefs of
-    those that turned out to be elsewhere.
+    those that turned out to be elsewhere, and whether any were taken in at once.
 
     ``doubted`` are cards that listings which lag do not report gone: that a direct read does not find
     them may also mean that they have another id now, which a later listing says (L20).
@@ -207,14 +218,19 @@ def _stage(
         with store.transaction():
             store.books.unstage(book.id, stale)
             store.books.stage(book.id, ready)
-    wanted = [*fetch, *(href for href in direct if href not in fetch and href not in news)]
+    wanted = [*sorted(fetch), *(href for href in direct if href not in news)]
     incomplete = completed(round_, book, (news[href] for href in partial))
     of = len(partial) + len(wanted)
     direct_reads = read_cards(round_, book, wanted) if wanted else ()
     elsewhere = {href for href, change in news.items() if change.elsewhere}
+    arrived = False
     for done, changes in _in_batches(chain(incomplete, direct_reads)):
         elsewhere |= {change.href for change in changes if change.elsewhere}
         with store.transaction():
+            if take is not None:
+                before = [change for change in changes if change.href in staged]
+                rest = [*before, *take([change for change in changes if change.href not in staged])]
+                arrived, changes = arrived or len(rest) < len(changes), rest
             store.books.stage(
                 book.id,
                 [
@@ -229,7 +245,7 @@ def _stage(
                     _set_aside(round_, book, news.get(change.href, change), change.error)
         round_.step("page-staged")
         round_.progress(f"reading {book.name}", done, of)
-    return frozenset(elsewhere)
+    return frozenset(elsewhere), arrived
 
 
 def _set_aside(round_: Round, book: Book, change: Change, error: RemoteError) -> None:
@@ -240,7 +256,7 @@ def _set_aside(round_: Round, book: Book, change: Change, error: RemoteError) ->
     set_aside(round_, book, str(error), name=name, uid=uid, href=change.href, etag=change.etag)
 
 
-def _in_batches(changes: Iterable[Change]) -> Iterator[tuple[int, list[Change]]]:
+def _in_batches(changes: Iterable[Change]) -> Iterator[tuple[int, Sequence[Change]]]:
     source = iter(changes)
     done = 0
     while batch := list(islice(source, BATCH)):

@@ -6,10 +6,12 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from contactsync.connectors.base import Collection
 from contactsync.engine.apply import apply
+from contactsync.engine.arriving import Arrivals
 from contactsync.engine.backup import back_up
 from contactsync.engine.context import Round
 from contactsync.engine.decide import decide
@@ -18,7 +20,6 @@ from contactsync.engine.idle import BOOKS_EVERY
 from contactsync.engine.pull import Pulled, pull
 from contactsync.engine.push import Pushed, push
 from contactsync.errors import BookGone, CodecError, ContactSyncError, RemoteError, SafetyStop
-from contactsync.store.links import ALIVE
 from contactsync.store.values import Book
 
 ATTEMPTS = 3
@@ -96,7 +97,8 @@ def _pull(round_: Round, book: Book) -> Pulled | None:
     before = _counters(round_)
     report = round_.book_report(book)
     try:
-        return pull(round_, book)
+        arrivals = Arrivals.of(round_, book)
+        return pull(round_, book, arrivals.take if arrivals else None)
     except SafetyStop as stop:
         report.guard = stop
     except BookGone:
@@ -109,9 +111,8 @@ def _pull(round_: Round, book: Book) -> Pulled | None:
 def _back_up(round_: Round, pulled: Sequence[Pulled]) -> None:
     for part in pulled:
         if part.book.backed_up_at is None:
-            staged = [c.payload for c in round_.store.books.staged(part.book.id) if c.payload]
-            known = [link.original for link in round_.store.links.in_state(part.book.id, *ALIVE)]
-            back_up(round_, part.book, staged + known)
+            staged = (c.payload for c in round_.store.books.staged(part.book.id) if c.payload)
+            back_up(round_, part.book, chain(staged, round_.store.links.originals(part.book.id)))
 
 
 def _nothing_to_do(round_: Round, pulled: Sequence[Pulled]) -> bool:
@@ -119,7 +120,8 @@ def _nothing_to_do(round_: Round, pulled: Sequence[Pulled]) -> bool:
     if round_.rules_changed:
         return False
     for part in pulled:
-        if part.cursor != part.book.cursor or part.settled or round_.store.books.staged(part.book.id):
+        moved = part.cursor != part.book.cursor or part.arrived or part.settled
+        if moved or round_.store.books.staged(part.book.id):
             return False
     return _device_is_quiet(round_, [part.book for part in pulled])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -144,6 +144,21 @@ class Links:
         """Links of cards that the filter of the book left out."""
         where = (LINK.c.collection_id == collection_id, LINK.c.state == "left", LINK.c.reason == OUTSIDE)
         return self._all(sa.and_(*where))
+
+    def originals(self, collection_id: int) -> Iterator[bytes]:
+        """The bytes of every card that is there, a few at a time: with photos they are large."""
+        where = sa.and_(LINK.c.collection_id == collection_id, LINK.c.state.in_(ALIVE))
+        ids = [row[0] for row in self._db.rows(sa.select(LINK.c.id).where(where).order_by(LINK.c.id))]
+        for some in chunks(ids, 50):
+            rows = self._db.rows(sa.select(LINK.c.original).where(LINK.c.id.in_(some)).order_by(LINK.c.id))
+            yield from (zlib.decompress(row[0]) for row in rows)
+
+    def holds_everybody(self, collection_id: int) -> bool:
+        """Has every contact, deleted ones too, a card that is in this book?"""
+        here = sa.select(LINK.c.contact_id).where(
+            LINK.c.collection_id == collection_id, LINK.c.state.in_(ALIVE)
+        )
+        return self._db.row(sa.select(CONTACT.c.id).where(CONTACT.c.id.not_in(here)).limit(1)) is None
 
     def count(self, collection_id: int) -> int:
         condition = sa.and_(LINK.c.collection_id == collection_id, LINK.c.state.in_(ALIVE))

@@ -10,6 +10,7 @@ from contactsync.connectors.base import Change, Page
 from contactsync.connectors.davlogin import Transport
 from contactsync.connectors.discovery import CARDDAV
 from contactsync.connectors.http import classify, is_html, web_page
+from contactsync.connectors.portions import read_ahead
 from contactsync.errors import (
     AuthError,
     BookGone,
@@ -23,7 +24,6 @@ from contactsync.errors import (
 
 _SYNC = "sync:"
 _CTAG = "ctag:"
-_BATCH = 100
 _VERSION_4 = re.compile(rb"(?im)^VERSION:4\.0\s*$")
 _ROW = (dav.ETAG, dav.MODIFIED, dav.RESOURCETYPE)
 _LISTING = dav.propfind(*_ROW)
@@ -143,12 +143,12 @@ class Reader:
     # ---- cards -----------------------------------------------------------------------------------
 
     def fetch(self, book: str, hrefs: Sequence[str]) -> Iterator[Change]:
-        """In batches by multiget; what the answer leaves open is decided by a GET of that card."""
-        for start in range(0, len(hrefs), _BATCH):
-            wanted = hrefs[start : start + _BATCH]
-            found = self._multiget(book, wanted) if self._has_reports else {}
-            for href in wanted:
-                yield found.get(href) or self._get(href)
+        """In portions by multiget; what an answer leaves open is decided by a GET of that card."""
+        return read_ahead(hrefs, lambda wanted: self._read(book, wanted))
+
+    def _read(self, book: str, hrefs: Sequence[str]) -> list[Change]:
+        found = self._multiget(book, hrefs) if self._has_reports else {}
+        return [found.get(href) or self._get(href) for href in hrefs]
 
     def _multiget(self, book: str, hrefs: Sequence[str]) -> dict[str, Change]:
         """The whole cards of the answer. A report that fails as a whole says nothing of any card:

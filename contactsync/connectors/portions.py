@@ -1,0 +1,58 @@
+"""Reading many cards: how many in one request, and the next requests under way while an answer is used."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from contactsync.connectors.base import Change
+
+#: Two keep a server busy while the last answer is read here: more made Radicale and Xandikos no faster.
+UNDER_WAY = 2
+FIRST, MOST = 50, 400
+BYTES, SECONDS = 2_000_000, 2.0
+
+
+@dataclass(slots=True)
+class Portion:
+    """How many cards the next request asks for; pure.
+
+    Twice as many after each answer, as long as one is neither large nor slow: cards with photos, or a small
+    server, are asked for a few at a time.
+    """
+
+    size: int = FIRST
+
+    def learn(self, cards: int, size: int, seconds: float) -> None:
+        """What an answer for so many cards came to, in bytes and seconds."""
+        strain = max(size / BYTES, seconds / SECONDS, 1 / 2)
+        self.size = max(1, min(self.size * 2, round(cards / strain), MOST))
+
+
+def read_ahead(hrefs: Sequence[str], read: Callable[[Sequence[str]], list[Change]]) -> Iterator[Change]:
+    """What ``read`` says of these cards, in their order.
+
+    It is called in other threads, for the portions to come; what it raises is raised where its cards
+    would have come.
+    """
+    portion, at = Portion(), 0
+    waiting: deque[Future[tuple[list[Change], float]]] = deque()
+
+    def timed(wanted: Sequence[str]) -> tuple[list[Change], float]:
+        began = time.monotonic()
+        return read(wanted), time.monotonic() - began
+
+    pool = ThreadPoolExecutor(UNDER_WAY, thread_name_prefix="read")
+    try:
+        while waiting or at < len(hrefs):
+            while at < len(hrefs) and len(waiting) < UNDER_WAY:
+                waiting.append(pool.submit(timed, hrefs[at : at + portion.size]))
+                at += portion.size
+            changes, seconds = waiting.popleft().result()
+            portion.learn(len(changes), sum(len(change.payload or b"") for change in changes), seconds)
+            yield from changes
+    finally:
+        pool.shutdown(cancel_futures=True)
