@@ -100,12 +100,13 @@ SHARED_BY_CONNECTORS = {
     "discovery",
     "presets",
     "pacing",
+    "portions",
     "outcomes",
     "pictures",
 }
 
 ONLY_IN: dict[str, tuple[str, ...]] = {
-    "requests": ("connectors.http",),
+    "requests": ("connectors.http", "connectors.davlogin"),
     "urllib3": ("connectors.http",),
     "truststore": ("connectors.tls",),
     "caldav": ("connectors.davlogin", "calendar.server"),

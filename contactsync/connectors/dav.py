@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from io import BytesIO
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 from xml.sax.saxutils import escape
@@ -51,6 +52,7 @@ CTAG = CS + "getctag"
 COLOR = INF + "addressbook-color"
 CALENDAR_COLOR = ICAL + "calendar-color"
 
+_RESPONSE, _TOKEN = DAV + "response", DAV + "sync-token"
 _PREFIXES = {DAV: "D", CARD: "C", CAL: "CAL", CS: "CS", ICAL: "I", INF: "INF"}
 _XMLNS = " ".join(f'xmlns:{prefix}="{ns[1:-1]}"' for ns, prefix in _PREFIXES.items())
 _HEAD = '<?xml version="1.0" encoding="utf-8"?>\n'
@@ -157,17 +159,39 @@ def _prefixed(name: str) -> str:
 
 
 def read_multistatus(body: bytes) -> Multistatus:
-    """The values of a multistatus; raises `ProtocolError` for anything that is not a whole one."""
-    root = _parse(body)
-    if root.tag != DAV + "multistatus":
-        raise ProtocolError(f"The server answered with <{_local(root.tag)}> where a listing was expected.")
+    """The values of a multistatus; raises `ProtocolError` for anything that is not a whole one.
+
+    XML from a stranger: no entities, no network, no huge trees, and no DTD at all.
+    """
+    from lxml import etree
+
     items: list[Item] = []
     token = None
-    for child in root:
-        if child.tag == DAV + "response":
-            items.extend(_response(child))
-        elif child.tag == DAV + "sync-token":
-            token = (child.text or "").strip() or None
+    parts = etree.iterparse(
+        BytesIO(body),
+        tag=(_RESPONSE, _TOKEN),
+        resolve_entities=False,
+        no_network=True,
+        huge_tree=False,
+        remove_comments=True,
+    )
+    try:
+        for _, element in parts:
+            parent = element.getparent()
+            if parent is None or parent.getparent() is not None:
+                continue
+            if element.tag == _RESPONSE:
+                items.extend(_response(element))
+            else:
+                token = (element.text or "").strip() or None
+            element.clear()  # the listing of a large book is a large tree
+            if element.getprevious() is not None:
+                del parent[0]
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise ProtocolError(f"The server's answer is not whole XML ({error}).") from error
+    root = _without_dtd(parts.root)
+    if root.tag != DAV + "multistatus":
+        raise ProtocolError(f"The server answered with <{_local(root.tag)}> where a listing was expected.")
     return Multistatus(tuple(items), token)
 
 
@@ -183,14 +207,17 @@ def read_preconditions(body: bytes) -> dict[str, tuple[str, ...]]:
 
 
 def _parse(body: bytes) -> _Element:
-    """XML from a stranger: no entities, no network, no huge trees, and no DTD at all."""
+    """A small answer, with the same caution."""
     from lxml import etree
 
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, remove_comments=True)
     try:
-        root = etree.fromstring(body, parser)
+        return _without_dtd(etree.fromstring(body, parser))
     except (etree.XMLSyntaxError, ValueError) as error:
         raise ProtocolError(f"The server's answer is not whole XML ({error}).") from error
+
+
+def _without_dtd(root: _Element) -> _Element:
     if root.getroottree().docinfo.internalDTD is not None:
         raise ProtocolError("The server's answer has a document type, which WebDAV has no use for.")
     return root
@@ -227,10 +254,13 @@ def _propstat(element: _Element, props: dict[str, Value], refused: dict[str, int
             refused[str(prop.tag)] = status
 
 
+_NOTHING = Value()
+
+
 def _value(element: _Element) -> Value:
     text = element.text or ""
     if len(element) == 0:
-        return Value(text)
+        return Value(text) if text else _NOTHING
     tags: set[str] = set()
     hrefs: list[str] = []
     attributes: set[tuple[str, str]] = set()

@@ -1,22 +1,22 @@
-"""One login at one WebDAV server, for its address books or calendars: caldav's client, our session below it.
+"""One login at one WebDAV server, for its address books or calendars.
 
-caldav's `DAVClient` keeps URL, credentials, TLS and proxy settings and builds the authentication.
-Its ``request()`` is not what sends: it parses every body as XML before we do (a vCard as well, with
-a warning), turns CRLF into LF, and raises its own error for each 403, where Radicale says
-``valid-sync-token``. So we send through its session, with its authentication.
+The ways to log in are those of requests and caldav; the session is ours. caldav's own `DAVClient` has no part
+in it: it loads all there is for calendars, which was half of a round without news, parses every body as XML
+before we do (a vCard as well, with a warning), turns CRLF into LF, and raises its own error for each 403,
+where Radicale says ``valid-sync-token``.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
+
+from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 
 from contactsync.connectors import dav
 from contactsync.connectors.base import AccountSettings, Traffic
 from contactsync.connectors.http import (
-    TIMEOUT,
     Answer,
     Session,
     classify,
@@ -27,9 +27,6 @@ from contactsync.connectors.http import (
 from contactsync.connectors.presets import advice_at, is_below, trusted_hosts
 from contactsync.connectors.tls import require_files
 from contactsync.errors import ConfigError, ProtocolError, RemoteError
-
-if TYPE_CHECKING:
-    from caldav.davclient import DAVClient
 
 _XML = {"Content-Type": "application/xml; charset=utf-8", "Accept": "application/xml, text/xml"}
 _MOST_REDIRECTS = 5
@@ -47,7 +44,8 @@ class Transport:
         self.trusted = trusted_hosts(parts.hostname or "")
         self.seen: set[str] = set()
         self._session = Session(witness=settings.witness)
-        self._client: DAVClient | None = None
+        self._auth: AuthBase | None = None
+        self._password: str | None = None
         self._lock = threading.Lock()
 
     def saw(self, quirk: str) -> None:
@@ -102,11 +100,10 @@ class Transport:
         raise classify(answer.status, answer.headers, answer.body, path)
 
     def _request(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        client = self._login()
-        tried = client.auth
-        answer = self._send(client, method, url, body, headers)
-        if answer.status == 401 and self._other_login(client, tried, answer):
-            answer = self._send(client, method, url, body, headers)
+        tried = self._login()
+        answer = self._send(method, url, body, headers)
+        if answer.status == 401 and self._other_login(tried, answer):
+            answer = self._send(method, url, body, headers)
         if answer.status == 401:
             raise self._refused(answer)
         return answer
@@ -118,78 +115,62 @@ class Transport:
         error.hint = advice_at(parts.hostname or "") or error.hint
         return error
 
-    def _send(
-        self, client: DAVClient, method: str, url: str, body: bytes, headers: Mapping[str, str]
-    ) -> Answer:
+    def _send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        settings = self._settings
         return self._session.ask(
             method,
             url,
             data=body,
             headers=headers,
-            auth=client.auth,
-            verify=client.ssl_verify_cert,
-            cert=client.ssl_cert,
-            proxies={"http": client.proxy, "https": client.proxy} if client.proxy else None,
+            auth=self._auth,
+            verify=settings.ca_file or True,
+            cert=settings.client_cert or None,
+            proxies={"http": settings.proxy, "https": settings.proxy} if settings.proxy else None,
         )
 
-    def _login(self) -> DAVClient:
-        """The client, made at the first request: the password may have to be asked for."""
-        with self._lock:
-            if self._client is None:
-                self._client = self._make_client()
-            return self._client
+    def _login(self) -> AuthBase | None:
+        """The login that is tried, chosen at the first request: the password may have to be asked for.
 
-    def _make_client(self) -> DAVClient:
-        from caldav.davclient import DAVClient
-
+        Basic without being asked, where nobody can listen: it saves a request in each round.
+        """
         settings = self._settings
-        require_files(settings.name, ca_file=settings.ca_file, client_cert=settings.client_cert)
-        password = settings.password()
-        client = DAVClient(
-            url=self.origin,
-            username=settings.username or None,
-            password=password or None,
-            proxy=settings.proxy or None,
-            timeout=int(TIMEOUT[1]),
-            ssl_verify_cert=settings.ca_file or True,
-            ssl_cert=settings.client_cert or None,
-            enable_rfc6764=False,
-            rate_limit_handle=False,
-        )
-        client.session.close()
-        client.session = self._session
-        self._choose_first_login(client)
-        return client
-
-    def _choose_first_login(self, client: DAVClient) -> None:
-        """Basic without being asked, where nobody can listen: it saves a request in each round."""
-        parts = urlsplit(self.origin)
-        if client.password and not client.username:
-            self._build(client, "bearer")
-        elif client.username and (parts.scheme == "https" or is_loopback(parts.hostname)):
-            self._build(client, "basic")
-
-    def _build(self, client: DAVClient, kind: str) -> None:
-        client.auth_type = None
-        client.build_auth_object([kind])
-        if kind == "basic" and client.auth is not None:
-            # requests would send Latin-1, or fail; RFC 7617 section 2.1 has UTF-8
-            client.auth.username = (client.username or "").encode()
-            client.auth.password = (client.password or "").encode()
-
-    def _other_login(self, client: DAVClient, tried: object, answer: Answer) -> bool:
-        """After a 401: is there another way to log in? sabre/dav 1.8 takes Digest only."""
-        offered = client.extract_auth_types(answer.headers.get("WWW-Authenticate", ""))
         with self._lock:
-            if client.auth is not tried:
+            if self._password is None:
+                require_files(settings.name, ca_file=settings.ca_file, client_cert=settings.client_cert)
+                self._password = settings.password()
+                parts = urlsplit(self.origin)
+                if self._password and not settings.username:
+                    self._auth = self._made("bearer")
+                elif settings.username and (parts.scheme == "https" or is_loopback(parts.hostname)):
+                    self._auth = self._made("basic")
+            return self._auth
+
+    def _made(self, kind: str) -> AuthBase:
+        user, password = self._settings.username, self._password or ""
+        if kind == "bearer":
+            from caldav.requests import HTTPBearerAuth
+
+            return HTTPBearerAuth(password)
+        if kind == "digest":
+            return HTTPDigestAuth(user, password)
+        # requests would send Latin-1, or fail; RFC 7617 section 2.1 has UTF-8
+        return HTTPBasicAuth(user.encode(), password.encode())
+
+    def _other_login(self, tried: AuthBase | None, answer: Answer) -> bool:
+        """After a 401: is there another way to log in? sabre/dav 1.8 takes Digest only."""
+        from caldav.lib.auth import extract_auth_types
+
+        offered = extract_auth_types(answer.headers.get("WWW-Authenticate", ""))
+        with self._lock:
+            if self._auth is not tried:
                 return True
-            if not client.username or type(tried).__name__ == "HTTPDigestAuth":
+            if not self._settings.username or isinstance(tried, HTTPDigestAuth):
                 return False
             kind = (
                 "digest" if "digest" in offered else "basic" if tried is None and "basic" in offered else ""
             )
             if kind:
-                self._build(client, kind)
+                self._auth = self._made(kind)
             if kind == "digest":
                 self.saw("digest")
             return bool(kind)

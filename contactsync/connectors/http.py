@@ -1,6 +1,6 @@
 """The one HTTP session of all connectors, and what an HTTP answer means as an error.
 
-Nothing else imports requests or urllib3 (caldav does so by itself).
+Nothing else imports requests or urllib3, but for logins (`davlogin`); caldav does so by itself.
 """
 
 from __future__ import annotations

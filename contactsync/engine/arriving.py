@@ -8,7 +8,6 @@ transaction of its own, and the cursor moves at the end: a reading that dies goe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from contactsync.connectors.base import Change, Codec
 from contactsync.engine.apply import take_strangers
@@ -85,7 +84,5 @@ def _view(codec: Codec, change: Change) -> Contact | None:
 
 
 def _stranger(state: BookState, card: Card, uid: str) -> Outcome:
-    actions = new_card(card.live(), uid)
-    return Outcome(
-        None, Hub(replace(card.view, uid=uid, updated=None)), [Spoke(state, None, card, actions=actions)]
-    )
+    save, rebase = new_card(card.live(), uid)
+    return Outcome(None, Hub(save.contact), [Spoke(state, None, card, actions=[save, rebase])])

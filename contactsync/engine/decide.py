@@ -350,14 +350,13 @@ class _Planner:
             return Outcome(None, Hub(meeting.card.view), [])
         cards = [(state, card) for state, card in found if state.rules.mode.inwards] or found[:1]
         state, card = cards[0]
-        actions = new_card(card.live(), meeting.uid) if state.rules.mode.inwards else []
-        hub = Hub(replace(card.view, uid=meeting.uid, updated=None))
+        save, rebase = new_card(card.live(), meeting.uid)
         spokes = [Spoke(s, None, c) for s, c in cards]
-        outcome = Outcome(None, hub, spokes, meeting.held, meeting.held_for)
+        outcome = Outcome(None, Hub(save.contact), spokes, meeting.held, meeting.held_for)
         if len(cards) > 1:
             self._fold(outcome)
-        else:
-            outcome.spokes[0].actions = actions
+        elif state.rules.mode.inwards:
+            outcome.spokes[0].actions = [save, rebase]
         return outcome
 
     def _merged_there(self, outcomes: list[Outcome]) -> None:

@@ -9,8 +9,10 @@ from contactsync.model.contact import Contact
 
 def search_form(text: str) -> str:
     """Folded, without accents."""
+    if text.isascii():
+        return text.casefold()
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    return "".join(c for c in plain if not unicodedata.combining(c))
+    return "".join([c for c in plain if not unicodedata.combining(c)])
 
 
 def search_text(contact: Contact) -> str:

@@ -128,7 +128,7 @@ def first_meeting(hub: Hub, remote: Live, *, project: Project, rules: Rules) -> 
     return plan(NO_BASE, hub, remote, project=project, rules=rules)
 
 
-def new_card(remote: Live, uid: str) -> list[Action]:
+def new_card(remote: Live, uid: str) -> tuple[SaveLocal, Rebase]:
     """A card that belongs to no contact: the contact is what the card says."""
     contact: Contact = replace(remote.contact, uid=uid, updated=None)
-    return [SaveLocal(contact), Rebase(Base(contact, remote.contact))]
+    return SaveLocal(contact), Rebase(Base(contact, remote.contact))

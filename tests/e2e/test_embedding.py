@@ -204,7 +204,7 @@ def test_a_round_that_is_cancelled_while_it_reads_goes_on_later(
     assert report.stopped and not report.ok and report.exit_code() == 130
     assert report.to_json()["stopped"] is True
     assert seen.count("page-staged") == 1
-    assert device.engine.contacts() == []
+    assert len(device.engine.contacts()) == 100  # whoever came is there, and the cursor has not moved
     device.engine.hooks.stopping = lambda: False
     assert device.run().ok
     assert len(device.engine.contacts()) == 250

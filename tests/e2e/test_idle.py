@@ -88,14 +88,21 @@ def test_a_server_that_is_in_trouble_is_left_to_the_full_round(quiet: Device) ->
     assert idle_round(database, [gone], lambda a: connect(a, lambda _: "x")) is None
 
 
-def test_it_loads_no_database_layer_and_no_codec() -> None:
+def test_it_loads_no_database_layer_no_codec_and_no_calendars(quiet: Device) -> None:
     """The reason why it exists: what a quiet round must not import."""
-    code = (
-        "import sys, contactsync.engine.idle, contactsync.engine.connect\n"
-        "import contactsync.connectors.carddav.connector\n"
-        "heavy = {'sqlmodel', 'sqlalchemy', 'alembic', 'pydantic', 'vobject', 'phonenumbers', 'rapidfuzz',"
-        " 'typer', 'contactsync.store.store', 'contactsync.vcard.codec'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
+    account, database = quiet.account, str(quiet.folder / "contacts.db")
+    code = f"""
+import sys
+from pathlib import Path
+from contactsync.config import AccountConfig
+from contactsync.engine.connect import connect
+from contactsync.engine.idle import idle_round
+settings = dict(url={account.url!r}, username={account.username!r}, books={account.books!r})
+account = AccountConfig({account.name!r}, "carddav", **settings)
+assert idle_round(Path({database!r}), [account], lambda a: connect(a, lambda _: {quiet.server.password!r})).ok
+heavy = {{"sqlmodel", "sqlalchemy", "alembic", "pydantic", "vobject", "phonenumbers", "rapidfuzz", "typer"}}
+heavy |= {{"caldav.davclient", "icalendar", "yaml", "contactsync.store.store", "contactsync.vcard.codec"}}
+print(sorted(heavy & set(sys.modules)))
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert found.stdout.strip() == "[]", found.stderr

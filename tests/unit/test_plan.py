@@ -92,7 +92,7 @@ def test_a_pair_that_meets_is_united_and_a_card_of_no_one_becomes_a_contact() ->
     assert kinds(united) == [SaveLocal, Rebase]
     card = replace(ADA, uid="theirs", updated=datetime(2026, 1, 1, tzinfo=UTC))
     fresh = new_card(Live(card), "ours")
-    assert fresh == [SaveLocal(ADA), Rebase(Base(ADA, ADA))]
+    assert fresh == (SaveLocal(ADA), Rebase(Base(ADA, ADA)))
     saved, moved = fresh
     assert isinstance(saved, SaveLocal) and isinstance(moved, Rebase)
     # The time that the card claims stays with the card.

@@ -25,7 +25,7 @@ from contactsync.errors import (
 _SYNC = "sync:"
 _CTAG = "ctag:"
 _VERSION_4 = re.compile(rb"(?im)^VERSION:4\.0\s*$")
-_ROW = (dav.ETAG, dav.MODIFIED, dav.RESOURCETYPE)
+_ROW = (dav.ETAG, dav.RESOURCETYPE)
 _LISTING = dav.propfind(*_ROW)
 _STATE = dav.propfind(dav.RESOURCETYPE, dav.CTAG, dav.REPORTS)
 _NO_SUCH_REPORT = frozenset({400, 403, 405, 415, 422, 501})
@@ -236,9 +236,7 @@ def _rows(answer: dav.Multistatus, book: str, *, full: bool) -> tuple[Change, ..
             continue
         if item.gone and full:
             continue
-        found[dav.path_key(path)] = Change(
-            path, None if item.gone else item.text(dav.ETAG), gone=item.gone, modified_at=item.modified
-        )
+        found[dav.path_key(path)] = Change(path, None if item.gone else item.text(dav.ETAG), gone=item.gone)
     return tuple(found.values())
 
 
