@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -32,7 +32,9 @@ class Portion:
         self.size = max(1, min(self.size * 2, round(cards / strain), MOST))
 
 
-def read_ahead(hrefs: Sequence[str], read: Callable[[Sequence[str]], list[Change]]) -> Iterator[Change]:
+def read_ahead(
+    hrefs: Sequence[str], read: Callable[[Sequence[str]], list[Change]]
+) -> Generator[Change, None, None]:
     """What ``read`` says of these cards, in their order.
 
     It is called in other threads, for the portions to come; what it raises is raised where its cards

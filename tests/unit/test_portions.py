@@ -1,0 +1,78 @@
+"""How many cards a request asks for, and requests that are under way ahead of their reader."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from contactsync.connectors.base import Change
+from contactsync.connectors.portions import BYTES, FIRST, MOST, SECONDS, UNDER_WAY, Portion, read_ahead
+from contactsync.errors import TransientError
+
+HREFS = [f"/{n}.vcf" for n in range(1000)]
+
+
+def test_quick_small_answers_let_it_grow_to_its_limit() -> None:
+    portion = Portion()
+    sizes = []
+    for _ in range(5):
+        sizes.append(portion.size)
+        portion.learn(portion.size, 400 * portion.size, 0.1)
+    assert sizes == [FIRST, 2 * FIRST, 4 * FIRST, MOST, MOST]
+
+
+@pytest.mark.parametrize(("size", "seconds"), [(10 * BYTES, 0.1), (1, 10 * SECONDS)])
+def test_a_large_or_a_slow_answer_makes_it_smaller_by_as_much(size: int, seconds: float) -> None:
+    portion = Portion(100)
+    portion.learn(100, size, seconds)
+    assert portion.size == 10
+    portion.learn(1, 100 * BYTES, seconds)
+    assert portion.size == 1
+
+
+def test_each_card_comes_once_and_in_its_order() -> None:
+    assert [change.href for change in read_ahead(HREFS, _read)] == HREFS
+    assert list(read_ahead([], _read)) == []
+
+
+def test_the_next_requests_are_under_way_before_the_first_answer_is_used() -> None:
+    begun = threading.Barrier(UNDER_WAY)
+
+    def read(hrefs: Sequence[str]) -> list[Change]:
+        if hrefs[0] in (HREFS[0], HREFS[FIRST]):
+            begun.wait(timeout=30)  # the first ends only once the second was begun
+        return _read(hrefs)
+
+    assert next(read_ahead(HREFS, read)).href == HREFS[0]
+
+
+def test_what_fails_is_raised_where_its_cards_would_have_come() -> None:
+    def read(hrefs: Sequence[str]) -> list[Change]:
+        if HREFS[FIRST] in hrefs:
+            raise TransientError("not now")
+        return _read(hrefs)
+
+    came = []
+    with pytest.raises(TransientError, match="not now"):
+        for change in read_ahead(HREFS, read):
+            came.append(change.href)
+    assert came == HREFS[:FIRST]
+
+
+def test_a_reader_that_stops_leaves_no_request_to_come() -> None:
+    asked: list[str] = []
+
+    def read(hrefs: Sequence[str]) -> list[Change]:
+        asked.extend(hrefs)
+        return _read(hrefs)
+
+    source = read_ahead(HREFS, read)
+    next(source)
+    source.close()
+    assert len(asked) <= UNDER_WAY * FIRST
+
+
+def _read(hrefs: Sequence[str]) -> list[Change]:
+    return [Change(href, "1", b"card") for href in hrefs]
