@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from contactsync.connectors.base import Change, Codec
+from contactsync.connectors.base import Change
 from contactsync.engine.apply import take_strangers
 from contactsync.engine.cards import BookState, Card
 from contactsync.engine.context import Round
@@ -24,7 +24,7 @@ from contactsync.sync.types import Hub
 
 class Arrivals:
     """Takes in the plain cards of a book. What needs a decision is left for it: group cards, a card that
-    cannot be read, one with the UID of another."""
+    cannot be read, one with the UID of another, one that names labels, which have to be known first."""
 
     def __init__(self, round_: Round, book: Book) -> None:
         self._round = round_
@@ -33,10 +33,10 @@ class Arrivals:
     @classmethod
     def of(cls, round_: Round, book: Book) -> Arrivals | None:
         """None where something has to be compared or chosen: the device has others, the book was read to its
-        end before, its filter or mode leaves cards out, its groups are labels that have to be known first."""
+        end before, its filter or mode leaves cards out."""
         place = round_.places([book]).of(book)
         free = place.selection.takes_all and round_.rules(book).mode.inwards
-        if round_.dry_run or round_.rules_changed or not free or round_.connector.capabilities.labels:
+        if round_.dry_run or round_.rules_changed or not free:
             return None
         if book.cursor_at is not None or not round_.store.links.holds_everybody(book.id):
             return None
@@ -44,10 +44,10 @@ class Arrivals:
 
     def take(self, changes: Sequence[Change]) -> list[Change]:
         """Make contacts of the plain ones; the rest. Call inside a transaction."""
-        store, codec = self._round.store, self._round.connector.codec
+        store = self._round.store
         if store.journal.newest_run() != self._round.run_id:
             return list(changes)  # somebody edits the device meanwhile: there may be others now
-        views = {change.href: view for change in changes if (view := _view(codec, change)) is not None}
+        views = {c.href: view for c in changes if (view := self._plain(c)) is not None}
         taken = store.contacts.by_uids(view.uid for view in views.values()).keys()
         known = store.links.at(self._book.id, views).keys()
         seen, came, rest = set(taken), [], []
@@ -72,15 +72,15 @@ class Arrivals:
         take_strangers(self._round, state, came)
         return rest
 
-
-def _view(codec: Codec, change: Change) -> Contact | None:
-    if change.payload is None or change.gone or change.error is not None:
-        return None
-    try:
-        view = codec.read(change.payload)
-    except CodecError:
-        return None
-    return None if view.kind == "group" else view
+    def _plain(self, change: Change) -> Contact | None:
+        connector = self._round.connector
+        if change.payload is None or change.gone or change.error is not None:
+            return None
+        try:
+            view = connector.codec.read(change.payload)
+        except CodecError:
+            return None
+        return None if view.kind == "group" or (view.groups and connector.capabilities.labels) else view
 
 
 def _stranger(state: BookState, card: Card, uid: str) -> Outcome:

@@ -7,7 +7,7 @@ where it was; the cursor moves later, together with the decisions (L31).
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain, islice
 
@@ -26,14 +26,14 @@ from contactsync.sync.brakes import check_deletions
 class Pulled:
     """One book as it was read. ``settled`` are hrefs of links that we deleted and that a listing
     does not show any more: they can be let go of (L22). ``elsewhere`` are hrefs of cards that are in another
-    book of the account now, read or not. ``arrived``: cards were taken in as they came."""
+    book of the account now, read or not. ``first``: it was the book's first reading."""
 
     book: Book
     cursor: str | None
     began_at: datetime
     settled: tuple[str, ...] = ()
     elsewhere: frozenset[str] = frozenset()
-    arrived: bool = False
+    first: bool = False
 
 
 #: Takes in what it can of cards that were read, inside a transaction; what it gives back is staged.
@@ -44,7 +44,7 @@ def pull(round_: Round, book: Book, take: Taking | None = None) -> Pulled:
     """Stage the changes of one book, but for what ``take`` takes in. Raises `SafetyStop` before confirming
     mass absences (L21)."""
     began_at = round_.now()
-    pages, full = _listing(round_, book)
+    pages, full = _listing(round_, book, take)
     changes = {change.href: change for page in pages for change in page.changes}
     known = _known(round_, book, changes, full) | round_.store.group_cards.etags(book.id)
     cursor = pages[-1].cursor if pages else book.cursor
@@ -70,8 +70,8 @@ def pull(round_: Round, book: Book, take: Taking | None = None) -> Pulled:
     direct = [*absent, *old, *_unsettled(round_, book)]
     if not full:
         direct += [href for href in _untold(round_, book) if href not in changes]
-    elsewhere, arrived = _stage(round_, book, news, direct, doubted, take)
-    return Pulled(book, cursor, began_at, gone_by_us, elsewhere, arrived)
+    elsewhere = _stage(round_, book, news, direct, doubted, take)
+    return Pulled(book, cursor, began_at, gone_by_us, elsewhere)
 
 
 def _known(round_: Round, book: Book, listed: Iterable[str], full: bool) -> dict[str, tuple[str | None, str]]:
@@ -81,22 +81,34 @@ def _known(round_: Round, book: Book, listed: Iterable[str], full: bool) -> dict
     return round_.store.links.etags_of(book.id, listed)
 
 
-def _listing(round_: Round, book: Book) -> tuple[list[Page], bool]:
+def _listing(round_: Round, book: Book, take: Taking | None) -> tuple[list[Page], bool]:
     """All pages since the cursor; everything when the cursor is not valid any more."""
     try:
-        pages = _pages(round_, book, None if round_.rules_changed else book.cursor)
+        pages = _pages(round_, book, None if round_.rules_changed else book.cursor, take)
     except SyncTokenExpired:
-        pages = _pages(round_, book, None)
+        pages = _pages(round_, book, None, take)
     return pages, bool(pages) and all(page.full for page in pages) and pages[-1].last
 
 
-def _pages(round_: Round, book: Book, cursor: str | None) -> list[Page]:
+def _pages(round_: Round, book: Book, cursor: str | None, take: Taking | None) -> list[Page]:
     pages, seen = [], 0
     for page in round_.connector.changes(book.href, cursor):
-        pages.append(page)
+        pages.append(page if take is None else _taken(round_, page, take))
         seen += len(page.changes)
         round_.progress(f"listing {book.name}", seen, 0)
     return pages
+
+
+def _taken(round_: Round, page: Page, take: Taking) -> Page:
+    """The page without the bytes of those cards that were taken in."""
+    whole = {c.href: c for c in page.changes if c.payload is not None and not c.partial}
+    if not whole:
+        return page
+    with round_.store.transaction():
+        left = {change.href for change in take(list(whole.values()))}
+    round_.step("page-staged")
+    came = whole.keys() - left
+    return replace(page, changes=tuple(Change(c.href, c.etag) if c.href in came else c for c in page.changes))
 
 
 def _is_news(
@@ -191,9 +203,9 @@ def _stage(
     direct: list[str],
     doubted: Container[str],
     take: Taking | None,
-) -> tuple[frozenset[str], bool]:
+) -> frozenset[str]:
     """Stage ``news``, fetching what the listing did not carry, and ``direct`` by direct reads; the hrefs of
-    those that turned out to be elsewhere, and whether any were taken in at once.
+    those that turned out to be elsewhere.
 
     ``doubted`` are cards that listings which lag do not report gone: that a direct read does not find
     them may also mean that they have another id now, which a later listing says (L20).
@@ -223,14 +235,12 @@ def _stage(
     of = len(partial) + len(wanted)
     direct_reads = read_cards(round_, book, wanted) if wanted else ()
     elsewhere = {href for href, change in news.items() if change.elsewhere}
-    arrived = False
     for done, changes in _in_batches(chain(incomplete, direct_reads)):
         elsewhere |= {change.href for change in changes if change.elsewhere}
         with store.transaction():
             if take is not None:
                 before = [change for change in changes if change.href in staged]
-                rest = [*before, *take([change for change in changes if change.href not in staged])]
-                arrived, changes = arrived or len(rest) < len(changes), rest
+                changes = [*before, *take([change for change in changes if change.href not in staged])]
             store.books.stage(
                 book.id,
                 [
@@ -245,7 +255,7 @@ def _stage(
                     _set_aside(round_, book, news.get(change.href, change), change.error)
         round_.step("page-staged")
         round_.progress(f"reading {book.name}", done, of)
-    return frozenset(elsewhere), arrived
+    return frozenset(elsewhere)
 
 
 def _set_aside(round_: Round, book: Book, change: Change, error: RemoteError) -> None:

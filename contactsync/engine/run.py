@@ -6,6 +6,7 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -98,7 +99,8 @@ def _pull(round_: Round, book: Book) -> Pulled | None:
     report = round_.book_report(book)
     try:
         arrivals = Arrivals.of(round_, book)
-        return pull(round_, book, arrivals.take if arrivals else None)
+        pulled = pull(round_, book, arrivals.take if arrivals else None)
+        return replace(pulled, first=arrivals is not None)
     except SafetyStop as stop:
         report.guard = stop
     except BookGone:
@@ -120,7 +122,7 @@ def _nothing_to_do(round_: Round, pulled: Sequence[Pulled]) -> bool:
     if round_.rules_changed:
         return False
     for part in pulled:
-        moved = part.cursor != part.book.cursor or part.arrived or part.settled
+        moved = part.cursor != part.book.cursor or part.first or part.settled
         if moved or round_.store.books.staged(part.book.id):
             return False
     return _device_is_quiet(round_, [part.book for part in pulled])

@@ -3,7 +3,6 @@ had come at once."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -12,10 +11,8 @@ import pytest
 from contactsync.connectors.memory import Habits, MemoryServer
 from contactsync.model.contact import Contact, Email, Name, NameComponent
 from contactsync.store.values import StoredLink
-from tests.e2e.conftest import NewBook, OpenDevice
-from tests.e2e.crashing import Crasher
+from tests.e2e.conftest import OpenDevice
 from tests.e2e.devices import Device, calm, card, fill, person
-from tests.servers import Server
 
 MANY = 250
 MEMBER = "X-ADDRESSBOOKSERVER-MEMBER:urn:uuid:p007"
@@ -117,20 +114,6 @@ def test_a_reading_that_is_broken_off_ends_as_if_it_had_not_been(
     device.run()
     assert people(device) == people(other)
     assert sum(bool(s.held) for s in device.engine.contacts()) == 1
-
-
-@pytest.mark.law("P5", "L31")
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the process that dies is made by a fork")
-def test_a_process_that_dies_between_two_pages_loses_and_doubles_nobody(
-    radicale: Server, new_book: NewBook, open_device: OpenDevice, killer: Crasher
-) -> None:
-    book = new_book(radicale)
-    fill(radicale, book, plain(120))
-    device = open_device("phone", radicale, book)
-    for step, count in (("page-staged", 1), ("page-staged", 1), ("decided", 1), ("committed", 1)):
-        assert killer.round(device, step, count).killed
-    calm(device)
-    assert sorted(device.everyone()) == [f"p{n:03d}" for n in range(120)]
 
 
 @pytest.mark.law("L24", "L28")
