@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
-import sqlalchemy as sa
 
 from contactsync.store.links import NewLink
 from contactsync.store.store import Store
@@ -131,7 +132,7 @@ def test_a_card_that_moved_keeps_its_link(store: Store) -> None:
 def test_a_contact_with_a_link_cannot_be_forgotten_by_mistake(store: Store) -> None:
     key = add_contact(store, person("Ada"))
     add_link(store, key, add_book(store), person("Ada"))
-    with pytest.raises(sa.exc.IntegrityError), store.transaction():
+    with pytest.raises(sqlite3.IntegrityError), store.transaction():
         store.contacts.forget(key)
     assert store.contacts.count() == 1
 
@@ -163,22 +164,15 @@ def explained(store: Store, book: int) -> dict[str, list[str]]:
         "live": lambda: store.contacts.live(),
     }
     plans: dict[str, list[str]] = {}
-    statements: list[tuple[str, tuple[object, ...]]] = []
-
-    def note(_: object, __: object, statement: str, parameters: tuple[object, ...], *___: object) -> None:
-        statements.append((statement, parameters))
-
-    engine = store.db._engine
+    connection = store.db._connection
     for name, ask in asked.items():
-        statements.clear()
-        sa.event.listen(engine, "before_cursor_execute", note)
+        statements: list[str] = []
+        connection.set_trace_callback(statements.append)
         ask()
-        sa.event.remove(engine, "before_cursor_execute", note)
-        with engine.connect() as connection:
-            plans[name] = [
-                row[3]
-                for statement, parameters in statements
-                if statement.startswith("SELECT")
-                for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-            ]
+        connection.set_trace_callback(None)
+        plans[name] = [
+            row["detail"]
+            for statement in statements
+            for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")
+        ]
     return plans
