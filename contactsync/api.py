@@ -495,9 +495,9 @@ class Engine:
         there is none, or more than one."""
         return self.hub.find(name)
 
-    def accounts_of(self) -> dict[int, list[str]]:
-        """Contact id -> names of the accounts that hold it."""
-        return self.store.links.accounts_of()
+    def accounts_of(self, contact_ids: Iterable[int] | None = None) -> dict[int, list[str]]:
+        """Contact id -> names of the accounts that hold it, of these contacts or of all."""
+        return self.store.links.accounts_of(contact_ids)
 
     def export_form(self, contact: Contact) -> Contact:
         """The contact with group names and photo bytes, ready for a codec."""

@@ -63,7 +63,7 @@ _ACCOUNTS_OF = f"""
     FROM link
     JOIN collection ON collection.id = link.collection_id
     JOIN account ON account.id = collection.account_id
-    WHERE link.{_ALIVE}
+    WHERE link.{_ALIVE}{{which}}
     ORDER BY account.name
 """
 
@@ -156,10 +156,15 @@ class Links:
         """Of whom somebody held in this account may be the same, if only by way of others that are held."""
         return {row[0] for row in self._db.rows(_AWAITED, {"account": account_id})}
 
-    def accounts_of(self) -> dict[int, list[str]]:
-        """Contact id -> names of the accounts that hold it."""
+    def accounts_of(self, contact_ids: Iterable[int] | None = None) -> dict[int, list[str]]:
+        """Contact id -> names of the accounts that hold it, of these contacts or of all."""
+        if contact_ids is None:
+            rows = self._db.rows(_ACCOUNTS_OF.format(which=""))
+        else:
+            these = _ACCOUNTS_OF.format(which=" AND link.contact_id IN :ids")
+            rows = [row for ids in chunks(sorted(contact_ids)) for row in self._db.rows(these, {"ids": ids})]
         found: dict[int, list[str]] = {}
-        for contact_id, name in self._db.rows(_ACCOUNTS_OF):
+        for contact_id, name in rows:
             found.setdefault(contact_id, []).append(name)
         return found
 

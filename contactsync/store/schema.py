@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-REVISION = "0005"
+REVISION = "0006"
 FILE = Path(__file__).with_name("schema.sql")
 
 

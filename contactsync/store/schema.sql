@@ -41,7 +41,7 @@ CREATE TABLE contact (
     CONSTRAINT fk_contact_merged_into FOREIGN KEY(merged_into) REFERENCES contact (id) ON DELETE SET NULL
 );
 
-CREATE INDEX ix_contact_live ON contact (deleted_at, sort_key, uid, held);
+CREATE INDEX ix_contact_live ON contact (deleted_at, sort_key, uid, held, search);
 
 CREATE INDEX ix_contact_merged_into ON contact (merged_into);
 

@@ -76,8 +76,8 @@ class Contact(Row, table=True):
     that lives on, never one that was merged away itself (L40).
     """
 
-    # Lists of live contacts in order, and who is homeless, without a look at the documents.
-    __table_args__ = (Index("ix_contact_live", "deleted_at", "sort_key", "uid", "held"),)
+    # Lists of live contacts in order, who is homeless, whom a search finds: without a look at documents.
+    __table_args__ = (Index("ix_contact_live", "deleted_at", "sort_key", "uid", "held", "search"),)
 
     id: int | None = Field(default=None, primary_key=True)
     uid: str = Field(sa_type=Text, unique=True)

@@ -106,7 +106,11 @@ def test_the_accounts_of_contacts_are_named_once_and_in_order(store: Store) -> N
     ada = add_contact(store, person("Ada"))
     for account, href in (("work", "/w/"), ("home", "/one/"), ("home", "/two/")):
         add_link(store, ada, add_book(store, account, href), person("Ada"))
-    assert store.links.accounts_of() == {ada: ["home", "work"]}
+    grace = add_contact(store, person("Grace"))
+    add_link(store, grace, add_book(store), person("Grace"))
+    assert store.links.accounts_of() == {ada: ["home", "work"], grace: ["home"]}
+    assert store.links.accounts_of([grace, 99]) == {grace: ["home"]}
+    assert store.links.accounts_of([]) == {}
 
 
 @pytest.mark.law("L12")
@@ -146,6 +150,8 @@ def test_what_every_round_asks_is_answered_without_reading_documents(store: Stor
     assert any("COVERING INDEX ix_link_step" in line for line in plans["out_of_step"])
     assert any("COVERING INDEX ix_link_step" in line for line in plans["count"])
     assert any("COVERING INDEX ix_contact_live" in line for line in plans["homeless"])
+    assert any("COVERING INDEX ix_contact_live" in line for line in plans["searched"])
+    assert any("INDEX ix_link_contact_id" in line for line in plans["accounts_of"])
     assert any("INDEX ix_journal_outbox" in line for line in plans["outbox"])
     assert plans["live"] == ["SEARCH contact USING INDEX ix_contact_live (deleted_at=?)"], "already in order"
 
@@ -162,6 +168,10 @@ def explained(store: Store, book: int) -> dict[str, list[str]]:
         "in_state": lambda: store.links.in_state(book, "recheck"),
         "staged": lambda: store.books.staged(book),
         "live": lambda: store.contacts.live(),
+        "searched": lambda: store.db.rows(
+            "SELECT count(*) FROM contact WHERE deleted_at IS NULL AND search LIKE '%love%'"
+        ),
+        "accounts_of": lambda: store.links.accounts_of([1]),
     }
     plans: dict[str, list[str]] = {}
     connection = store.db._connection

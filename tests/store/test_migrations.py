@@ -99,6 +99,19 @@ def test_an_older_database_is_copied_and_brought_up_to_date(old: Path) -> None:
         assert store.contacts.count() == 1
 
 
+def test_a_database_of_the_revision_before_keeps_its_contacts_and_finds_them_by_the_index(path: Path) -> None:
+    with Store(f"sqlite:///{path}") as store:
+        add_contact(store, person("Ada"))
+    new = schema(path)
+    with raw(path) as connection:
+        connection.execute("DROP INDEX ix_contact_live")
+        connection.execute("CREATE INDEX ix_contact_live ON contact (deleted_at, sort_key, uid, held)")
+        connection.execute("UPDATE alembic_version SET version_num = '0005'")
+    with Store(f"sqlite:///{path}") as store:
+        assert [c.uid for c in store.contacts.live("lovelace")] == ["uid-ada"]
+    assert schema(path) == new
+
+
 def test_foreign_keys_hold_after_an_upgrade(old: Path) -> None:
     with (
         Store(f"sqlite:///{old}") as store,
