@@ -37,7 +37,6 @@ from contactsync.engine.idle import idle_round
 from contactsync.engine.lock import sync_lock
 from contactsync.engine.report import AccountReport, CalendarReport, RunReport
 from contactsync.engine.resolving import Answered, one_of, present, resolve, resolve_all
-from contactsync.engine.run import refresh_books, run_account
 from contactsync.engine.selecting import Places
 from contactsync.engine.undo import Undone, restore, take_sent, undo
 from contactsync.engine.upkeep import tidy
@@ -250,6 +249,8 @@ class Engine:
             report.fail(error)
             self._note_trouble(report, dry_run)
             return report
+        from contactsync.engine.run import run_account
+
         try:
             run_account(round_)
         finally:
@@ -332,6 +333,8 @@ class Engine:
         """The address books of an account, read anew from the remote unless ``refresh`` is off."""
         account = self.config.account(name)
         if refresh:
+            from contactsync.engine.run import refresh_books
+
             round_ = self._open_round(account, 0, AccountReport(account.name, account.connector))
             try:
                 refresh_books(round_, force=True)
@@ -492,9 +495,9 @@ class Engine:
         there is none, or more than one."""
         return self.hub.find(name)
 
-    def accounts_of(self) -> dict[int, list[str]]:
-        """Contact id -> names of the accounts that hold it."""
-        return self.store.links.accounts_of()
+    def accounts_of(self, contact_ids: Iterable[int] | None = None) -> dict[int, list[str]]:
+        """Contact id -> names of the accounts that hold it, of these contacts or of all."""
+        return self.store.links.accounts_of(contact_ids)
 
     def export_form(self, contact: Contact) -> Contact:
         """The contact with group names and photo bytes, ready for a codec."""

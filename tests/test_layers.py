@@ -111,9 +111,9 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "truststore": ("connectors.tls",),
     "caldav": ("connectors.davlogin", "calendar.server"),
     "lxml": ("connectors",),
-    "sqlmodel": ("store",),
-    "sqlalchemy": ("store",),
-    "alembic": ("store",),
+    "sqlmodel": ("store.tables",),
+    "sqlalchemy": ("store.tables", "store.migrations"),
+    "alembic": ("store.migrations",),
     "typer": ("cli",),
     "click": ("cli",),
     "rich": ("cli",),
@@ -255,6 +255,17 @@ def test_an_arrow_upwards_is_found_also_inside_a_function() -> None:
 def test_the_store_knows_the_types_of_sync_and_no_more() -> None:
     assert not violations(parsed(store__store="from contactsync.sync.types import Base"))
     assert violations(parsed(store__store="from contactsync.sync.plan import plan"))
+
+
+def test_only_migrations_know_the_declared_tables() -> None:
+    """They load SQLModel and SQLAlchemy, which no ordinary run may do."""
+    known = {
+        module
+        for module, tree in modules().items()
+        for _, imported in imports(tree)
+        if inside(imported, [f"{PACKAGE}.store.tables"])
+    }
+    assert known and all(inside(module, ["store.migrations"]) for module in known)
 
 
 def test_one_kind_of_remote_does_not_know_another() -> None:

@@ -44,7 +44,7 @@ def list_contacts(
     out = session_of(ctx).out
     with open_engine(ctx) as engine:
         found = engine.contacts(query, group_name)
-        accounts = engine.accounts_of()
+        accounts = engine.accounts_of([c.id for c in found] if query or group_name else None)
     listed = [
         {
             "uid": c.uid,
@@ -104,7 +104,7 @@ def show_contact(
             values = engine.where(name)
         named = engine.hub.with_names(stored.contact)
         text = cards.text_of(engine, stored, card) if card else ""
-        accounts = sorted(set(engine.accounts_of().get(stored.id, [])))
+        accounts = engine.accounts_of([stored.id]).get(stored.id, [])
     if where:
         session.out.result(_where_json(stored, values))
         session.out.table(("FIELD", "VALUE", "THERE", "NOT THERE, AND WHY"), [_where_row(v) for v in values])

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from contactsync.engine.hub import HubEdits
 from contactsync.engine.steps import keep_apart, set_held
 from contactsync.errors import UsageError
 from contactsync.store.store import Store
 from contactsync.store.values import StoredContact
-from contactsync.sync.match import Pair, doubles, score
+
+if TYPE_CHECKING:
+    from contactsync.sync.match import Pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Candidate:
 def candidates(store: Store, region: str = "") -> list[Candidate]:
     """All pairs above the review threshold of which nobody said anything yet, and everybody who is held
     back; those who wait come first, then the likeliest."""
+    from contactsync.sync.match import Pair, doubles, score
+
     people = {stored.uid: stored for stored in store.contacts.live()}
     accounts = {i: len(names) for i, names in store.links.accounts_of().items()}
     apart = store.contacts.apart()

@@ -5,32 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-import sqlalchemy as sa
-
-from contactsync.store import tables
 from contactsync.store.contacts import chunks
-from contactsync.store.database import Database, table
+from contactsync.store.database import Database
 
-CONTACT = table(tables.Contact)
-LINK = table(tables.Link)
-JOURNAL = table(tables.Journal)
-CONFLICT = table(tables.Conflict)
-IMPORTED = table(tables.Imported)
-
-_WAITING = sa.and_(JOURNAL.c.contact_id == CONTACT.c.id, JOURNAL.c.state.in_(("queued", "sent")))
-_ASKED = sa.and_(CONFLICT.c.contact_id == CONTACT.c.id, CONFLICT.c.status == "open")
-_FORGOTTEN = sa.select(CONTACT.c.id).where(
-    CONTACT.c.deleted_at < sa.bindparam("before"),
-    ~sa.exists().where(LINK.c.contact_id == CONTACT.c.id),
-    sa.or_(CONTACT.c.merged_into.is_not(None), ~sa.exists().where(IMPORTED.c.contact_id == CONTACT.c.id)),
-    ~sa.exists().where(_WAITING),
-    ~sa.exists().where(_ASKED),
-)
-_FINISHED = (
-    sa.select(JOURNAL.c.id)
-    .where(JOURNAL.c.at < sa.bindparam("before"), JOURNAL.c.state.not_in(("queued", "sent")))
-    .limit(1)
-)
+_FORGOTTEN = """
+    SELECT id FROM contact
+    WHERE deleted_at < :before
+    AND NOT EXISTS (SELECT 1 FROM link WHERE link.contact_id = contact.id)
+    AND (
+        merged_into IS NOT NULL
+        OR NOT EXISTS (SELECT 1 FROM imported WHERE imported.contact_id = contact.id)
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM journal WHERE journal.contact_id = contact.id AND journal.state IN ('queued', 'sent')
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM conflict WHERE conflict.contact_id = contact.id AND conflict.status = 'open'
+    )
+"""
+_FINISHED = "SELECT id FROM journal WHERE at < :before AND state NOT IN ('queued', 'sent') LIMIT 1"
+_HAND_OVER = """
+    UPDATE {table} SET contact_id = (SELECT merged_into FROM contact WHERE contact.id = {table}.contact_id)
+    WHERE contact_id IN (SELECT id FROM contact WHERE id IN :ids AND merged_into IS NOT NULL)
+"""
 
 
 class Aging:
@@ -53,17 +50,12 @@ class Aging:
         for some in chunks(sorted(contact_ids)):
             self._hand_over(some)
         for some in chunks(sorted(contact_ids)):
-            mine = JOURNAL.c.contact_id.in_(some)
-            self._db.execute(sa.update(JOURNAL).where(mine).values(contact_id=None))
-            self._db.execute(sa.delete(CONTACT).where(CONTACT.c.id.in_(some)))
+            self._db.execute("UPDATE journal SET contact_id = NULL WHERE contact_id IN :ids", {"ids": some})
+            self._db.execute("DELETE FROM contact WHERE id IN :ids", {"ids": some})
 
     def _hand_over(self, contact_ids: Sequence[int]) -> None:
-        merged = sa.and_(CONTACT.c.id.in_(contact_ids), CONTACT.c.merged_into.is_not(None))
-        twins = sa.select(CONTACT.c.id).where(merged)
-        for rows in (JOURNAL, CONFLICT, IMPORTED):
-            mine = rows.c.contact_id
-            heir = sa.select(CONTACT.c.merged_into).where(CONTACT.c.id == mine).scalar_subquery()
-            self._db.execute(sa.update(rows).where(mine.in_(twins)).values(contact_id=heir))
+        for table in ("journal", "conflict", "imported"):
+            self._db.execute(_HAND_OVER.format(table=table), {"ids": contact_ids})
 
     def has_steps(self, before: datetime) -> bool:
         """Whether finished steps are older than that."""

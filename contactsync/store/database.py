@@ -2,6 +2,9 @@
 
 One writer at a time (``BEGIN IMMEDIATE``), WAL, and no transaction open during a network call
 (L31): `Database.transaction` is the only way to write.
+
+SQL is text, with named parameters. A time is bound as it is (`stamp`) and read with `moment`; a list or
+tuple is bound as ``IN :name``.
 """
 
 from __future__ import annotations
@@ -9,19 +12,22 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
+import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import sqlalchemy as sa
-from sqlmodel import SQLModel
+from types import TracebackType
+from typing import Any, overload
 
 from contactsync.errors import StoreError, UsageError
-from contactsync.store import tables
-from contactsync.store.files import copy_database, file_of, make_private, place_of
+from contactsync.store.files import copy_database, file_of, make_private, place_in, place_of
+from contactsync.store.schema import REVISION, statements
 
 BUSY_SECONDS = 30
+
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'"
 
 
 class Database:
@@ -33,25 +39,23 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self._thread: int | None = threading.get_ident()
-        self._engine = _engine(url)
-        self._reader: sa.Connection | None = None
-        self._writer: sa.Connection | None = None
+        self._clear = _ClearErrors(url)
+        with self._clear:
+            self._connection = _connect(url)
+        self._connection.row_factory = sqlite3.Row
         try:
-            with _clear_errors(url):
-                self._check_schema()
+            self._check_schema()
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
         """Nothing can be asked after it; a second time does nothing."""
-        if self._thread is not None:
-            self._check_thread()
+        if self._thread is None:
+            return
+        self._check_thread()
         self._thread = None
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
-        self._engine.dispose()
+        self._connection.close()
 
     @contextlib.contextmanager
     def transaction(self, *, durable: bool = False) -> Iterator[None]:
@@ -62,55 +66,54 @@ class Database:
         the other transactions of a run may be lost together with it, and are then made again.
         """
         self._check_thread()
-        if self._writer is not None:
-            with self._writer.begin_nested():
-                yield
-            return
-        with _clear_errors(self.url), self._engine.connect() as connection:
-            connection.execution_options(write=True, durable=durable)
-            with connection.begin():
-                self._writer = connection
-                try:
-                    yield
-                finally:
-                    self._writer = None
+        if self._connection.in_transaction:
+            begin, commit, undo = "SAVEPOINT part", "RELEASE part", ["ROLLBACK TO part", "RELEASE part"]
+        else:
+            self._run(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            begin, commit, undo = "BEGIN IMMEDIATE", "COMMIT", ["ROLLBACK"]
+        self._run(begin)
+        try:
+            yield
+            self._run(commit)
+        except BaseException:
+            if self._connection.in_transaction:  # after some errors SQLite has rolled back by itself
+                for sql in undo:
+                    self._run(sql)
+            raise
 
-    def execute(
-        self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None = None
-    ) -> sa.CursorResult[Any]:
-        """Write; only inside a `transaction`."""
-        if self._writer is None:
-            raise AssertionError("a write outside of a transaction")
-        return self._writer.execute(statement, rows)
+    def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> int:
+        """Write; only inside a `transaction`. The id of the row that was inserted last."""
+        self._check_writing()
+        return self._run(sql, params).lastrowid or 0
 
-    def insert(self, table: sa.Table, **values: Any) -> int:
+    def execute_many(self, sql: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """The same for each of many rows of parameters; no lists among them."""
+        self._check_writing()
+        with self._clear:
+            self._connection.executemany(sql, map(_stamped, rows))
+
+    def insert(self, table: str, **values: Any) -> int:
         """Insert one row; its id."""
-        key = self.execute(_insert(table), values).inserted_primary_key
-        return int(key[0]) if key is not None and isinstance(key[0], int) else 0
+        return self.execute(_insert(table, tuple(values)), values)
 
-    def put(self, table: sa.Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    def put(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Insert any number of rows of the same columns in one go, where no new id is wanted."""
         if some := list(rows):
-            self.execute(_insert(table), some)
+            self.execute_many(_insert(table, tuple(some[0])), some)
 
-    def rows(self, statement: sa.Executable, params: Mapping[str, Any] | None = None) -> Sequence[Any]:
-        """Read all rows of a query, inside the open transaction or as of now.
+    def update(self, table: str, row_id: int | str, **values: Any) -> None:
+        """Change these columns of the row with this id."""
+        self.execute(f"UPDATE {table} SET {assigned(values)} WHERE id = :id", {**values, "id": row_id})
 
-        One connection is kept for reading, in no transaction: opening one costs more than a query. So
-        does building a statement: those that every round asks stand at the head of their modules, and
-        take ``params``.
-        """
+    def rows(self, sql: str, params: Mapping[str, Any] | None = None) -> list[sqlite3.Row]:
+        """Read all rows of a query, inside the open transaction or as of now."""
         self._check_thread()
-        if self._writer is not None:
-            return self._writer.execute(statement, params).all()
-        with _clear_errors(self.url):
-            if self._reader is None:
-                self._reader = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            return self._reader.execute(statement, params).all()
+        with self._clear:
+            return self._run(sql, params).fetchall()
 
-    def row(self, statement: sa.Executable, params: Mapping[str, Any] | None = None) -> Any | None:
+    def row(self, sql: str, params: Mapping[str, Any] | None = None) -> sqlite3.Row | None:
         """The first row, or None."""
-        found = self.rows(statement, params)
+        found = self.rows(sql, params)
         return found[0] if found else None
 
     def backup(self, target: Path) -> None:
@@ -122,11 +125,18 @@ class Database:
 
     def check(self) -> list[str]:
         """Problems that the database finds in itself; empty when it is sound."""
-        if self._engine.dialect.name != "sqlite":
-            return []
-        found = [row[0] for row in self.rows(sa.text("PRAGMA integrity_check")) if row[0] != "ok"]
-        broken = self.rows(sa.text("PRAGMA foreign_key_check"))
+        found = [row[0] for row in self.rows("PRAGMA integrity_check") if row[0] != "ok"]
+        broken = self.rows("PRAGMA foreign_key_check")
         return found + [f"broken reference in {row[0]}" for row in broken]
+
+    def _run(self, sql: str, params: Mapping[str, Any] | None = None) -> sqlite3.Cursor:
+        with self._clear:
+            return self._connection.execute(*_bound(sql, params)) if params else self._connection.execute(sql)
+
+    def _check_writing(self) -> None:
+        self._check_thread()
+        if not self._connection.in_transaction:
+            raise AssertionError("a write outside of a transaction")
 
     def _check_thread(self) -> None:
         if self._thread == threading.get_ident():
@@ -139,106 +149,131 @@ class Database:
         )
 
     def _check_schema(self) -> None:
-        """Create a new database, or bring an older one up to date; alembic loads only for that."""
+        """Create a new database, or bring an older one up to date; what that takes loads only for that."""
         revision = self._revision()
         if revision is None:
             with self.transaction():
                 self._create()
-        elif revision != tables.REVISION:
-            from contactsync.store import migrations  # alembic costs a quarter of a second
+        elif revision != REVISION:
+            from contactsync.store import migrations  # SQLAlchemy and alembic cost most of a second
 
-            migrations.upgrade(self._engine, revision, place_of(self.url))
+            with self._clear:
+                connect = functools.partial(_connect, self.url)
+                migrations.upgrade(connect, revision, file_of(self.url), place_of(self.url))
 
     def _revision(self) -> str | None:
         """What the database says of itself: None is a new one, an empty text one without a revision."""
-        inspector = sa.inspect(self._engine)
-        if inspector.has_table("alembic_version"):
-            row = self.row(sa.text("SELECT version_num FROM alembic_version"))
+        names = self._tables()
+        if "alembic_version" in names:
+            row = self.row("SELECT version_num FROM alembic_version")
             return row[0] if row else ""
-        if inspector.get_table_names():
+        if names:
             raise StoreError(
                 f"{place_of(self.url)} belongs to another program.",
                 hint="Choose another one with --database or --data-dir.",
             )
         return None
 
+    def _tables(self) -> set[str]:
+        return {row[0] for row in self.rows(_TABLES)}
+
     def _create(self) -> None:
-        assert self._writer is not None
-        if sa.inspect(self._writer).has_table("alembic_version"):
+        if "alembic_version" in self._tables():
             return  # another run was faster between the look and the lock
-        tables.METADATA.create_all(self._writer)
-        self.execute(sa.text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
-        self.execute(sa.text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": tables.REVISION})
+        for statement in statements():
+            self.execute(statement)
+        self.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+        self.execute("INSERT INTO alembic_version VALUES (:revision)", {"revision": REVISION})
 
 
-def table(model: type[SQLModel]) -> sa.Table:
-    """The Core table of a model."""
-    return tables.METADATA.tables[str(model.__tablename__)]
+def stamp(at: datetime) -> str:
+    """A time as it is stored: ``2026-03-01 12:00:00.000000``, in UTC. Raises `ValueError` for one without a
+    time zone."""
+    if at.utcoffset() is None:
+        raise ValueError(f"{at} has no time zone.")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
-def one_of(name: str) -> sa.BindParameter[Any]:
-    """A parameter that takes a sequence of values, for ``in_``."""
-    return sa.bindparam(name, expanding=True)
+@overload
+def moment(text: str) -> datetime: ...
+@overload
+def moment(text: None) -> None: ...
+def moment(text: str | None) -> datetime | None:
+    """A stored time, which may be missing."""
+    return None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def assigned(values: Iterable[str]) -> str:
+    """The columns of an UPDATE, each with the parameter of its name."""
+    return ", ".join(f"{name} = :{name}" for name in values)
+
+
+def containing(text: str) -> str:
+    """A pattern for ``LIKE ... ESCAPE '/'``: has this text in it."""
+    return f"%{starting(text)}"
+
+
+def starting(text: str) -> str:
+    """A pattern for ``LIKE ... ESCAPE '/'``: begins with this text."""
+    return re.sub(r"([/%_])", r"/\1", text) + "%"
 
 
 @functools.cache
-def _insert(table: sa.Table) -> sa.Insert:
-    """One statement per table, so that it is built and compiled once and not for every row."""
-    return sa.insert(table)
+def _insert(table: str, columns: tuple[str, ...]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(f':{c}' for c in columns)})"
 
 
-def _engine(url: str) -> sa.Engine:
+def _stamped(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: stamp(v) if isinstance(v, datetime) else v for name, v in params.items()}
+
+
+def _bound(sql: str, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The statement with a parameter for each member of a list; an empty one is ``IN ()`` to SQLite."""
+    values = _stamped(params)
+    for name, value in params.items():
+        if isinstance(value, (list, tuple)):
+            members = {f"{name}_{n}": member for n, member in enumerate(value)}
+            sql = re.sub(rf":{name}\b", f"({', '.join(f':{member}' for member in members)})", sql)
+            del values[name]
+            values.update(members)
+    return sql, values
+
+
+def _connect(url: str) -> sqlite3.Connection:
+    place = place_in(url)
+    if place.path is not None:
+        make_private(place.path)
+    # BEGIN is ours: see `Database.transaction`
+    connection = sqlite3.connect(place.name, uri=place.uri, timeout=BUSY_SECONDS, isolation_level=None)
     try:
-        parsed = sa.make_url(url)
-    except sa.exc.ArgumentError as error:
-        # The text may hold a password: it is not repeated.
-        raise StoreError(
-            "This is not a database URL.", hint="An example: sqlite:////home/me/contacts.db"
-        ) from error
-    path = file_of(parsed)
-    if path is not None:
-        make_private(path)
-    try:
-        engine = sa.create_engine(parsed)
-    except (sa.exc.ArgumentError, ImportError) as error:
-        name = parsed.get_backend_name()
-        raise StoreError(f"The database {name!r} cannot be used: {error}.") from error
-    if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _set_up_sqlite)
-        sa.event.listen(engine, "begin", _begin_sqlite)
-    return engine
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
-def _set_up_sqlite(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # BEGIN is ours: see _begin_sqlite
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    options = connection.get_execution_options()
-    if not options.get("write"):
-        return
-    connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if options.get('durable') else 'NORMAL'}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-@contextlib.contextmanager
-def _clear_errors(url: str) -> Iterator[None]:
+class _ClearErrors:
     """What the driver says, in words that tell what to do."""
-    try:
-        yield
-    except sa.exc.IntegrityError:
-        raise  # a mistake of ours, not a state of the database
-    except sa.exc.DatabaseError as error:
-        text = str(error.orig)
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # An IntegrityError is a mistake of ours, not a state of the database.
+        if not isinstance(error, sqlite3.DatabaseError) or isinstance(error, sqlite3.IntegrityError):
+            return
+        place, text = place_of(self._url), str(error)
         for sign, message, hint in _CAUSES:
             if sign in text:
-                raise StoreError(f"{place_of(url)} {message}.", hint=hint) from error
-        raise StoreError(f"{place_of(url)} cannot be used: {text}.", hint=_DOCTOR) from error
+                raise StoreError(f"{place} {message}.", hint=hint) from error
+        raise StoreError(f"{place} cannot be used: {text}.", hint=_DOCTOR) from error
 
 
 _DOCTOR = "contactsync doctor says more."

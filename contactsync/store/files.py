@@ -3,25 +3,58 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 from pathlib import Path
-
-import sqlalchemy as sa
+from typing import NamedTuple
+from urllib.parse import parse_qsl, unquote
 
 from contactsync.errors import StoreError
 
 CHECK_FOLDER = "Check the folder, or name one with --data-dir."
+_EXAMPLE = "An example: sqlite:////home/me/contacts.db"
+_URL = re.compile(r"([\w+]+)://([^/?]*)(?:/([^?]*))?(?:\?(.*))?")
+_YES = ("true", "yes", "on", "y", "t", "1")
 
 
-def file_of(url: str | sa.URL) -> Path | None:
-    """The file of an SQLite URL; None for memory and for other databases."""
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-        return None
-    return Path(parsed.database)
+class Place(NamedTuple):
+    """What `sqlite3.connect` opens; ``uri``: it is a URI of SQLite's own. ``path`` is the file: None for
+    memory, and for such a URI."""
+
+    name: str
+    uri: bool
+    path: Path | None
 
 
-def place_of(url: str | sa.URL) -> str:
+def place_in(url: str) -> Place:
+    """The database that a URL in the form of SQLAlchemy's names (docs.sqlalchemy.org, "Database URLs", and
+    "Pysqlite" for SQLite). Raises `StoreError`, which repeats nothing of it that may be a password."""
+    found = _URL.match(url)
+    if found is None:
+        raise StoreError("This is not a database URL.", hint=_EXAMPLE)
+    scheme, server, database, query = found.groups()
+    kind = scheme.partition("+")[0]
+    if scheme not in ("sqlite", "sqlite+pysqlite"):
+        name = scheme if kind == "sqlite" else kind
+        raise StoreError(
+            f"The database {name!r} cannot be used: this version can only use SQLite.", hint=_EXAMPLE
+        )
+    if server:
+        raise StoreError("The database 'sqlite' cannot be used: it has no server.", hint=_EXAMPLE)
+    name = unquote(database or "") or ":memory:"
+    options = dict(parse_qsl(query or ""))
+    if options.pop("uri", "").lower() in _YES:
+        rest = "&".join(f"{key}={value}" for key, value in sorted(options.items()))
+        return Place(f"{name}?{rest}" if rest else name, True, None)
+    return Place(name, False, None if name == ":memory:" else Path(name))
+
+
+def file_of(url: str) -> Path | None:
+    """The file of a database; None for one in memory."""
+    return place_in(url).path
+
+
+def place_of(url: str) -> str:
     """The database as the subject of a sentence, without any password that the URL holds."""
     path = file_of(url)
     return f"The database {path}" if path else "The database"

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import sqlalchemy as sa
-
 from contactsync.model.group import EMPTY, GroupCard, member_uid
-from contactsync.store import tables
-from contactsync.store.database import Database, table
+from contactsync.store.database import Database
 
-ROW = table(tables.GroupCard)
-LINK = table(tables.Link)
-CONTACT = table(tables.Contact)
-
-_OF_BOOK = sa.select(ROW).where(ROW.c.collection_id == sa.bindparam("book")).order_by(ROW.c.href)
+_OF_BOOK = "SELECT * FROM group_card WHERE collection_id = :book ORDER BY href"
+_CARDS_OF = "SELECT card_uid, contact_id, state FROM link WHERE collection_id = :book AND state != 'deleted'"
+_IN_GROUPS = """
+    SELECT id, doc FROM contact WHERE deleted_at IS NULL AND instr(doc, '"groups":[')
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +71,24 @@ class GroupCards:
             "refused": card.refused,
             "original": card.original,
         }
-        self._db.put(ROW, [values])
+        self._db.put("group_card", [values])
 
     def remove(self, group_id: str, collection_id: int) -> None:
-        where = sa.and_(ROW.c.group_id == group_id, ROW.c.collection_id == collection_id)
-        self._db.execute(sa.delete(ROW).where(where))
+        self._db.execute(
+            "DELETE FROM group_card WHERE group_id = :group AND collection_id = :book",
+            {"group": group_id, "book": collection_id},
+        )
 
     def cards_of(self, collection_id: int) -> dict[str, tuple[int, str]]:
         """UID of a card, as groups refer to it -> (contact, state of the link)."""
-        statement = sa.select(LINK.c.card_uid, LINK.c.contact_id, LINK.c.state).where(
-            LINK.c.collection_id == collection_id, LINK.c.state != "deleted"
-        )
-        rows = self._db.rows(statement)
+        rows = self._db.rows(_CARDS_OF, {"book": collection_id})
         return {member_uid(uid): (contact, state) for uid, contact, state in rows}
 
     def members(self, group_ids: Iterable[str]) -> dict[str, set[int]]:
         """Group -> live contacts in it."""
         wanted = set(group_ids)
         found: dict[str, set[int]] = {group_id: set() for group_id in wanted}
-        condition = sa.and_(CONTACT.c.deleted_at.is_(None), CONTACT.c.doc.contains('"groups":['))
-        for contact_id, doc in self._db.rows(sa.select(CONTACT.c.id, CONTACT.c.doc).where(condition)):
+        for contact_id, doc in self._db.rows(_IN_GROUPS):
             for group_id in wanted.intersection(json.loads(doc).get("groups", ())):
                 found[group_id].add(contact_id)
         return found
@@ -107,16 +103,16 @@ def _loads(text: str) -> GroupCard:
     return GroupCard(said["name"], frozenset(said["members"]))
 
 
-def _stored(row: sa.Row[tuple[object, ...]]) -> StoredGroupCard:
+def _stored(row: sqlite3.Row) -> StoredGroupCard:
     return StoredGroupCard(
-        group_id=row.group_id,
-        collection_id=row.collection_id,
-        href=row.href,
-        uid=row.uid,
-        etag=row.etag,
-        base=_loads(row.base),
-        shown=_loads(row.shown),
-        lost=frozenset(json.loads(row.lost)),
-        refused=row.refused,
-        original=row.original,
+        group_id=row["group_id"],
+        collection_id=row["collection_id"],
+        href=row["href"],
+        uid=row["uid"],
+        etag=row["etag"],
+        base=_loads(row["base"]),
+        shown=_loads(row["shown"]),
+        lost=frozenset(json.loads(row["lost"])),
+        refused=row["refused"],
+        original=row["original"],
     )

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
-
 from contactsync.model import jsonform
 from contactsync.model.contact import Contact
-from contactsync.store import tables
 from contactsync.store.contacts import chunks
-from contactsync.store.database import Database, one_of, table
+from contactsync.store.database import Database, moment
 from contactsync.store.values import StoredLink
 from contactsync.sync.types import Base
-
-LINK = table(tables.Link)
-CONTACT = table(tables.Contact)
-COLLECTION = table(tables.Collection)
-GROUP = table(tables.Group)
-GROUP_LINK = table(tables.GroupLink)
 
 ALIVE = ("ok", "written", "recheck", "refused")
 #: Of a card that we deleted, and of one that is not in the book any more though it was not deleted.
@@ -32,39 +24,48 @@ LET_GO = ("deleted", "away")
 #: Why a card was left (state ``left``): the filter of the book does not take its contact.
 OUTSIDE = "outside the filter"
 
-_IN_STATE = (
-    sa.select(LINK)
-    .where(LINK.c.collection_id == sa.bindparam("book"), LINK.c.state.in_(one_of("states")))
-    .order_by(LINK.c.id)
-)
-_ETAGS = sa.select(LINK.c.href, LINK.c.etag, LINK.c.state).where(LINK.c.collection_id == sa.bindparam("book"))
-_ETAGS_OF = _ETAGS.where(LINK.c.href.in_(one_of("hrefs"))).union(_ETAGS.where(LINK.c.state == "deleted"))
-_OUT_OF_STEP = (
-    sa.select(LINK.c.contact_id)
-    .join(CONTACT, CONTACT.c.id == LINK.c.contact_id)
-    .where(
-        LINK.c.collection_id.in_(one_of("books")),
-        LINK.c.state.in_(ALIVE),
-        sa.or_(LINK.c.base_hash != CONTACT.c.hash, CONTACT.c.deleted_at.is_not(None)),
+_COLUMNS = """
+    id, contact_id, collection_id, href, etag, state, card_uid, base_hash, written_at, deleted_at, reason,
+    lost, base_local, base_remote, original
+"""
+_LINKS = f"SELECT {_COLUMNS} FROM link"
+_ALIVE = f"state IN {ALIVE}"
+_IN_STATE = "collection_id = :book AND state IN :states"
+_ETAGS = "SELECT href, etag, state FROM link WHERE collection_id = :book"
+_WRITTEN = f"""
+    SELECT link.href FROM link JOIN collection ON collection.id = link.collection_id
+    WHERE link.collection_id = :book AND link.{_ALIVE} AND link.written_at >= collection.cursor_at
+"""
+_OUT_OF_STEP = f"""
+    SELECT link.contact_id FROM link JOIN contact ON contact.id = link.contact_id
+    WHERE link.collection_id IN :books AND link.{_ALIVE}
+    AND (link.base_hash != contact.hash OR contact.deleted_at IS NOT NULL)
+"""
+_IN_ACCOUNT = """
+    SELECT link.contact_id FROM link JOIN collection ON collection.id = link.collection_id
+    WHERE collection.account_id = :account AND link.state != 'deleted'
+"""
+_HOMELESS = f"""
+    SELECT id FROM contact WHERE deleted_at IS NULL AND held = '' AND id NOT IN ({_IN_ACCOUNT})
+"""
+_AWAITED = f"""
+    WITH RECURSIVE awaited (uid) AS (
+        SELECT held_for FROM contact
+        WHERE deleted_at IS NULL AND held != '' AND id IN ({_IN_ACCOUNT})
+        UNION
+        SELECT contact.held_for FROM contact JOIN awaited ON awaited.uid = contact.uid
+        WHERE contact.deleted_at IS NULL AND contact.held != ''
     )
-)
-_IN_ACCOUNT = (
-    sa.select(LINK.c.contact_id)
-    .join(COLLECTION, COLLECTION.c.id == LINK.c.collection_id)
-    .where(COLLECTION.c.account_id == sa.bindparam("account"), LINK.c.state != "deleted")
-)
-_HOMELESS = sa.select(CONTACT.c.id).where(
-    CONTACT.c.deleted_at.is_(None), CONTACT.c.held == "", CONTACT.c.id.not_in(_IN_ACCOUNT)
-)
-_IS_HELD = sa.and_(CONTACT.c.deleted_at.is_(None), CONTACT.c.held != "")
-_HELD_FOR = sa.select(CONTACT.c.held_for).where(_IS_HELD, CONTACT.c.id.in_(_IN_ACCOUNT)).cte(recursive=True)
-_HELD_FOR = _HELD_FOR.union(
-    sa.select(CONTACT.c.held_for).join(_HELD_FOR, _HELD_FOR.c.held_for == CONTACT.c.uid).where(_IS_HELD)
-)
-_AWAITED = sa.select(CONTACT.c.id).join(_HELD_FOR, _HELD_FOR.c.held_for == CONTACT.c.uid)
-
-
-_UPDATE = sa.update(LINK).where(LINK.c.id == sa.bindparam("link"))
+    SELECT contact.id FROM contact JOIN awaited ON awaited.uid = contact.uid
+"""
+_ACCOUNTS_OF = f"""
+    SELECT DISTINCT link.contact_id, account.name
+    FROM link
+    JOIN collection ON collection.id = link.collection_id
+    JOIN account ON account.id = collection.account_id
+    WHERE link.{_ALIVE}{{which}}
+    ORDER BY account.name
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,62 +89,55 @@ class Links:
         self._db = db
 
     def get(self, link_id: int) -> StoredLink | None:
-        found = self._all(LINK.c.id == link_id)
+        found = self._all("id = :id", id=link_id)
         return found[0] if found else None
 
     def at(self, collection_id: int, hrefs: Iterable[str]) -> dict[str, StoredLink]:
         """Links of these cards, in any state, by href."""
         found: dict[str, StoredLink] = {}
         for some in chunks(sorted(set(hrefs))):
-            condition = sa.and_(LINK.c.collection_id == collection_id, LINK.c.href.in_(some))
-            found.update({link.href: link for link in self._all(condition)})
+            links = self._all("collection_id = :book AND href IN :hrefs", book=collection_id, hrefs=some)
+            found.update({link.href: link for link in links})
         return found
 
     def of_contacts(self, ids: Iterable[int]) -> dict[int, list[StoredLink]]:
         found: dict[int, list[StoredLink]] = {}
         for some in chunks(sorted(set(ids))):
-            for link in self._all(LINK.c.contact_id.in_(some)):
+            for link in self._all("contact_id IN :ids", ids=some):
                 found.setdefault(link.contact_id, []).append(link)
         return found
 
     def of_contact(self, contact_id: int) -> list[StoredLink]:
-        return self._all(LINK.c.contact_id == contact_id)
+        return self._all("contact_id = :id", id=contact_id)
 
     def etags(self, collection_id: int) -> dict[str, tuple[str | None, str]]:
         """href -> (etag, state) of every link in the book; cheap, for comparing with a listing."""
-        return {row.href: (row.etag, row.state) for row in self._db.rows(_ETAGS, {"book": collection_id})}
+        rows = self._db.rows(_ETAGS, {"book": collection_id})
+        return {href: (etag, state) for href, etag, state in rows}
 
     def etags_of(self, collection_id: int, hrefs: Iterable[str]) -> dict[str, tuple[str | None, str]]:
         """The same of these cards only, and of those that we deleted."""
-        found: dict[str, tuple[str | None, str]] = {}
-        for some in [(), *chunks(sorted(set(hrefs)))]:
-            rows = self._db.rows(_ETAGS_OF, {"book": collection_id, "hrefs": some})
-            found.update({row.href: (row.etag, row.state) for row in rows})
-        return found
+        rows = self._db.rows(f"{_ETAGS} AND state = 'deleted'", {"book": collection_id})
+        for some in chunks(sorted(set(hrefs))):
+            rows += self._db.rows(f"{_ETAGS} AND href IN :hrefs", {"book": collection_id, "hrefs": some})
+        return {href: (etag, state) for href, etag, state in rows}
 
     def in_state(self, collection_id: int, *states: str) -> list[StoredLink]:
-        params = {"book": collection_id, "states": states}
-        return [_stored(row) for row in self._db.rows(_IN_STATE, params)]
+        return self._all(_IN_STATE, book=collection_id, states=states)
 
     def written_since_listed(self, collection_id: int) -> list[str]:
         """The hrefs of cards that we wrote since the listing that the book's cursor stands for."""
-        where = sa.and_(
-            LINK.c.collection_id == collection_id,
-            LINK.c.state.in_(ALIVE),
-            LINK.c.written_at >= COLLECTION.c.cursor_at,
-        )
-        joined = LINK.join(COLLECTION, COLLECTION.c.id == LINK.c.collection_id)
-        return [row[0] for row in self._db.rows(sa.select(LINK.c.href).select_from(joined).where(where))]
+        return [row[0] for row in self._db.rows(_WRITTEN, {"book": collection_id})]
 
     def contacts_in(self, collection_id: int, *states: str) -> set[int]:
         """Contacts with a card in the book whose link is in one of these states."""
-        where = sa.and_(LINK.c.collection_id == collection_id, LINK.c.state.in_(states))
-        return {row[0] for row in self._db.rows(sa.select(LINK.c.contact_id).where(where))}
+        params = {"book": collection_id, "states": states}
+        return {row[0] for row in self._db.rows(f"SELECT contact_id FROM link WHERE {_IN_STATE}", params)}
 
     def left_outside(self, collection_id: int) -> list[StoredLink]:
         """Links of cards that the filter of the book left out."""
-        where = (LINK.c.collection_id == collection_id, LINK.c.state == "left", LINK.c.reason == OUTSIDE)
-        return self._all(sa.and_(*where))
+        where = "collection_id = :book AND state = 'left' AND reason = :reason"
+        return self._all(where, book=collection_id, reason=OUTSIDE)
 
     def originals(self, collection_id: int) -> Iterator[bytes]:
         """The bytes of every card that is there, a few at a time: with photos they are large."""
@@ -161,9 +155,7 @@ class Links:
         return self._db.row(sa.select(CONTACT.c.id).where(CONTACT.c.id.not_in(here)).limit(1)) is None
 
     def count(self, collection_id: int) -> int:
-        condition = sa.and_(LINK.c.collection_id == collection_id, LINK.c.state.in_(ALIVE))
-        row = self._db.row(sa.select(sa.func.count()).select_from(LINK).where(condition))
-        return int(row[0]) if row else 0
+        return int(self._in_book("count(*)", collection_id)[0][0])
 
     def out_of_step(self, collection_ids: Iterable[int]) -> set[int]:
         """Contacts whose hub state is not what one of these books last agreed to."""
@@ -179,49 +171,39 @@ class Links:
         """Of whom somebody held in this account may be the same, if only by way of others that are held."""
         return {row[0] for row in self._db.rows(_AWAITED, {"account": account_id})}
 
-    def accounts_of(self) -> dict[int, list[str]]:
-        """Contact id -> names of the accounts that hold it."""
-        account = table(tables.Account)
-        statement = (
-            sa.select(LINK.c.contact_id, account.c.name)
-            .join(COLLECTION, COLLECTION.c.id == LINK.c.collection_id)
-            .join(account, account.c.id == COLLECTION.c.account_id)
-            .where(LINK.c.state.in_(ALIVE))
-            .distinct()
-            .order_by(account.c.name)
-        )
+    def accounts_of(self, contact_ids: Iterable[int] | None = None) -> dict[int, list[str]]:
+        """Contact id -> names of the accounts that hold it, of these contacts or of all."""
+        if contact_ids is None:
+            rows = self._db.rows(_ACCOUNTS_OF.format(which=""))
+        else:
+            these = _ACCOUNTS_OF.format(which=" AND link.contact_id IN :ids")
+            rows = [row for ids in chunks(sorted(contact_ids)) for row in self._db.rows(these, {"ids": ids})]
         found: dict[int, list[str]] = {}
-        for contact_id, name in self._db.rows(statement):
+        for contact_id, name in rows:
             found.setdefault(contact_id, []).append(name)
         return found
 
     def local_shadows(self, collection_id: int) -> list[Contact]:
         """What the hub's contacts of a book were when the book last agreed with them."""
-        where = sa.and_(LINK.c.collection_id == collection_id, LINK.c.state.in_(ALIVE))
-        return [jsonform.loads(text) for (text,) in self._db.rows(sa.select(LINK.c.base_local).where(where))]
+        return [jsonform.loads(text) for (text,) in self._in_book("base_local", collection_id)]
 
     def fields_shown(self, collection_id: int) -> set[str]:
         """Fields of which some card of the book was read with a value: what this remote can hold."""
-        where = sa.and_(LINK.c.collection_id == collection_id, LINK.c.state == "ok")
-        documents = self._db.rows(sa.select(LINK.c.base_remote).where(where))
+        shown = "SELECT base_remote FROM link WHERE collection_id = :book AND state = 'ok'"
+        documents = self._db.rows(shown, {"book": collection_id})
         return {field for (text,) in documents for field in json.loads(text)}
 
     def group_members(self, collection_id: int) -> list[str]:
         """The group ids on the cards of a book as last read, one for each membership."""
-        where = sa.and_(
-            LINK.c.collection_id == collection_id,
-            LINK.c.state.in_(ALIVE),
-            LINK.c.base_remote.contains('"groups":['),
-        )
-        documents = self._db.rows(sa.select(LINK.c.base_remote).where(where))
+        documents = self._in_book("base_remote", collection_id, """ AND instr(base_remote, '"groups":[')""")
         return [group for (text,) in documents for group in json.loads(text).get("groups", ())]
 
     def add(self, link: NewLink) -> int:
-        return self._db.insert(LINK, **_row(link))
+        return self._db.insert("link", **_row(link))
 
     def add_all(self, links: Iterable[NewLink]) -> None:
         """Many at once, where no id is wanted."""
-        self._db.put(LINK, map(_row, links))
+        self._db.put("link", map(_row, links))
 
     def rebase(self, link_id: int, base: Base, **values: Any) -> None:
         """Move both shadows; ``values`` are further columns (etag, state, written_at, ...)."""
@@ -230,10 +212,10 @@ class Links:
     def update(self, link_id: int, **values: Any) -> None:
         if "original" in values:
             values["original"] = pack(values["original"])
-        self._db.execute(_UPDATE, {"link": link_id, **values})
+        self._db.update("link", link_id, **values)
 
     def remove(self, link_id: int) -> None:
-        self._db.execute(sa.delete(LINK).where(LINK.c.id == link_id))
+        self._db.execute("DELETE FROM link WHERE id = :id", {"id": link_id})
 
     def move(self, link_id: int, collection_id: int, href: str, etag: str | None) -> None:
         """L24: the card came up in another book, or under another href."""
@@ -245,11 +227,16 @@ class Links:
 
     def with_losses(self) -> list[tuple[int, int, str]]:
         """(contact, collection, paths) of values that a remote did not keep by itself (L12)."""
-        statement = sa.select(LINK.c.contact_id, LINK.c.collection_id, LINK.c.lost).where(LINK.c.lost != "")
-        return [(row[0], row[1], row[2]) for row in self._db.rows(statement)]
+        rows = self._db.rows("SELECT contact_id, collection_id, lost FROM link WHERE lost != ''")
+        return [(row[0], row[1], row[2]) for row in rows]
 
-    def _all(self, condition: Any) -> list[StoredLink]:
-        return [_stored(row) for row in self._db.rows(sa.select(LINK).where(condition).order_by(LINK.c.id))]
+    def _in_book(self, what: str, collection_id: int, condition: str = "") -> list[sqlite3.Row]:
+        """Of the links of a book that are in use."""
+        where = f"collection_id = :book AND {_ALIVE}{condition}"
+        return self._db.rows(f"SELECT {what} FROM link WHERE {where}", {"book": collection_id})
+
+    def _all(self, where: str, **params: Any) -> list[StoredLink]:
+        return [_stored(row) for row in self._db.rows(f"{_LINKS} WHERE {where} ORDER BY id", params)]
 
 
 def _row(link: NewLink) -> dict[str, Any]:
@@ -282,20 +269,21 @@ def _shadows(base: Base) -> Mapping[str, Any]:
     }
 
 
-def _stored(row: Any) -> StoredLink:
+def _stored(row: sqlite3.Row) -> StoredLink:
+    card_uid = row["card_uid"]
     return StoredLink(
-        id=row.id,
-        contact_id=row.contact_id,
-        collection_id=row.collection_id,
-        href=row.href,
-        etag=row.etag,
-        card_uid=row.card_uid,
-        base=Base(jsonform.loads(row.base_local), jsonform.loads(row.base_remote, uid=row.card_uid)),
-        base_hash=row.base_hash,
-        original=zlib.decompress(row.original),
-        state=row.state,
-        reason=row.reason,
-        lost=row.lost,
-        written_at=row.written_at,
-        deleted_at=row.deleted_at,
+        id=row["id"],
+        contact_id=row["contact_id"],
+        collection_id=row["collection_id"],
+        href=row["href"],
+        etag=row["etag"],
+        card_uid=card_uid,
+        base=Base(jsonform.loads(row["base_local"]), jsonform.loads(row["base_remote"], uid=card_uid)),
+        base_hash=row["base_hash"],
+        original=zlib.decompress(row["original"]),
+        state=row["state"],
+        reason=row["reason"],
+        lost=row["lost"],
+        written_at=moment(row["written_at"]),
+        deleted_at=moment(row["deleted_at"]),
     )

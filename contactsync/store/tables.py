@@ -1,7 +1,8 @@
 # No postponed annotations here: SQLModel reads them when the classes are made.
 """The tables, and nothing else. Documents are canonical JSON text and are replaced, never edited.
 
-Whoever changes a table raises ``REVISION`` and drafts the step to it (`contactsync.store.migrations`).
+Whoever changes a table raises `contactsync.store.schema.REVISION`, drafts the step to it and writes the
+schema anew (`contactsync.store.migrations`). Nothing of this is loaded in an ordinary run.
 Small columns stand before documents and bytes: SQLite walks through a row from its beginning, and what
 does not fit into a page is a chain of further pages.
 """
@@ -11,8 +12,6 @@ from datetime import datetime
 from sqlalchemy import Index, LargeBinary, MetaData, Text, UniqueConstraint
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel, UTCDateTime
-
-REVISION = "0005"
 
 # Constraints with names, so that a later revision can drop or change one on any database.
 METADATA = MetaData(
@@ -77,8 +76,8 @@ class Contact(Row, table=True):
     that lives on, never one that was merged away itself (L40).
     """
 
-    # Lists of live contacts in order, and who is homeless, without a look at the documents.
-    __table_args__ = (Index("ix_contact_live", "deleted_at", "sort_key", "uid", "held"),)
+    # Lists of live contacts in order, who is homeless, whom a search finds: without a look at documents.
+    __table_args__ = (Index("ix_contact_live", "deleted_at", "sort_key", "uid", "held", "search"),)
 
     id: int | None = Field(default=None, primary_key=True)
     uid: str = Field(sa_type=Text, unique=True)

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rapidfuzz import fuzz
-
 from contactsync.model.contact import Contact
 from contactsync.model.fields import (
     FIELD,
@@ -107,6 +105,10 @@ def _marks(row: Field, entry: Any) -> tuple[Any, ...]:
 def _pair_alike(row: Field, known: Mapping[str, Any], entries: Sequence[Any], found: dict[int, str]) -> None:
     free = [key for key in known if key not in set(found.values())]
     rest = [index for index in range(len(entries)) if index not in found]
+    if not free or not rest:
+        return
+    from rapidfuzz import fuzz
+
     scores = [
         (
             -fuzz.ratio(row.text(known[key]), row.text(entries[index])),

@@ -50,6 +50,16 @@ def test_help_and_version_load_nothing_heavy(words: tuple[str, ...]) -> None:
     assert not modules & {*HEAVY, "rich"}
 
 
+def test_a_run_loads_no_library_that_only_declares_tables(tmp_path: Path) -> None:
+    """Neither where it makes the database, as the first one does, nor where it finds one."""
+    config = tmp_path / "config.toml"
+    config.write_text('[account.home]\nconnector = "memory"\nbooks = ["/contacts/"]\n')
+    for words in (("status",), ("plan",), ("contact", "list")):
+        _, modules = loaded("--config", str(config), "--data-dir", str(tmp_path / "data"), *words)
+        assert "contactsync.store.store" in modules
+        assert not modules & {"sqlmodel", "sqlalchemy", "alembic", "mako", "pydantic"}
+
+
 def test_completion_knows_the_accounts_from_the_file_alone(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text('[account.home]\nconnector = "carddav"\n[account.work]\nconnector = "carddav"\n')

@@ -61,7 +61,7 @@ def test_a_file_that_cannot_be_written_is_said(cli: Cli) -> None:
     [
         ("contactsync.cli.sync contactsync.engine.run contactsync.engine.pull requests", "pull/all else"),
         ("contactsync.engine.push contactsync.connectors.http ssl", "push/network"),
-        ("contactsync.engine.decide contactsync.store.links sqlalchemy.engine", "decide/database"),
+        ("contactsync.engine.decide contactsync.store.links contactsync.store.database", "decide/database"),
         ("contactsync.engine.decide contactsync.sync.plan contactsync.vcard.reading", "decide/cards"),
         ("contactsync.cli.sync importlib._bootstrap", "before and after/loading code"),
         ("contactsync.api importlib._bootstrap contactsync.engine.push", "before and after/loading code"),

@@ -326,17 +326,10 @@ def test_a_full_disk_says_so_changes_nothing_and_the_next_round_goes_on(
 
 def _with_small_disk(device: Device) -> Engine:
     """The same device, but its database may not grow."""
-    import sqlalchemy as sa
-
     engine = device.open()
-    database = engine.store.db._engine
-
-    @sa.event.listens_for(database, "connect")
-    def limit(connection: sqlite3.Connection, _: object) -> None:
-        (pages,) = connection.execute("PRAGMA page_count").fetchone()
-        connection.execute(f"PRAGMA max_page_count = {pages + 2}")
-
-    database.dispose()
+    connection = engine.store.db._connection
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages + 2}")
     return engine
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from contactsync.engine import decide
 from contactsync.model.contact import Title
+from contactsync.store.database import Database
 from contactsync.vcard.codec import VCardCodec
 from tests.bench.books import fill, new_book
 from tests.bench.cards import card, cards, uid
@@ -24,6 +24,8 @@ from tests.proxy import Proxy, proxy
 from tests.servers import Server
 
 SMALL, LARGE = 100, 1000
+#: The end of a transaction is not counted, its beginning is.
+ENDS = ("COMMIT", "RELEASE part")
 #: Statements of a round without news; those of any other round, and for each contact that it works on.
 QUIET, ROUND, CHANGED, FETCHED, SENT = 44, 80, 5.85, 0.2, 7.3
 
@@ -46,6 +48,7 @@ class Counter:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.parsed = self.planned = self.statements = 0
         read, plan = VCardCodec.read, decide.plan
+        run, run_many = Database._run, Database.execute_many
 
         def counted_read(codec: VCardCodec, payload: bytes) -> Any:
             self.parsed += 1
@@ -55,19 +58,23 @@ class Counter:
             self.planned += 1
             return plan(*args, **kwargs)
 
+        def counted_run(database: Database, sql: str, *args: Any) -> Any:
+            self.statements += sql not in ENDS
+            return run(database, sql, *args)
+
+        def counted_run_many(database: Database, *args: Any) -> None:
+            self.statements += 1
+            run_many(database, *args)
+
         patch.setattr(VCardCodec, "read", counted_read)
         patch.setattr(decide, "plan", counted_plan)
-
-    def executed(self, *_: Any) -> None:
-        self.statements += 1
+        patch.setattr(Database, "_run", counted_run)
+        patch.setattr(Database, "execute_many", counted_run_many)
 
     def round(self, device: Device, front: Proxy) -> Costs:
         front.seen.clear()
         self.parsed = self.planned = self.statements = 0
-        engine = device.engine.store.db._engine
-        sa.event.listen(engine, "before_cursor_execute", self.executed)
         report = device.sync()
-        sa.event.remove(engine, "before_cursor_execute", self.executed)
         asked = sum(seen.path.startswith(report.href) for seen in front.seen)
         assert asked == report.requests
         sent, received = report.bytes_sent, report.bytes_received

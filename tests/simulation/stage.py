@@ -27,7 +27,6 @@ from contactsync.sync.brakes import Limits
 from tests.simulation import facts, people, taking_back
 from tests.simulation.at_device import AtDevice
 from tests.simulation.at_remote import AtRemote
-from tests.simulation.dialect import url
 from tests.simulation.facts import Facts
 from tests.simulation.oracle import DeviceState, Ledger, RemoteState, Violation, check
 from tests.simulation.real_remotes import remote_of
@@ -129,8 +128,7 @@ class Stage:
         )
         folder = self.folder / name
         config = Config(folder / "config.toml", accounts=accounts)
-        database = url(folder / DATABASE)
-        self.devices[name] = Engine(config, folder, database=database, hooks=hooks)
+        self.devices[name] = Engine(config, folder, hooks=hooks)
 
     def _connect(self, settings: AccountSettings) -> Connector:
         return self.remotes[settings.name].connect(settings)

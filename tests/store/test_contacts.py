@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
-import sqlalchemy as sa
 
 from contactsync.model import jsonform
 from contactsync.model.contact import Contact, Email, Organization, Phone
@@ -36,7 +35,7 @@ def uids(contacts: Iterable[StoredContact | None]) -> list[str]:
 
 
 def photos(store: Store) -> int:
-    return len(store.db.rows(sa.text("SELECT sha256 FROM blob")))
+    return len(store.db.rows("SELECT sha256 FROM blob"))
 
 
 def sweep(store: Store) -> None:

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from contactsync.store.aging import Aging
 from contactsync.store.journal import Queued
@@ -87,14 +86,14 @@ def test_the_outbox_has_what_will_be_done_and_on_what_basis_until_it_is_done(sto
     assert (store.journal.outbox(book), store.journal.in_doubt()) == ([], 0)
     (done,) = store.journal.of_run(run)
     assert (done.id, done.state, done.note) == (first, "done", "confirmed")
-    assert store.db.row(sa.text("SELECT payload FROM journal"))[0] is None, "the bytes are of no more use"
+    assert store.db.row("SELECT payload FROM journal")[0] is None, "the bytes are of no more use"
     assert second not in {step.id for step in store.journal.of_run(run)}
 
 
 @pytest.mark.law("L31")
 def test_a_durable_transaction_waits_for_the_disk_and_others_do_not(store: Store) -> None:
     def level() -> int:
-        row = store.db.row(sa.text("PRAGMA synchronous"))
+        row = store.db.row("PRAGMA synchronous")
         assert row is not None
         return int(row[0])
 
@@ -210,7 +209,7 @@ def test_a_forgotten_contact_leaves_nothing_behind(store: Store) -> None:
         store.contacts.forget(key)
     assert [row.contact_id for row in store.journal.of_run(run)] == [other]
     for name in ("alias", "conflict", "imported", "quarantine"):
-        assert store.db.rows(sa.text(f"SELECT * FROM {name}")) == [], name
+        assert store.db.rows(f"SELECT * FROM {name}") == [], name
     assert store.db.check() == []
 
 

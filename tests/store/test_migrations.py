@@ -18,7 +18,9 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
 from contactsync.errors import StoreError
-from contactsync.store import migrations, tables
+from contactsync.store import database, migrations, tables
+from contactsync.store.migrations import drafting
+from contactsync.store.schema import REVISION, statements
 from contactsync.store.store import Store
 from tests.store.people import add_contact, person
 
@@ -57,6 +59,22 @@ def test_all_steps_lead_to_the_schema_of_a_new_database(old: Path, tmp_path: Pat
     assert schema(old) == schema(fresh)
 
 
+def test_a_new_database_is_made_of_what_the_tables_say() -> None:
+    """`python -m contactsync.store.migrations` writes it anew."""
+    assert statements() == list(drafting.statements())
+
+
+def test_a_database_as_sqlalchemy_makes_it_has_the_same_schema(tmp_path: Path) -> None:
+    declared, fresh = tmp_path / "declared.db", tmp_path / "fresh.db"
+    engine = sa.create_engine(f"sqlite:///{declared}")
+    tables.METADATA.create_all(engine)
+    engine.dispose()
+    with raw(declared) as connection:
+        connection.execute(VERSIONS)
+    Store(f"sqlite:///{fresh}").close()
+    assert schema(declared) == schema(fresh)
+
+
 def test_alembic_finds_no_difference_between_the_steps_and_the_tables(old: Path) -> None:
     Store(f"sqlite:///{old}").close()
     engine = sa.create_engine(f"sqlite:///{old}")
@@ -66,7 +84,7 @@ def test_alembic_finds_no_difference_between_the_steps_and_the_tables(old: Path)
 
 
 def test_the_last_step_is_the_revision_of_the_tables() -> None:
-    assert ScriptDirectory.from_config(migrations.config()).get_current_head() == tables.REVISION
+    assert ScriptDirectory.from_config(migrations.config()).get_current_head() == REVISION
 
 
 def test_an_older_database_is_copied_and_brought_up_to_date(old: Path) -> None:
@@ -74,20 +92,44 @@ def test_an_older_database_is_copied_and_brought_up_to_date(old: Path) -> None:
     with Store(f"sqlite:///{old}") as store:
         add_contact(store, person("Ada"))
         assert store.db.check() == []
-    copy = old.with_name(f"old.db.before-{tables.REVISION}")
+    copy = old.with_name(f"old.db.before-{REVISION}")
     assert schema(copy) == before
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with Store(f"sqlite:///{old}") as store:
         assert store.contacts.count() == 1
 
 
+def test_a_database_of_the_revision_before_keeps_its_contacts_and_finds_them_by_the_index(path: Path) -> None:
+    with Store(f"sqlite:///{path}") as store:
+        add_contact(store, person("Ada"))
+    new = schema(path)
+    with raw(path) as connection:
+        connection.execute("DROP INDEX ix_contact_live")
+        connection.execute("CREATE INDEX ix_contact_live ON contact (deleted_at, sort_key, uid, held)")
+        connection.execute("UPDATE alembic_version SET version_num = '0005'")
+    with Store(f"sqlite:///{path}") as store:
+        assert [c.uid for c in store.contacts.live("lovelace")] == ["uid-ada"]
+    assert schema(path) == new
+
+
 def test_foreign_keys_hold_after_an_upgrade(old: Path) -> None:
     with (
         Store(f"sqlite:///{old}") as store,
-        pytest.raises(sa.exc.IntegrityError, match="FOREIGN KEY"),
+        pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"),
         store.transaction(),
     ):
         store.contacts.add_alias("uid", 4711)
+
+
+def test_an_older_database_in_use_says_who_is_to_blame(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.01)
+    with raw(old) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="in use by another program"):
+            Store(f"sqlite:///{old}")
+        other.execute("ROLLBACK")
+    with Store(f"sqlite:///{old}") as store:
+        assert store.contacts.count() == 0
 
 
 def test_a_newer_database_is_left_alone(path: Path) -> None:
