@@ -45,6 +45,10 @@ _IN_ACCOUNT = """
     SELECT link.contact_id FROM link JOIN collection ON collection.id = link.collection_id
     WHERE collection.account_id = :account AND link.state != 'deleted'
 """
+_ELSEWHERE = """
+    SELECT id FROM contact
+    WHERE id NOT IN (SELECT contact_id FROM link WHERE collection_id = :book AND state IN :states) LIMIT 1
+"""
 _HOMELESS = f"""
     SELECT id FROM contact WHERE deleted_at IS NULL AND held = '' AND id NOT IN ({_IN_ACCOUNT})
 """
@@ -141,18 +145,14 @@ class Links:
 
     def originals(self, collection_id: int) -> Iterator[bytes]:
         """The bytes of every card that is there, a few at a time: with photos they are large."""
-        where = sa.and_(LINK.c.collection_id == collection_id, LINK.c.state.in_(ALIVE))
-        ids = [row[0] for row in self._db.rows(sa.select(LINK.c.id).where(where).order_by(LINK.c.id))]
+        ids = [row[0] for row in self._in_book("id", collection_id)]
         for some in chunks(ids, 50):
-            rows = self._db.rows(sa.select(LINK.c.original).where(LINK.c.id.in_(some)).order_by(LINK.c.id))
+            rows = self._db.rows("SELECT original FROM link WHERE id IN :ids ORDER BY id", {"ids": some})
             yield from (zlib.decompress(row[0]) for row in rows)
 
     def holds_everybody(self, collection_id: int) -> bool:
         """Has every contact, deleted ones too, a card that is in this book?"""
-        here = sa.select(LINK.c.contact_id).where(
-            LINK.c.collection_id == collection_id, LINK.c.state.in_(ALIVE)
-        )
-        return self._db.row(sa.select(CONTACT.c.id).where(CONTACT.c.id.not_in(here)).limit(1)) is None
+        return self._db.row(_ELSEWHERE, {"book": collection_id, "states": ALIVE}) is None
 
     def count(self, collection_id: int) -> int:
         return int(self._in_book("count(*)", collection_id)[0][0])
