@@ -34,11 +34,12 @@ class Arrivals:
     def of(cls, round_: Round, book: Book) -> Arrivals | None:
         """None where something has to be compared or chosen: the device has others, the book was read to its
         end before, its filter or mode leaves cards out."""
-        place = round_.places([book]).of(book)
-        free = place.selection.takes_all and round_.rules(book).mode.inwards
-        if round_.dry_run or round_.rules_changed or not free:
+        if book.cursor_at is not None or round_.dry_run or round_.rules_changed:
             return None
-        if book.cursor_at is not None or not round_.store.links.holds_everybody(book.id):
+        takes_all = round_.places([book]).of(book).selection.takes_all
+        if not takes_all or not round_.rules(book).mode.inwards:
+            return None
+        if not round_.store.links.holds_everybody(book.id):
             return None
         return cls(round_, book)
 

@@ -27,7 +27,7 @@ SMALL, LARGE = 100, 1000
 #: The end of a transaction is not counted, its beginning is.
 ENDS = ("COMMIT", "RELEASE part")
 #: Statements of a round without news; those of any other round, and for each contact that it works on.
-QUIET, ROUND, CHANGED, FETCHED, SENT = 44, 80, 5.85, 0.2, 7.3
+QUIET, ROUND, CHANGED, FETCHED, SENT = 44, 90, 5.85, 0.2, 7.3
 
 
 @dataclass(frozen=True)
@@ -153,12 +153,12 @@ def test_changes_on_both_sides_cost_what_changed_and_not_what_is_there(
     assert large.statements <= ROUND + CHANGED * 2 * changed
 
 
-def test_a_first_download_reads_each_card_once_and_asks_for_a_hundred_at_a_time(
+def test_a_first_download_reads_each_card_once_and_asks_for_hundreds_at_a_time(
     places: dict[int, Place],
 ) -> None:
     for n, place in places.items():
         costs = place.download
-        assert costs.requests <= 2 + n / 100
+        assert costs.requests <= 4 + n / 200  # fifty at first, more as long as the answers are quick
         assert costs.parsed == n and costs.planned == 0
         assert costs.statements <= ROUND + FETCHED * n
 
