@@ -22,8 +22,15 @@ class AtRemote:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
 
+    def checks_conditions(self, act: Act) -> bool:
+        """Where this act is done, does a write find out that it was?"""
+        return act.who != "x" or self._where(act).server.habits.conditional
+
+    def _where(self, act: Act) -> Remote:
+        return self._stage.remotes[choose(sorted(self._stage.remotes), act.where)]
+
     def play(self, act: Act) -> None:
-        remote = self._stage.remotes[choose(sorted(self._stage.remotes), act.where)]
+        remote = self._where(act)
         if act.pick < 0.5:
             remote.settle()
         cards = remote.cards()
