@@ -161,7 +161,8 @@ class AtRemote:
         self._stage.ledger.saw(before, kept)
         seen = facts.of_card(other)
         # a device that meets another account first may still bring the other one
-        unsure = facts.key(seen) in remote.in_doubt or len(self._stage.devices) > 1 < len(self._stage.remotes)
+        unsure = len(self._stage.devices) > 1 < len(self._stage.remotes)
+        unsure = unsure or facts.key(seen) in remote.in_doubt | remote.fresh  # it is created again (L33)
         unsure = unsure or facts.key(seen) in self._stage.ledger.preferred
         if unsure or any(card != seen for card in self._stage.versions(facts.key(seen))):
             self._stage.ledger.several.add(facts.key(seen))

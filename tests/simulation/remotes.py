@@ -211,6 +211,8 @@ class Remote:
         self.unread: set[str] = set()
         self.fresh: set[str] = set()
         self.lately: set[str] = set()
+        self.device = ""
+        self._writer: dict[str, str] = {}
         self.faults: Counter[str] = Counter()
         self.sending: UnderWay | None = None
 
@@ -228,6 +230,19 @@ class Remote:
 
     def connect(self, settings: AccountSettings) -> Connector:
         return RemoteConnector(self)
+
+    def was_sent(self, who: str, *, new: bool) -> None:
+        """The device of this round wrote this person's card, and has not read it back."""
+        self._writer[who] = self.device
+        self.unread.add(who)
+        self.fresh |= {who} if new else set()
+
+    def was_read(self, who: str) -> None:
+        """The device of this round read this person's card; what another one wrote waits for that one."""
+        if self._writer.get(who, self.device) == self.device:
+            self.lately |= {who} & self.unread
+            self.unread.discard(who)
+            self.fresh.discard(who)
 
     def connect_under_way(
         self, settings: AccountSettings, draws: Random, between: Callable[[str], None]
@@ -273,19 +288,14 @@ class RemoteConnector(MemoryConnector):
         self._remote.writes += 1
         outcome = super()._do(collection, step)
         if isinstance(step, Create | Update):
-            self._remote.unread.add(key(of_card(step.payload)))
+            self._remote.was_sent(key(of_card(step.payload)), new=isinstance(step, Create))
         if isinstance(outcome, Unknown) and isinstance(step, Create):
             self._remote.in_doubt.add(key(of_card(step.payload)))
-        if isinstance(step, Create):
-            self._remote.fresh.add(key(of_card(step.payload)))
         return outcome
 
     def fetch(self, collection: str, hrefs: Sequence[str]) -> Iterator[Change]:
         for change in super().fetch(collection, hrefs):
-            who = key(of_card(change.payload or b""))
-            self._remote.lately |= {who} & self._remote.unread
-            self._remote.unread.discard(who)
-            self._remote.fresh.discard(who)
+            self._remote.was_read(key(of_card(change.payload or b"")))
             yield change
 
 

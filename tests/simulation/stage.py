@@ -191,6 +191,7 @@ class Stage:
         engine = self.devices[act.who]
         for remote in self.remotes.values():
             remote.lately.clear()
+            remote.device = act.who
         try:
             report = engine.sync(names, limits=self.limits, wait_seconds=0)
         except Died as end:
