@@ -223,6 +223,14 @@ def scene(kind: str, server: str, seed: int = 0) -> Iterator[Scene]:
         found.device.close()
 
 
+def some(place: Scene, seed: int) -> list[Moment]:
+    """A share for the everyday tests: one of each boundary at which several steps may be under way."""
+    draws = random.Random(seed)
+    busy = [moment for moment in place.moments() if moment.under_way > 1]
+    steps = sorted({moment.step for moment in busy})
+    return [draws.choice([moment for moment in busy if moment.step == step]) for step in steps]
+
+
 def main() -> int:
     began, wrong, deaths = time.monotonic(), 0, 0
     print(f"{'':34} deaths / not made good, at each boundary")
