@@ -13,7 +13,7 @@ from contactsync.engine.context import Round
 from contactsync.engine.decide import Decision, Outcome, Spoke
 from contactsync.engine.groupcards import take_in
 from contactsync.engine.groupnames import keep_groups
-from contactsync.engine.merging import become_one, become_two
+from contactsync.engine.merging import become_one, become_two, twin_inside
 from contactsync.engine.recover import Recovered
 from contactsync.engine.report import PlannedChange
 from contactsync.engine.steps import set_group
@@ -395,7 +395,8 @@ class _Applier:
 
     def _delete(self, outcome: Outcome, contact_id: int, spoke: Spoke, link_id: int | None) -> None:
         if spoke.card is not None:
-            link_id = self._rebase(contact_id, spoke, link_id, replace(spoke.base, remote=spoke.card.view))
+            whose = self._whose(outcome, contact_id, spoke)
+            link_id = self._rebase(whose, spoke, link_id, replace(spoke.base, remote=spoke.card.view))
         place = spoke.card or spoke.link
         assert place is not None, "only a card that is there can be deleted"
         shadow = spoke.base.remote
@@ -415,6 +416,14 @@ class _Applier:
             ),
         )
         self._plan_line(spoke.state.book.name, outcome, "remote", "delete", shadow, None)
+
+    def _whose(self, outcome: Outcome, contact_id: int, spoke: Spoke) -> int:
+        """A card that was met only after its contact was merged into another one is the twin's, so that it is
+        deleted also where this deletion fails or the process dies before it (L40)."""
+        if outcome.stored is None or spoke.card is None or not spoke.absorbed:
+            return contact_id
+        found = twin_inside(self._store, outcome.stored, spoke.card.view.uid)
+        return found[0].id if found else contact_id
 
     def _unlink(self, link_id: int | None, action: Unlink) -> None:
         if link_id is None:

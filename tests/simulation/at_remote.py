@@ -22,8 +22,15 @@ class AtRemote:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
 
+    def checks_conditions(self, act: Act) -> bool:
+        """Where this act is done, does a write find out that it was?"""
+        return act.who != "x" or self._where(act).server.habits.conditional
+
+    def _where(self, act: Act) -> Remote:
+        return self._stage.remotes[choose(sorted(self._stage.remotes), act.where)]
+
     def play(self, act: Act) -> None:
-        remote = self._stage.remotes[choose(sorted(self._stage.remotes), act.where)]
+        remote = self._where(act)
         if act.pick < 0.5:
             remote.settle()
         cards = remote.cards()
@@ -154,7 +161,8 @@ class AtRemote:
         self._stage.ledger.saw(before, kept)
         seen = facts.of_card(other)
         # a device that meets another account first may still bring the other one
-        unsure = facts.key(seen) in remote.in_doubt or len(self._stage.devices) > 1 < len(self._stage.remotes)
+        unsure = len(self._stage.devices) > 1 < len(self._stage.remotes)
+        unsure = unsure or facts.key(seen) in remote.in_doubt | remote.fresh  # it is created again (L33)
         unsure = unsure or facts.key(seen) in self._stage.ledger.preferred
         if unsure or any(card != seen for card in self._stage.versions(facts.key(seen))):
             self._stage.ledger.several.add(facts.key(seen))

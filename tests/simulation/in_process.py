@@ -51,7 +51,7 @@ class Counting:
             if isinstance(outcome, Unknown) and isinstance(step, Create):
                 self._remote.in_doubt.add(self._who(step.payload))
             if isinstance(outcome, Stored) and outcome.payload is not None:
-                self._was_read(outcome.payload)
+                self._remote.was_read(self._who(outcome.payload))
             yield outcome
 
     def _noted(self, steps: Iterable[Step], sent: dict[int, Step]) -> Iterator[Step]:
@@ -59,22 +59,14 @@ class Counting:
             sent[step.key] = step
             self._remote.writes += 1
             if isinstance(step, Create | Update):
-                self._remote.unread.add(self._who(step.payload))
-            if isinstance(step, Create):
-                self._remote.fresh.add(self._who(step.payload))
+                self._remote.was_sent(self._who(step.payload), new=isinstance(step, Create))
             yield step
 
     def fetch(self, collection: str, hrefs: Sequence[str]) -> Iterator[Change]:
         for change in self._inner.fetch(collection, hrefs):
             if change.payload is not None:
-                self._was_read(change.payload)
+                self._remote.was_read(self._who(change.payload))
             yield change
-
-    def _was_read(self, payload: Payload) -> None:
-        who = self._who(payload)
-        self._remote.lately |= {who} & self._remote.unread
-        self._remote.unread.discard(who)
-        self._remote.fresh.discard(who)
 
 
 class InProcess(HTTPAdapter):

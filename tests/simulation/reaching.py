@@ -6,16 +6,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.simulation.remotes import KINDS
-from tests.simulation.world import AT_DEVICE, AT_REMOTE, EDITS, FAULTS, STEPS
+from tests.simulation.world import AT_DEVICE, AT_REMOTE, BETWEEN, EDITS, FAULTS, STEPS, UNDER_WAY_FAULTS
 
 WANTED = (
     *(f"device {what}" for what in AT_DEVICE),
     *(f"client {what}" for what in AT_REMOTE),
     *(f"{who} edit {what}" for who in ("device", "client") for what in EDITS),
     *(f"fault {fault}" for fault in FAULTS if fault and fault != "die"),
-    *(f"step {step}" for step in STEPS),
-    *(f"die {step}" for step in STEPS),
-    *(f"meanwhile {step}" for step in STEPS),
+    *(f"fault {fault}" for fault in UNDER_WAY_FAULTS),
+    *(f"{what} {step}" for what in ("step", "die", "meanwhile") for step in (*STEPS, *BETWEEN)),
+    "died under way",
     *(f"at {kind}" for kind in KINDS),
     *(f"{side} {action}" for side in ("local", "remote") for action in ("create", "update", "delete")),
     "local revive",

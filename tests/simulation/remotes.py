@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import base64
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from random import Random
 
 from contactsync.connectors.base import (
     AccountSettings,
@@ -27,6 +29,7 @@ from contactsync.engine.report import CardError
 from contactsync.model.contact import Contact
 from contactsync.vcard.codec import VCardCodec
 from tests.simulation.facts import Facts, key, of_card, picture, word_of
+from tests.under_way import Request, UnderWay
 
 MOST_EMAILS = 3
 NOTE_LENGTH = 8
@@ -35,7 +38,8 @@ NOTE_LENGTH = 8
 @dataclass(frozen=True)
 class Kind:
     """``unseen`` are units that the remote does not keep as they are; ``most`` says how many values of a unit
-    it can hold."""
+    it can hold; ``parallel`` and ``batch`` are the requests under way at once, and the steps in each, where a
+    world has several."""
 
     name: str
     habits: Callable[[], Habits]
@@ -44,6 +48,8 @@ class Kind:
     most: Mapping[str, int] = field(default_factory=dict)
     ids_change: bool = False
     has_labels: bool = False
+    parallel: int = 8
+    batch: int = 1
 
     def shows(self, facts: Facts) -> Facts:
         """What must be there of a contact; what is cut is compared by `agree`."""
@@ -169,6 +175,8 @@ KINDS = {
                 page_size=2,
             ),
             ids_change=True,
+            parallel=1,
+            batch=200,
         ),
         Kind(
             "graph",
@@ -176,6 +184,8 @@ KINDS = {
             codec=FewEmails,
             unseen=frozenset({"label", "labelled"}),
             most={"email": MOST_EMAILS},
+            parallel=4,
+            batch=20,
         ),
         Kind("short-notes", Habits, codec=ShortNotes, unseen=frozenset({"note"})),
         Kind("paged", lambda: Habits(page_size=1, repeat_rows=True, carry_payload=True)),
@@ -201,6 +211,10 @@ class Remote:
         self.unread: set[str] = set()
         self.fresh: set[str] = set()
         self.lately: set[str] = set()
+        self.device = ""
+        self._writer: dict[str, str] = {}
+        self.faults: Counter[str] = Counter()
+        self.sending: UnderWay | None = None
 
     @property
     def books(self) -> list[str]:
@@ -216,6 +230,31 @@ class Remote:
 
     def connect(self, settings: AccountSettings) -> Connector:
         return RemoteConnector(self)
+
+    def was_sent(self, who: str, *, new: bool) -> None:
+        """The device of this round wrote this person's card, and has not read it back."""
+        self._writer[who] = self.device
+        self.unread.add(who)
+        self.fresh |= {who} if new else set()
+
+    def was_read(self, who: str) -> None:
+        """The device of this round read this person's card; what another one wrote waits for that one."""
+        if self._writer.get(who, self.device) == self.device:
+            self.lately |= {who} & self.unread
+            self.unread.discard(who)
+            self.fresh.discard(who)
+
+    def connect_under_way(
+        self, settings: AccountSettings, draws: Random, between: Callable[[str], None]
+    ) -> Connector:
+        """The same with several writes under way at once, of which `died` decides what becomes."""
+        self.sending = _Sending(self, self.connect(settings), draws, between)
+        return self.sending
+
+    def died(self) -> str:
+        """The process of the device is gone; what was done of the steps under way, in words."""
+        sent = sum(map(len, self.sending.open)) if self.sending is not None else 0
+        return f"{self.sending.died()} of {sent} under way are done" if self.sending and sent else ""
 
     def move(self, href: str, new: str, payload: bytes) -> bool:
         """The card is found under another href from now on; False where that cannot be."""
@@ -249,17 +288,30 @@ class RemoteConnector(MemoryConnector):
         self._remote.writes += 1
         outcome = super()._do(collection, step)
         if isinstance(step, Create | Update):
-            self._remote.unread.add(key(of_card(step.payload)))
+            self._remote.was_sent(key(of_card(step.payload)), new=isinstance(step, Create))
         if isinstance(outcome, Unknown) and isinstance(step, Create):
             self._remote.in_doubt.add(key(of_card(step.payload)))
-        if isinstance(step, Create):
-            self._remote.fresh.add(key(of_card(step.payload)))
         return outcome
 
     def fetch(self, collection: str, hrefs: Sequence[str]) -> Iterator[Change]:
         for change in super().fetch(collection, hrefs):
-            who = key(of_card(change.payload or b""))
-            self._remote.lately |= {who} & self._remote.unread
-            self._remote.unread.discard(who)
-            self._remote.fresh.discard(who)
+            self._remote.was_read(key(of_card(change.payload or b"")))
             yield change
+
+
+class _Sending(UnderWay):
+    def __init__(
+        self, remote: Remote, inner: Connector, draws: Random, between: Callable[[str], None]
+    ) -> None:
+        kind = remote.kind
+        super().__init__(
+            inner, draws, parallel=kind.parallel, batch=kind.batch, between=between, faults=remote.faults
+        )
+        self._remote = remote
+
+    def _answered(self, request: Request) -> list[Outcome]:
+        outcomes = super()._answered(request)
+        doubted = {outcome.key for outcome in outcomes if isinstance(outcome, Unknown)}
+        creates = [step for step in request if isinstance(step, Create) and step.key in doubted]
+        self._remote.in_doubt.update(key(of_card(step.payload)) for step in creates)
+        return outcomes

@@ -700,6 +700,22 @@ def both_cards_of_a_merged_pair_are_met_and_the_twin_comes_first(s: Script) -> N
     s.equal("L40", "the UID of Anna's card", anna.uid.encode() in s.card("Anna")[1], True)
 
 
+@each("L40", "faithful", "google")
+def a_twin_in_doubt_is_deleted_though_the_process_dies_before_that(s: Script) -> None:
+    """Its create had come to the server, which nobody knew when it was merged; then the process died again,
+    with the deletion of its card decided and not sent. The card became one more of the survivor."""
+    s.put(s.person("Anna"))
+    s.sync()
+    s.put(s.person("Twin"))
+    s.sync(at="answered", fault="die")
+    s.merge("Anna", "Twin")
+    s.sync(at="before-sent", fault="die")
+    s.sync()
+    s.sync()
+    s.people_at("L40", "r0", "Anna")
+    s.people_at("L40", "a", "Anna")
+
+
 @world("L40", "faithful")
 def a_merge_while_the_survivor_is_being_created_leaves_one_card(s: Script) -> None:
     """Seed 8576."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any, TypeVar
 
 from contactsync.api import Engine, Hooks
@@ -32,7 +33,7 @@ from tests.simulation.oracle import DeviceState, Ledger, RemoteState, Violation,
 from tests.simulation.real_remotes import remote_of
 from tests.simulation.remotes import Remote
 from tests.simulation.taking_back import Remembered
-from tests.simulation.world import Act, Plan
+from tests.simulation.world import BETWEEN, UNDER_WAY_FAULTS, Act, Plan
 
 ROUNDS = 2
 SETTLE = timedelta(minutes=10)
@@ -70,9 +71,9 @@ class Stage:
         self.limits = Limits(enabled=False)
         self.ends = ("ok", "temporary")
         self._ids = 0
+        self._draws = Random(f"order {plan.shape.seed}")
         self._act: Act | None = None
         self._passed: Counter[str] = Counter()
-        self._met = False
         self._faulty: Remote | None = None
 
     # ---- the course of a world -------------------------------------------------------------------
@@ -123,15 +124,18 @@ class Stage:
         hooks = Hooks(
             now=lambda: self.now,
             new_id=functools.partial(self.new_id, name),
-            connect=self._connect,
+            connect=functools.partial(self._connect, name),
             step=functools.partial(self._boundary, name),
         )
         folder = self.folder / name
         config = Config(folder / "config.toml", accounts=accounts)
         self.devices[name] = Engine(config, folder, hooks=hooks)
 
-    def _connect(self, settings: AccountSettings) -> Connector:
-        return self.remotes[settings.name].connect(settings)
+    def _connect(self, device: str, settings: AccountSettings) -> Connector:
+        remote = self.remotes[settings.name]
+        if not self.plan.shape.under_way:
+            return remote.connect(settings)
+        return remote.connect_under_way(settings, self._draws, functools.partial(self._boundary, device))
 
     def new_id(self, name: str) -> str:
         self._ids += 1
@@ -180,16 +184,20 @@ class Stage:
         names = sorted(self.remotes)
         if act.pick > 0.5:
             names.reverse()
-        self._act, self._passed, self._met = act, Counter(), False
+        self._act, self._passed = act, Counter()
         self._arm(act, self.remotes[names[0]])
         engine = self.devices[act.who]
         for remote in self.remotes.values():
             remote.lately.clear()
+            remote.device = act.who
         try:
             report = engine.sync(names, limits=self.limits, wait_seconds=0)
         except Died as end:
             self.say(f"{act.who} syncs and dies at {end}")
             for remote in self.remotes.values():
+                if told := remote.died():
+                    self.reached["died under way"] += 1
+                    self.say(f"  at {remote.name} {told}")
                 remote.unread |= remote.lately  # it may not have been written down what was read
             self._open(act.who)
             return
@@ -208,6 +216,8 @@ class Stage:
             habits.refuse = act.number
         elif act.fault == "break-off":
             habits.break_off = act.number
+        elif act.fault in UNDER_WAY_FAULTS:
+            remote.faults[act.fault] = act.number
         else:
             return
         self._faulty = remote
@@ -215,9 +225,11 @@ class Stage:
     def _disarm(self, act: Act) -> None:
         for remote in self.remotes.values():
             habits = remote.server.habits
-            if remote is self._faulty and habits.lose_replies + habits.refuse + habits.break_off < act.number:
+            left = habits.lose_replies + habits.refuse + habits.break_off + remote.faults.total()
+            if remote is self._faulty and left < act.number:
                 self.reached[f"fault {act.fault}"] += 1
             habits.lose_replies = habits.refuse = habits.break_off = 0
+            remote.faults.clear()
         self._faulty = None
 
     def _boundary(self, device: str, step: str) -> None:
@@ -225,23 +237,34 @@ class Stage:
         self.reached[f"step {step}"] += 1
         if act is None:
             return
-        if step == act.at and not self._met:
-            self._met = True
-            for other in act.meanwhile:
-                if other.who == device and step == "decided":
-                    continue  # the device's own database is locked while it decides
-                self.reached[f"meanwhile {step}"] += 1
-                self.say(f"  meanwhile, at {step}:")
-                self.play(other)
-        if act.fault == "die" and step == act.at:
-            self._passed[step] += 1
-            if self._passed[step] > act.number:
-                self.reached[f"die {step}"] += 1
-                raise Died(step)
+        if step != act.at:
+            return
+        self._passed[step] += 1
+        for other in self._due(act, step):
+            if other.who == device and step == "decided":
+                continue  # the device's own database is locked while it decides
+            if step == "under-way" and not self.elsewhere.checks_conditions(other):
+                continue  # what comes between our look and our write is not seen there
+            self.reached[f"meanwhile {step}"] += 1
+            self.say(f"  meanwhile, at {step}:")
+            self.play(other)
+        if act.fault == "die" and self._passed[step] > act.number:
+            self.reached[f"die {step}"] += 1
+            raise Died(step)
+
+    def _due(self, act: Act, step: str) -> tuple[Act, ...]:
+        """Of what people do meanwhile, what comes now."""
+        before = self._passed[step] - 1
+        if step not in BETWEEN:
+            return () if before else act.meanwhile
+        which, rest = divmod(before, 1 + int(act.pick * 6))
+        return () if rest else act.meanwhile[which : which + 1]
 
     def _tell(self, act: Act, account: AccountReport) -> None:
         self.reached[f"round {account.state}"] += 1
-        if account.state not in self.ends:
+        if account.state not in self.ends and not (
+            act.fault == "lock-out" and account.state == "login-needed"
+        ):
             raise Violation("round", f"{act.who} with {account.name}: {account.state} {account.message}")
         for book in account.books:
             for error in book.errors:

@@ -17,6 +17,10 @@ T = TypeVar("T")
 
 STEPS = ("page-staged", "decided", "committed", "before-sent", "sent", "answered", "recorded", "read-back")
 
+BETWEEN = ("under-way", "reading")
+"""Moments that come where several writes are under way at once: after a request was sent, done or answered,
+and between the pages and the cards of what is read."""
+
 EDITS = {
     "surname": 2,
     "add-email": 5,
@@ -69,6 +73,7 @@ FAULTS = {
     "refuse": 6,
     "break-off": 5,
 }
+UNDER_WAY_FAULTS = ("lose-request", "push-back", "lock-out")
 
 
 GOOGLES_OWN = ("rename-group", "delete-label", "take-over", "bring-back", "new-href", "copy")
@@ -79,7 +84,7 @@ class Act:
     """One thing that happens. ``who`` is a device (a, b) or ``x``, somebody else's client; ``where``
     the place of x's act among the books; ``pick`` chooses among what is there; ``number`` the
     how-manieth boundary or write a fault strikes; ``meanwhile`` comes in the midst of a round, at the
-    boundary ``at``."""
+    boundary ``at``, or one act after the other where that is one of `BETWEEN`."""
 
     what: str
     who: str
@@ -101,7 +106,8 @@ class Act:
 class Shape:
     """``remotes`` are accounts, each a kind with a number of books; ``forks`` worlds try other courses
     from the same state: the round that does not die, the other order (P5, P6). ``undone`` is the share of
-    runs that are undone at once, and the undo as well (P7)."""
+    runs that are undone at once, and the undo as well (P7). With ``under_way``, remotes have several writes
+    under way at once."""
 
     seed: int
     devices: str
@@ -110,6 +116,7 @@ class Shape:
     forks: bool = False
     mode: str = "two-way"
     undone: float = 0.25
+    under_way: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,16 @@ class Plan:
 
 
 def draw(seed: int) -> Plan:
-    """The world of a seed; the same on every machine and every version of Python."""
+    """The world of a seed; the same on every machine and every version of Python. In every fourth, several
+    writes are under way at once."""
+    plan = _one_by_one(seed)
+    random = Random(f"under way {seed}")
+    if random.random() > 0.25:
+        return plan
+    return Plan(replace(plan.shape, under_way=True), tuple(_under_way(random, act) for act in plan.acts))
+
+
+def _one_by_one(seed: int) -> Plan:
     random = Random(seed)
     devices = "ab" if random.random() < 0.4 else "a"
     kinds = sorted(KINDS)
@@ -202,7 +218,7 @@ def draw_vdir(seed: int) -> Plan:
 def draw_undo(seed: int) -> Plan:
     """A world in which every run is undone, and people do more of what reaches far."""
     random = Random(f"undo {seed}")
-    plan = draw(seed)
+    plan = _one_by_one(seed)
     shape = replace(plan.shape, forks=False, undone=1.0)
     return Plan(shape, tuple(_reaching_far(random, act) for act in plan.acts))
 
@@ -215,6 +231,34 @@ def _reaching_far(random: Random, act: Act) -> Act:
         return replace(act, what="take-over", edit="") if chance < 0.1 else act
     what = random.choice(("merge", "merge", "delete", "restore", "rename-group", "delete-group", "undo"))
     return replace(act, what=what, edit="") if chance < 0.5 else act
+
+
+def draw_parallel(seed: int) -> Plan:
+    """Remotes with several writes under way at once, and people who do much between two rounds, so that there
+    is much to write."""
+    random = Random(f"parallel {seed}")
+    plan = _one_by_one(seed)
+    shape = replace(plan.shape, remotes=plan.shape.remotes[:2], forks=random.random() < 0.1, under_way=True)
+    acts = [Act("create", shape.devices[0]) for _ in range(random.randint(3, 12))]
+    for _ in range(random.choice((2, 3, 4))):
+        acts.append(_under_way(random, _round(random, shape)))
+        many = random.randint(3, 14)
+        acts += [_person(random, random.choice(f"{shape.devices * 3}x")) for _ in range(many)]
+    return Plan(shape, (*acts, _under_way(random, _round(random, shape))))
+
+
+def _under_way(random: Random, act: Act) -> Act:
+    """A round in which something happens while writes are under way, or to one of them."""
+    if act.what != "sync" or random.random() < 0.3:
+        return act
+    at, number = random.choice((*BETWEEN, BETWEEN[0], BETWEEN[0])), int(random.random() ** 2 * 24)
+    if random.random() < 0.4:
+        return replace(act, fault="die", number=number, at=at)
+    fault = random.choice(("", "", "lose-reply", "refuse", *UNDER_WAY_FAULTS))
+    others = tuple(
+        _person(random, random.choice(("x", "x", act.who))) for _ in range(random.choice((0, 1, 3)))
+    )
+    return replace(act, fault=fault, number=random.choice((1, 1, 2)), at=at, meanwhile=others)
 
 
 def draw_google_beside_radicale(seed: int) -> Plan:
@@ -232,6 +276,7 @@ DRAWS = {
     "outlook": draw_outlook,
     "undo": draw_undo,
     "outlook-radicale": draw_outlook_beside_radicale,
+    "parallel": draw_parallel,
     "vdir": draw_vdir,
 }
 """How a seed becomes a world, by name."""
