@@ -176,6 +176,18 @@ class Journal:
         params = {"book": collection_id, "states": states or ("queued", "sent")}
         return [_outbox(row) for row in self._db.rows(_OUTBOX, params)]
 
+    def outbox_ids(self, collection_id: int, state: str) -> list[int]:
+        """The steps of `outbox` in one state, in their order, without what they say."""
+        where = sa.and_(
+            JOURNAL.c.collection_id == collection_id, JOURNAL.c.side == "remote", JOURNAL.c.state == state
+        )
+        return [row[0] for row in self._db.rows(sa.select(JOURNAL.c.id).where(where).order_by(JOURNAL.c.id))]
+
+    def steps(self, ids: Sequence[int]) -> list[OutboxRow]:
+        """Some steps of the outbox, in their order."""
+        rows = self._db.rows(sa.select(JOURNAL).where(JOURNAL.c.id.in_(ids)).order_by(JOURNAL.c.id))
+        return [_outbox(row) for row in rows]
+
     def tried_names(self, collection_id: int) -> set[tuple[int, str]]:
         """(contact, name) of creates in a book that were refused or given up."""
         where = sa.and_(

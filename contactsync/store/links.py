@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -216,6 +216,12 @@ class Links:
         if "original" in values:
             values["original"] = pack(values["original"])
         self._db.execute(_UPDATE, {"link": link_id, **values})
+
+    def settled(self, collection_id: int, hrefs: Sequence[str]) -> None:
+        """These cards were read back, and are as they were written."""
+        for some in chunks(hrefs):
+            where = (LINK.c.collection_id == collection_id, LINK.c.state == "written", LINK.c.href.in_(some))
+            self._db.execute(sa.update(LINK).where(*where).values(state="ok"))
 
     def remove(self, link_id: int) -> None:
         self._db.execute(sa.delete(LINK).where(LINK.c.id == link_id))
