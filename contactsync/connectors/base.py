@@ -260,8 +260,9 @@ class Connector(Protocol):
         """Do the steps, up to ``parallel_writes`` at a time; one outcome a step, as soon as known.
 
         ``steps`` is consumed lazily in the caller's thread: a step is asked for only when it is
-        sent next, so that the caller can journal it right before (L31). A failure of one step is
-        an outcome; what stops the whole account (login) is one `Refused` and then the end.
+        among the next ``parallel_writes`` to be sent, so that the caller can journal it right before
+        (L31). A failure of one step is an outcome; what stops the whole account (login) is a `Refused`
+        for each step that was asked for, and then the end.
         """
 
     def traffic(self) -> Traffic:

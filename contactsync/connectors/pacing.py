@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -13,32 +15,51 @@ S = TypeVar("S")
 R = TypeVar("R")
 
 MINUTE = 60.0
+#: Requests that may wait for each other at a server: with fewer the window grows, with more it shrinks.
+FEW_WAIT, MANY_WAIT = 3.0, 6.0
+#: Of how many answers the usual time is that of.
+SMOOTH = 8
 
 
 @dataclass(slots=True)
 class Window:
-    """Additive increase, multiplicative decrease; pure.
+    """How many may be under way at once; pure.
 
-    One more after each full window of successes, half as many after a push-back (423, 429, 503):
-    Xandikos answers 423 to parallel writes, others take eight at once.
+    Twice as many after each full window of successes until something speaks against it, then one more.
+    Half as many after a push-back (423, 429, 5xx: Xandikos answers 423 to parallel writes, others take
+    them). One less where answers take longer because requests wait for each other: of ``size`` under way,
+    that many wait as the time of an answer is longer than the least that was seen, in proportion
+    (as in TCP Vegas). ``seconds`` is the time of one answer.
     """
 
     cap: int
     size: int = 2
     successes: int = 0
+    wary: bool = False
+    least: float = math.inf
+    usual: float = 0.0
 
     def __post_init__(self) -> None:
         self.size = max(1, min(self.size, self.cap))
 
-    def succeeded(self) -> None:
+    def succeeded(self, seconds: float = 0.0) -> None:
+        self.least = min(self.least, seconds)
+        self.usual += (seconds - self.usual) / (SMOOTH if self.usual else 1)
+        waiting = self.size * (1 - self.least / self.usual) if self.usual else 0.0
+        self.wary = self.wary or waiting > FEW_WAIT
         self.successes += 1
-        if self.successes >= self.size:
+        if self.successes < (self.size if self.wary else 1):
+            return
+        self.successes = 0
+        if waiting <= FEW_WAIT:
             self.size = min(self.size + 1, self.cap)
-            self.successes = 0
+        elif waiting > MANY_WAIT:
+            self.size -= 1
 
     def pushed_back(self) -> None:
         self.size = max(1, self.size // 2)
         self.successes = 0
+        self.wary = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,33 +71,77 @@ class Done(Generic[R]):
     stop: bool = False
 
 
+class _Gate:
+    """Lets through as many at once as the window allows, and tells it how they fared."""
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._inside = 0
+        self._shut = False
+        self._change = threading.Condition()
+
+    def through(self, work: Callable[[S], Done[R]], step: S) -> Done[R]:
+        with self._change:
+            while self._inside >= self._window.size and not self._shut:
+                self._change.wait()
+            if self._shut:
+                raise CancelledError
+            self._inside += 1
+        began = time.monotonic()
+        pushed_back = True
+        try:
+            done = work(step)
+            pushed_back = done.pushed_back
+            return done
+        finally:
+            self._leave(time.monotonic() - began, pushed_back)
+
+    def _leave(self, seconds: float, pushed_back: bool) -> None:
+        with self._change:
+            self._inside -= 1
+            if pushed_back:
+                self._window.pushed_back()
+            else:
+                self._window.succeeded(seconds)
+            self._change.notify(2)  # one for the place, and one where the window grew
+
+    def shut(self) -> None:
+        """Nobody gets in any more."""
+        with self._change:
+            self._shut = True
+            self._change.notify_all()
+
+
 def run_steps(steps: Iterable[S], work: Callable[[S], Done[R]], window: Window) -> Iterator[R]:
     """Do ``work`` for each step in a pool of threads; results come as they complete.
 
-    A step is pulled in the caller's thread and only when it is sent next, which is before the caller
-    sees the results that made room for it: the remote works while the caller writes them down. After a
-    ``stop`` nothing more is pulled, and what is under way is waited for.
+    Steps are pulled in the caller's thread, and never more than the window's cap are without a result. What
+    the window does not allow yet waits for its turn, so that the remote has work while the caller writes
+    results down. After a ``stop`` nothing more is pulled; when the caller leaves, what did not begin never
+    does, and what is under way is waited for.
     """
     source = iter(steps)
+    gate = _Gate(window)
     running: set[Future[Done[R]]] = set()
     finished: list[Done[R]] = []
     more = True
     with ThreadPoolExecutor(window.cap, thread_name_prefix="write") as pool:
-        while more or running:
-            while more and len(running) < window.size:
-                try:
-                    step = next(source)
-                except StopIteration:
-                    more = False
-                else:
-                    running.add(pool.submit(work, step))
+        try:
+            while more or running:
+                while more and len(running) < window.cap:
+                    try:
+                        step = next(source)
+                    except StopIteration:
+                        more = False
+                    else:
+                        running.add(pool.submit(gate.through, work, step))
+                yield from (done.result for done in finished)
+                complete, running = wait(running, return_when=FIRST_COMPLETED)
+                finished = [future.result() for future in complete]
+                more = more and not any(done.stop for done in finished)
             yield from (done.result for done in finished)
-            complete, running = wait(running, return_when=FIRST_COMPLETED)
-            finished = [future.result() for future in complete]
-            for done in finished:
-                more = more and not done.stop
-                (window.pushed_back if done.pushed_back else window.succeeded)()
-        yield from (done.result for done in finished)
+        finally:
+            gate.shut()
 
 
 class Quota:

@@ -500,8 +500,9 @@ class _Applier:
 
     def _finish_renames(self, state: BookState) -> None:
         """Once no card waits for a group's new name, both sides agree on it."""
-        waiting = self._store.journal.outbox(state.book.id)
-        for group_id, name in state.names.pending().items():
+        pending = state.names.pending()
+        waiting = self._store.journal.outbox(state.book.id) if pending else []
+        for group_id, name in pending.items():
             if not any(group_id in row.target.groups for row in waiting):
                 self._store.groups.link(group_id, state.book.id, name)
 

@@ -1,13 +1,15 @@
 """The third stage: drain the outbox. Journal first, then the remote, then what it answered (L31).
 
 The answer to a write is never the last word: what was written is read back, and what is read is
-the new shadow (L11).
+the new shadow (L11). That happens while the rest is under way, so that no more of the outbox is in memory
+than what is being sent or was sent just now.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections import deque
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from contactsync.connectors.base import (
     Change,
@@ -24,10 +26,11 @@ from contactsync.connectors.base import (
 from contactsync.engine.aside import set_aside
 from contactsync.engine.context import Round
 from contactsync.engine.groupnames import GroupNames, keep_groups
-from contactsync.engine.reading import read_cards
+from contactsync.engine.reading import BATCH, read_cards
 from contactsync.errors import CodecError, PreconditionFailed, Recovery, RemoteError
 from contactsync.model.contact import Contact
 from contactsync.model.fields import path_text
+from contactsync.store.contacts import chunks
 from contactsync.store.journal import IN_DOUBT
 from contactsync.store.links import NewLink
 from contactsync.store.values import Book, OutboxRow, StoredLink
@@ -35,64 +38,212 @@ from contactsync.sync.diff import differs
 from contactsync.sync.echo import Settled, holding_back, losses, put_off, settle
 from contactsync.sync.types import Base, Clash
 
-WINDOW = 8
+#: So many steps are marked as sent at once: each time the disk is waited for.
+WINDOW = 32
+#: Cards are read back once they are a `BATCH`, or have so many bytes.
+READ_BACK_BYTES = 2**22
 
 
 @dataclass(slots=True)
 class Pushed:
-    """``again``: a refused condition or an unknown outcome asks for another look (L32).
-
-    ``hrefs`` and ``aside`` are what the store knew before: the links of the book, and the contacts
-    that it had refused; looking once spares a query for each answer. ``shown`` is what answers showed of
-    the cards that they made, by href.
-    """
+    """``again``: a refused condition or an unknown outcome asks for another look (L32)."""
 
     again: bool = False
     stop: RemoteError | None = None
-    hrefs: Container[str] = ()
-    aside: Container[int | None] = ()
-    shown: dict[str, Change] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A card that was stored: its etag and bytes, and what the answer showed of it, if it did."""
+
+    etag: str | None
+    payload: bytes
+    shown: Change | None = None
 
 
 def push(round_: Round, book: Book) -> Pushed:
     """Send what is queued for one book and read back what it became."""
-    rows = {row.id: row for row in round_.store.journal.outbox(book.id, "queued")}
-    result = Pushed()
-    if rows:
-        if any(row.action == "create" for row in rows.values()):
-            result.hrefs = round_.store.links.etags(book.id)
-        result.aside = {q.contact_id for q in round_.store.keepsakes.quarantined(book.id)}
-        outcomes = round_.connector.write(book.href, _steps(round_, book, rows, result))
-        for done, outcome in enumerate(outcomes, 1):
-            round_.step("answered")
-            _record(round_, book, rows[outcome.key], outcome, result)
-            round_.step("recorded")
-            round_.progress(f"writing {book.name}", done, len(rows))
-            if result.stop is not None:
-                break
-    if result.stop is None:
-        read_back(round_, book, result.shown)
-    return result
+    queued = round_.store.journal.outbox_ids(book.id, "queued")
+    return _Push(round_, book).run(queued) if queued else Pushed()
 
 
-def _steps(round_: Round, book: Book, rows: dict[int, OutboxRow], result: Pushed) -> Iterator[Step]:
-    """Hand out the steps; each is marked as sent, and committed, before the connector has it."""
-    waiting = list(rows.values())
-    size = max(WINDOW, round_.connector.capabilities.batch_size)
-    for start in range(0, len(waiting), size):
-        window = waiting[start : start + size]
-        if round_.stopping():
-            return
-        round_.step("before-sent")
-        with round_.store.transaction(durable=True):
-            round_.store.journal.mark([row.id for row in window], "sent", sent_at=round_.now())
-        round_.step("sent")
-        for row in window:
-            if _is_as_decided(round_, book, row):
+class _Push:
+    """``_ahead`` are rows that are marked as sent and not handed out, ``_sent`` those without an answer,
+    ``_answers`` are not recorded yet, and ``_written``, by href, not read back. ``_aside`` are the contacts
+    that the book had refused: looking once spares a query for each answer."""
+
+    def __init__(self, round_: Round, book: Book) -> None:
+        self._round = round_
+        self._book = book
+        self._store = round_.store
+        self._result = Pushed()
+        self._aside: Container[int | None] = {
+            q.contact_id for q in self._store.keepsakes.quarantined(book.id)
+        }
+        self._ahead: deque[OutboxRow] = deque()
+        self._sent: dict[int, OutboxRow] = {}
+        self._all_out = False
+        self._answers: list[tuple[OutboxRow, Outcome]] = []
+        self._written: dict[str, _Written] = {}
+        self._reads = True
+
+    def run(self, queued: Sequence[int]) -> Pushed:
+        outcomes = self._round.connector.write(self._book.href, self._steps(queued))
+        try:
+            for done, outcome in enumerate(outcomes, 1):
+                self._round.step("answered")
+                self._answers.append((self._sent.pop(outcome.key), outcome))
+                self._round.progress(f"writing {self._book.name}", done, len(queued))
+                if self._all_out:
+                    self._record()
+                self._read_back_early()
+        except RemoteError:
+            self._end()
+            raise
+        self._end()
+        if self._result.stop is None:
+            self._read_back()
+        return self._result
+
+    def _steps(self, queued: Sequence[int]) -> Iterator[Step]:
+        """Hand out the steps; each is marked as sent, and committed, before the connector has it. When it
+        asks for the next one, the answers that came are recorded; once there is none, each at once."""
+        for row in self._marked(queued):
+            if _is_as_decided(self._round, self._book, row):
+                self._sent[row.id] = row
                 yield _step(row)
             else:
                 changed = PreconditionFailed("The card changed since it was read.", href=row.href)
-                _record(round_, book, row, Refused(row.id, changed), result)
+                self._answers.append((row, Refused(row.id, changed)))
+        self._record()
+        self._all_out = True
+
+    def _marked(self, queued: Sequence[int]) -> Iterator[OutboxRow]:
+        size = max(WINDOW, self._round.connector.capabilities.batch_size)
+        for window in chunks(queued, size):
+            if not self._goes_on():
+                return
+            self._round.step("before-sent")
+            with self._store.transaction(durable=True):
+                self._store.journal.mark(window, "sent", sent_at=self._round.now())
+            self._round.step("sent")
+            self._ahead.extend(self._store.journal.steps(window))
+            while self._ahead:
+                if not self._goes_on():
+                    return
+                yield self._ahead.popleft()
+
+    def _goes_on(self) -> bool:
+        self._record()
+        return self._result.stop is None and not self._round.stopping()
+
+    def _end(self) -> None:
+        """What the connector did not take was not sent, and is not in doubt."""
+        self._record()
+        if self._ahead:
+            with self._store.transaction():
+                self._store.journal.mark([row.id for row in self._ahead], "queued")
+
+    def _record(self) -> None:
+        """One transaction for what all these answers say."""
+        answers, self._answers = self._answers, []
+        if not answers:
+            return
+        with self._store.transaction():
+            self._make_room(answers)
+            new = [link for row, outcome in answers if (link := self._answered(row, outcome)) is not None]
+            self._store.links.add_all(new)
+            done = [row.id for row, outcome in answers if isinstance(outcome, Stored | Removed)]
+            self._store.journal.mark(done, "done")
+        for _ in answers:
+            self._round.step("recorded")
+
+    def _make_room(self, answers: Iterable[tuple[OutboxRow, Outcome]]) -> None:
+        """A link of a card that was where a new one is now."""
+        created = [o.href for row, o in answers if isinstance(o, Stored) and row.link_id is None]
+        for link in self._store.links.at(self._book.id, created).values():
+            self._store.links.remove(link.id)
+
+    def _answered(self, row: OutboxRow, outcome: Outcome) -> NewLink | None:
+        """Record one answer; the link of a card that was created."""
+        match outcome:
+            case Stored():
+                return self._stored(row, outcome)
+            case Removed():
+                _removed(self._round, self._book, row)
+            case Unknown(_, error):
+                self._store.journal.mark([row.id], "sent", sent_at=self._round.now(), note=IN_DOUBT)
+                self._result.again = True
+                self._round.report.in_doubt += 1
+                self._round.report.fail(error)
+            case Refused(_, error):
+                _refused(self._round, self._book, row, error, self._result)
+        return None
+
+    def _stored(self, row: OutboxRow, outcome: Stored) -> NewLink | None:
+        """L11: what was written is the base; that it was read back is still to come."""
+        store = self._store
+        link = store.links.get(row.link_id) if row.link_id is not None else None
+        remote = holding_back(row.target, row.before, link.base.remote) if link else row.target
+        earlier = link.base.local if link else Contact()
+        local = put_off(row.sent_local, earlier, outcome.unwritten)
+        base = Base(local, put_off(remote, row.before, outcome.unwritten))
+        shown = None
+        if outcome.payload is not None and outcome.etag is not None:
+            shown = Change(outcome.href, outcome.etag, outcome.payload)
+        self._written[outcome.href] = _Written(outcome.etag, row.payload, shown)
+        if row.contact_id in self._aside:
+            store.keepsakes.release(self._book.id, [""], contact_id=row.contact_id)
+        counts = self._round.book_report(self._book).pushed
+        at = self._round.now()
+        if row.link_id is None:
+            counts.created += 1
+            place = (row.contact_id, self._book.id, outcome.href, outcome.etag)
+            return NewLink(*place, base, row.payload, "written", at)
+        counts.updated += 1
+        store.links.rebase(
+            row.link_id,
+            base,
+            href=outcome.href,
+            etag=outcome.etag,
+            original=row.payload,
+            state="written",
+            reason="",
+            written_at=at,
+        )
+        return None
+
+    def _read_back_early(self) -> None:
+        """As soon as it is worth a request, and as long as reading works: in the end it is told if not."""
+        bytes_ = sum(len(card.payload) for card in self._written.values())
+        if self._reads and (len(self._written) >= BATCH or bytes_ >= READ_BACK_BYTES):
+            try:
+                self._read_back()
+            except RemoteError:
+                self._reads = False
+
+    def _read_back(self) -> None:
+        """Read what the remote made of our writes, where no answer has shown it."""
+        written, store = self._written, self._store
+        if not written:
+            return
+        changes = [card.shown for card in written.values() if card.shown is not None]
+        changes += read_cards(
+            self._round, self._book, [href for href, card in written.items() if card.shown is None]
+        )
+        self._round.step("read-back")
+        as_sent, other = [], {}
+        for change in changes:
+            card = written[change.href]
+            if change.etag is not None and (change.etag, change.payload) == (card.etag, card.payload):
+                as_sent.append(change.href)
+            elif not change.gone and change.payload is not None:
+                other[change.href] = change
+        with store.transaction():
+            store.links.settled(self._book.id, as_sent)
+            if other:
+                _settle_all(self._round, self._book, other)
+        self._written = {}
 
 
 def _is_as_decided(round_: Round, book: Book, row: OutboxRow) -> bool:
@@ -115,64 +266,11 @@ def _step(row: OutboxRow) -> Step:
     return Delete(row.id, row.href, row.etag)
 
 
-def _record(round_: Round, book: Book, row: OutboxRow, outcome: Outcome, result: Pushed) -> None:
-    """One small transaction for what one answer says."""
-    with round_.store.transaction():
-        match outcome:
-            case Stored():
-                _stored(round_, book, row, outcome, result)
-            case Removed():
-                _removed(round_, book, row)
-            case Unknown(_, error):
-                round_.store.journal.mark([row.id], "sent", sent_at=round_.now(), note=IN_DOUBT)
-                result.again = True
-                round_.report.in_doubt += 1
-                round_.report.fail(error)
-            case Refused(_, error):
-                _refused(round_, book, row, error, result)
-
-
-def _stored(round_: Round, book: Book, row: OutboxRow, outcome: Stored, known: Pushed) -> None:
-    """L11: what was written is the base; that it was read back is still to come."""
-    store = round_.store
-    link = store.links.get(row.link_id) if row.link_id is not None else None
-    remote = holding_back(row.target, row.before, link.base.remote) if link else row.target
-    earlier = link.base.local if link else Contact()
-    local = put_off(row.sent_local, earlier, outcome.unwritten)
-    base = Base(local, put_off(remote, row.before, outcome.unwritten))
-    counts = round_.book_report(book).pushed
-    if row.link_id is None:
-        if outcome.href in known.hrefs:
-            for old in store.links.at(book.id, [outcome.href]).values():
-                store.links.remove(old.id)
-        place = (row.contact_id, book.id, outcome.href, outcome.etag)
-        store.links.add(NewLink(*place, base, row.payload, "written", round_.now()))
-        counts.created += 1
-    else:
-        store.links.rebase(
-            row.link_id,
-            base,
-            href=outcome.href,
-            etag=outcome.etag,
-            original=row.payload,
-            state="written",
-            reason="",
-            written_at=round_.now(),
-        )
-        counts.updated += 1
-    if outcome.payload is not None and outcome.etag is not None:
-        known.shown[outcome.href] = Change(outcome.href, outcome.etag, outcome.payload)
-    if row.contact_id in known.aside:
-        store.keepsakes.release(book.id, [""], contact_id=row.contact_id)
-    store.journal.mark([row.id], "done")
-
-
 def _removed(round_: Round, book: Book, row: OutboxRow) -> None:
     """L22: the link stays until a listing without the card was seen."""
     if row.link_id is not None:
         round_.store.links.update(row.link_id, state="deleted", deleted_at=round_.now())
     round_.book_report(book).pushed.deleted += 1
-    round_.store.journal.mark([row.id], "done")
 
 
 def _refused(round_: Round, book: Book, row: OutboxRow, error: RemoteError, result: Pushed) -> None:
@@ -212,33 +310,21 @@ def _set_aside(round_: Round, book: Book, row: OutboxRow, error: RemoteError) ->
     )
 
 
-def read_back(round_: Round, book: Book, shown: Mapping[str, Change]) -> None:
-    """Read what the remote made of our writes, where no answer has ``shown`` it; unproven ones are settled
-    by L12."""
+def _settle_all(round_: Round, book: Book, changes: Mapping[str, Change]) -> None:
+    """Of cards that are not as they were sent; unproven ones are settled by L12."""
     store = round_.store
-    links = {link.href: link for link in store.links.in_state(book.id, "written")}
-    if not links:
-        return
-    changes = [shown[href] for href in links if href in shown]
-    changes += read_cards(round_, book, [href for href in links if href not in shown])
-    round_.step("read-back")
-    with store.transaction():
-        names = round_.group_names(book)
-        if round_.connector.capabilities.labels:
-            names.labels = store.group_cards.hrefs(book.id)
-        for change in changes:
-            link = links.get(change.href)
-            if link is not None and not change.gone and change.payload is not None:
-                _settle(round_, names, link, change)
-        keep_groups(store, round_.run_id, round_.now(), names, book.id)
+    names = round_.group_names(book)
+    if round_.connector.capabilities.labels:
+        names.labels = store.group_cards.hrefs(book.id)
+    for href, link in store.links.at(book.id, changes).items():
+        if link.state == "written":
+            _settle(round_, names, link, changes[href])
+    keep_groups(store, round_.run_id, round_.now(), names, book.id)
 
 
 def _settle(round_: Round, names: GroupNames, link: StoredLink, change: Change) -> None:
     payload = change.payload or b""
     proven = link.etag is not None and change.etag == link.etag
-    if proven and payload == link.original:
-        round_.store.links.update(link.id, state="ok")
-        return
     try:
         view = round_.connector.codec.read(payload)
     except CodecError:

@@ -26,13 +26,16 @@ _STEPS = """
     SELECT id, run_id, contact_id, collection_id, side, action, before, after, state, note, at, detail
     FROM journal
 """
-_OUTBOX = """
+_STEPS = """
     SELECT id, run_id, contact_id, collection_id, link_id, action, href, etag, payload, before, after,
         sent_local, state, sent_at
     FROM journal
-    WHERE collection_id = :book AND side = 'remote' AND state IN :states
-    ORDER BY id
+    WHERE {which} ORDER BY id
 """
+_WAITING = "collection_id = :book AND side = 'remote' AND state IN :states"
+_OUTBOX = _STEPS.format(which=_WAITING)
+_OUTBOX_IDS = f"SELECT id FROM journal WHERE {_WAITING} ORDER BY id"
+_THESE_STEPS = _STEPS.format(which="id IN :ids")
 _OF_RUN = [f"SELECT id FROM {table} WHERE run_id = :run LIMIT 1" for table in ("journal", "conflict")]
 _SUMS = """
     SELECT journal.run_id, journal.side, journal.action, count(*), max(contact.display)
@@ -189,6 +192,14 @@ class Journal:
     def outbox(self, collection_id: int, *states: str) -> list[OutboxRow]:
         params = {"book": collection_id, "states": states or ("queued", "sent")}
         return [_outbox(row) for row in self._db.rows(_OUTBOX, params)]
+
+    def outbox_ids(self, collection_id: int, state: str) -> list[int]:
+        """The steps of `outbox` in one state, in their order, without what they say."""
+        return [row[0] for row in self._db.rows(_OUTBOX_IDS, {"book": collection_id, "states": [state]})]
+
+    def steps(self, ids: Sequence[int]) -> list[OutboxRow]:
+        """Some steps of the outbox, in their order."""
+        return [_outbox(row) for row in self._db.rows(_THESE_STEPS, {"ids": list(ids)})]
 
     def tried_names(self, collection_id: int) -> set[tuple[int, str]]:
         """(contact, name) of creates in a book that were refused or given up."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -44,6 +44,9 @@ _OUT_OF_STEP = f"""
 _IN_ACCOUNT = """
     SELECT link.contact_id FROM link JOIN collection ON collection.id = link.collection_id
     WHERE collection.account_id = :account AND link.state != 'deleted'
+"""
+_SETTLED = """
+    UPDATE link SET state = 'ok' WHERE collection_id = :book AND state = 'written' AND href IN :hrefs
 """
 _ELSEWHERE = """
     SELECT id FROM contact
@@ -213,6 +216,11 @@ class Links:
         if "original" in values:
             values["original"] = pack(values["original"])
         self._db.update("link", link_id, **values)
+
+    def settled(self, collection_id: int, hrefs: Sequence[str]) -> None:
+        """These cards were read back, and are as they were written."""
+        for some in chunks(hrefs):
+            self._db.execute(_SETTLED, {"book": collection_id, "hrefs": some})
 
     def remove(self, link_id: int) -> None:
         self._db.execute("DELETE FROM link WHERE id = :id", {"id": link_id})

@@ -106,9 +106,10 @@ MISTAKES = (
         "the hub's shadow is the present contact",
         "P3",
         "engine/push.py",
-        "    local = put_off(row.sent_local, earlier, outcome.unwritten)\n",
-        "    present = store.contacts.get(row.contact_id)\n"
-        "    local = put_off(present.contact if present else row.sent_local, earlier, outcome.unwritten)\n",
+        "        local = put_off(row.sent_local, earlier, outcome.unwritten)\n",
+        "        present = store.contacts.get(row.contact_id)\n"
+        "        now = present.contact if present else row.sent_local\n"
+        "        local = put_off(now, earlier, outcome.unwritten)\n",
     ),
     _mistake(
         "after a write, the remote's shadow is what was sent",
@@ -192,10 +193,10 @@ MISTAKES = (
         "a create in doubt is repeated",
         "L33",
         "engine/push.py",
-        "                result.again = True\n                round_.report.in_doubt += 1\n",
-        "                result.again = True\n"
-        '                round_.store.journal.mark([row.id], "queued")\n'
-        "                round_.report.in_doubt += 1\n",
+        "                self._result.again = True\n                self._round.report.in_doubt += 1\n",
+        "                self._result.again = True\n"
+        '                self._store.journal.mark([row.id], "queued")\n'
+        "                self._round.report.in_doubt += 1\n",
     ),
     _mistake(
         "the marker of a create in doubt is ignored",
@@ -218,8 +219,8 @@ MISTAKES = (
         "an entry displaced by our own write counts as deleted",
         "L10",
         "engine/push.py",
-        "    remote = holding_back(row.target, row.before, link.base.remote) if link else row.target\n",
-        "    remote = row.before if link else row.target\n",
+        "        remote = holding_back(row.target, row.before, link.base.remote) if link else row.target\n",
+        "        remote = row.before if link else row.target\n",
         instead="the remote's shadow stays as it was before the write",
     ),
     _mistake(

@@ -29,7 +29,7 @@ from contactsync.errors import AuthError, RemoteError
 if TYPE_CHECKING:
     from contactsync.connectors.carddav.locating import Place
 
-CAPABILITIES = Capabilities(parallel_writes=8, group_cards=True)
+CAPABILITIES = Capabilities(parallel_writes=16, group_cards=True)
 
 
 class _Server(NamedTuple):

@@ -56,19 +56,25 @@ class Writer:
         self._transport = transport
         self._parallel = parallel
         self._pause = pause
+        self._locked_out: AuthError | None = None
 
     def write(self, book: str, steps: Iterable[Step]) -> Iterator[Outcome]:
         return run_steps(steps, lambda step: self._do(book, step), Window(self._parallel))
 
     def _do(self, book: str, step: Step) -> Done[Outcome]:
+        """After a refused login nothing more is sent: some providers lock an account for less."""
+        if self._locked_out is not None:
+            return Done(Refused(step.key, self._locked_out), stop=True)
         try:
             answer, pushed_back = self._send(book, step)
             return Done(self._outcome(book, step, answer), pushed_back)
         except AuthError as error:
+            self._locked_out = error
             return Done(Refused(step.key, error), stop=True)
         except RemoteError as error:
             in_doubt = isinstance(error, TransientError) and not isinstance(error, Unreachable)
-            return Done(Unknown(step.key, error) if in_doubt else Refused(step.key, error))
+            outcome = Unknown(step.key, error) if in_doubt else Refused(step.key, error)
+            return Done(outcome, pushed_back=isinstance(error, TransientError))
 
     def _send(self, book: str, step: Step) -> tuple[Answer, bool]:
         """The answer, and whether the server pushed back. 423, 429 and 503 say that nothing was
@@ -79,7 +85,7 @@ class Writer:
         for attempt in range(_TRIES):
             answer = self._transport.request(method, href, body, headers)
             tries = _TRIES if answer.status in _NOT_DONE else _TRIES_500 if answer.status == 500 else 0
-            pushed_back = pushed_back or answer.status in _NOT_DONE
+            pushed_back = pushed_back or answer.status in _NOT_DONE or answer.status >= 500
             if answer.status == 423:
                 self._transport.saw("locked")
             if attempt + 1 >= tries:
