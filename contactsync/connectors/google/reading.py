@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from contactsync.connectors.base import Change, Page, Payload
-from contactsync.connectors.google.codec import dumps, has_picture, loads
+from contactsync.connectors.google.codec import dumps, loads
 from contactsync.connectors.google.person import LABEL, items_of, photo_of, source_of
 from contactsync.connectors.google.pictures import with_picture
 from contactsync.connectors.google.transport import Json, Transport
@@ -257,14 +257,15 @@ def change_of(person: Json) -> Change:
     """A person that is there."""
     source = source_of(person)
     kept = {key: value for key, value in person.items() if key != "etag"}
-    if photo_of(kept) is None:
+    photo = photo_of(kept)
+    if photo is None:
         kept.pop("photos", None)
     return Change(
         str(source.get("id", "")),
         str(source.get("etag", "")) or None,
         dumps(kept),
         modified_at=_moment(str(source.get("updateTime", ""))),
-        partial=has_picture(kept),
+        partial=photo is not None and "data" not in photo,
     )
 
 

@@ -368,9 +368,8 @@ def marks_of(row: Mapping[str, Any]) -> dict[str, str]:
     may spell an id in another way than it was asked for."""
     rows = row.get(_EXTENDED)
     found = [one for one in rows if isinstance(one, dict)] if isinstance(rows, list) else []
-    known = {_plain_id(name): name for name in EXTENDED_IDS}
     return {
-        known.get(_plain_id(name), name): str(one.get("value") or "")
+        _KNOWN_IDS.get(_plain_id(name), name): str(one.get("value") or "")
         for one in found
         if (name := str(one.get("id", "")))
     }
@@ -378,6 +377,9 @@ def marks_of(row: Mapping[str, Any]) -> dict[str, str]:
 
 def _plain_id(name: str) -> str:
     return _NUMBER.sub(lambda number: f"0x{int(number[1], 16):x}", name).lower()
+
+
+_KNOWN_IDS = {_plain_id(name): name for name in EXTENDED_IDS}
 
 
 def found_in(row: Mapping[str, Any], extended: Mapping[str, str]) -> Found:
