@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from contactsync.connectors.pacing import Done, Window, run_steps
+from contactsync.connectors.pacing import Done, Window, run_steps, several
+from contactsync.errors import TransientError
 
 
 def test_the_window_grows_by_one_for_each_full_window() -> None:
@@ -72,6 +73,20 @@ def test_after_a_stop_nothing_more_is_pulled() -> None:
     source = iter(range(10))
     results = list(run_steps(source, lambda step: Done(step, stop=step == 2), Window(cap=1)))
     assert results == [0, 1, 2]
+    assert next(source) == 3
+
+
+def test_after_an_error_nothing_more_is_begun_and_it_is_raised() -> None:
+    def work(step: int) -> int:
+        if step == 2:
+            raise TransientError("no")
+        return step
+
+    source = iter(range(10))
+    results = several(source, work, 1)
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(TransientError):
+        next(results)
     assert next(source) == 3
 
 
