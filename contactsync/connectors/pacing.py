@@ -11,6 +11,8 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPo
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from contactsync.errors import RemoteError
+
 S = TypeVar("S")
 R = TypeVar("R")
 
@@ -142,6 +144,22 @@ def run_steps(steps: Iterable[S], work: Callable[[S], Done[R]], window: Window) 
             yield from (done.result for done in finished)
         finally:
             gate.shut()
+
+
+def several(steps: Iterable[S], work: Callable[[S], R], at_once: int) -> Iterator[R]:
+    """What ``work`` gives for each step, so many of them ``at_once``, as they complete. After a `RemoteError`
+    nothing more is begun; what is under way is waited for, and then it is raised."""
+
+    def tried(step: S) -> Done[R | RemoteError]:
+        try:
+            return Done(work(step))
+        except RemoteError as error:
+            return Done(error, stop=True)
+
+    for result in run_steps(steps, tried, Window(at_once, at_once)):
+        if isinstance(result, RemoteError):
+            raise result
+        yield result
 
 
 class Quota:

@@ -64,6 +64,8 @@ def convert(payload: bytes, to_version: str) -> bytes:
 def portable(contact: Contact) -> Contact:
     """The contact with the properties that the model does not know spelled as versions after 2.1 can hold
     them (RFC 6350 section 5): no quoted-printable, no CHARSET, no bare words."""
+    if not contact.extra:
+        return contact
     return replace(contact, extra=tuple(portable_extra(extra) for extra in contact.extra))
 
 

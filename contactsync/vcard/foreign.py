@@ -21,5 +21,6 @@ def label_names(views: Iterable[Contact]) -> dict[str, str]:
 
 def as_card(view: Contact, names: Mapping[str, str]) -> bytes:
     """A vCard 4.0, with the names of its groups."""
-    groups = frozenset(names.get(group, group) for group in view.groups)
-    return VCardCodec("4.0").write(portable(replace(view, groups=groups)), None)
+    if view.groups:
+        view = replace(view, groups=frozenset(names.get(group, group) for group in view.groups))
+    return VCardCodec("4.0").write(portable(view), None)

@@ -78,6 +78,8 @@ def signature(entry: Any) -> Hashable:
 def pair(old: Sequence[Any], new: Sequence[Any]) -> list[int | None]:
     """For each entry of ``new`` the place of its partner in ``old``, or None."""
     found: list[int | None] = [None] * len(new)
+    if not old or not new:
+        return found
     free = dict.fromkeys(range(len(old)))
     for key in (_same, _by_value, _by_ref):
         _pair_by(key, old, new, found, free)

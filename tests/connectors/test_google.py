@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -499,6 +500,21 @@ def test_a_photo_that_is_not_there_is_the_contacts_error(server: Google, rig: Ri
     server.fail(404, "NOT_FOUND", "no", at="/photo/")
     change = whole(rig, href)
     assert change.error is not None and "photo" in change.error.message
+
+
+def test_photos_are_fetched_several_at_a_time(server: Google, rig: Rig) -> None:
+    hrefs = [identity(name) for name in "abcd"]
+    together = threading.Barrier(3)
+    for href in hrefs:
+        rig.other.put(href, person("A"))
+        server.account.set_photo(f"people/c{int(href, 16)}", PNG)
+    for _ in range(3):
+        server.before("/photo/", lambda: together.wait(20))
+    partial = [(rig.read(href), None) for href in hrefs]
+    found = rig.connector.complete(partial)  # type: ignore[attr-defined]
+    photos = {change.href: loads(change.payload or b"")["photos"][0] for change in found}
+    assert photos.keys() == {*hrefs} and all("data" in photo for photo in photos.values())
+    assert not together.broken
 
 
 def test_the_login_is_not_sent_for_a_photo(server: Google, rig: Rig) -> None:

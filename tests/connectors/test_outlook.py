@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 from zlib import crc32
@@ -294,6 +296,27 @@ def test_the_default_folder_is_found_without_its_alias(server: Graph, rig: Rig) 
     server.fail(404, "ErrorItemNotFound", at="contactFolders/contacts")
     (found,) = rig.connector.collections()
     assert found.href == server.mailbox.default and found.default
+
+
+def test_what_one_request_was_told_to_wait_holds_for_those_beside_it(server: Graph) -> None:
+    paused, answered = threading.Event(), threading.Event()
+
+    def pause(seconds: float) -> None:
+        paused.set()
+        assert not answered.wait(0.5), "another request was sent meanwhile"
+        server.pass_time(seconds)
+
+    kept = secret(server)
+    made = AccountSettings("outlook", "outlook", server.root, password=lambda: kept)
+    transport = OutlookConnector(made, pause).transport
+    server.fail(429, "ApplicationThrottled", wait="7", at="/contactFolders/contacts")
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(transport.get, "/me/contactFolders/contacts")
+        assert paused.wait(20)
+        pool.submit(transport.get, "/me/contactFolders").add_done_callback(lambda _: answered.set())
+        assert first.result()["id"] == server.mailbox.default
+    transport.close()
+    assert not server.troubles
 
 
 def test_a_picture_that_is_not_to_be_had_is_named(server: Graph, rig: Rig) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from contactsync.connectors.pacing import FEW_WAIT, MANY_WAIT, Done, Window, run_steps
+from contactsync.connectors.pacing import FEW_WAIT, MANY_WAIT, Done, Window, run_steps, several
+from contactsync.errors import TransientError
 
 
 def test_the_window_doubles_until_something_speaks_against_it() -> None:
@@ -130,6 +131,20 @@ def test_after_a_stop_nothing_more_is_pulled() -> None:
     source = iter(range(10))
     results = list(run_steps(source, lambda step: Done(step, stop=step == 2), Window(cap=1)))
     assert results == [0, 1, 2]
+    assert next(source) == 3
+
+
+def test_after_an_error_nothing_more_is_begun_and_it_is_raised() -> None:
+    def work(step: int) -> int:
+        if step == 2:
+            raise TransientError("no")
+        return step
+
+    source = iter(range(10))
+    results = several(source, work, 1)
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(TransientError):
+        next(results)
     assert next(source) == 3
 
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from contactsync.connectors.base import Payload
-from contactsync.connectors.google.person import photo_of, read_person, write_person
+from contactsync.connectors.google.person import read_person, write_person
 from contactsync.errors import CodecError
 from contactsync.model.contact import Contact, Name
 from contactsync.model.group import GroupCard
@@ -14,9 +14,14 @@ from contactsync.model.group import GroupCard
 _GROUP = "groupType"
 
 
+_encode = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False
+).encode
+
+
 def dumps(content: dict[str, Any]) -> Payload:
     """One way to write a person: what comes in another order is the same."""
-    return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    return _encode(content).encode()
 
 
 def loads(payload: Payload) -> dict[str, Any]:
@@ -65,9 +70,3 @@ class GoogleCodec:
     def write_group(self, group: GroupCard, uid: str, original: Payload | None) -> Payload:
         before = loads(original) if original else {_GROUP: "USER_CONTACT_GROUP"}
         return dumps({**before, "name": group.name})
-
-
-def has_picture(content: dict[str, Any]) -> bool:
-    """Is there one that still has to be fetched?"""
-    photo = photo_of(content)
-    return photo is not None and "data" not in photo

@@ -66,7 +66,7 @@ class Shape(NamedTuple):
 
 
 def text_of(item: Item, key: str) -> str:
-    value = item.get(key, "")
+    value = item.get(key)
     return tidy(value) if isinstance(value, str) else ""
 
 

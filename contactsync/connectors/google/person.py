@@ -43,8 +43,9 @@ _PLACE = {"surname2": "surname", "generation": "credential"}
 def items_of(person: Mapping[str, Any], name: str) -> list[Item]:
     """The contact's own items of a list: not those of the profile of whoever it is."""
     found = person.get(name)
-    items = [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
-    return [item for item in items if _source(item) in ("", "CONTACT")]
+    if not isinstance(found, list):
+        return []
+    return [item for item in found if isinstance(item, dict) and _source(item) in ("", "CONTACT")]
 
 
 def _source(item: Item) -> str:
@@ -57,8 +58,10 @@ def source_of(person: Mapping[str, Any]) -> Mapping[str, Any]:
     """The entry of the contact itself in ``metadata.sources``: id, etag and updateTime; else empty."""
     metadata = person.get("metadata")
     sources = metadata.get("sources") if isinstance(metadata, dict) else None
-    found = [s for s in sources or () if isinstance(s, dict) and s.get("type") == "CONTACT"]
-    return found[0] if found else {}
+    for source in sources or ():
+        if isinstance(source, dict) and source.get("type") == "CONTACT":
+            return source
+    return {}
 
 
 def client_data(person: Mapping[str, Any], key: str) -> str:
@@ -73,8 +76,9 @@ def client_data(person: Mapping[str, Any], key: str) -> str:
 def read_person(person: Mapping[str, Any]) -> Contact:
     content: dict[str, Any] = {}
     for shape in SHAPES:
-        entries = (shape.read(item) for item in items_of(person, shape.name))
-        content[shape.field] = (*content.get(shape.field, ()), *(e for e in entries if e is not None))
+        if shape.name in person:
+            entries = [e for item in items_of(person, shape.name) if (e := shape.read(item)) is not None]
+            content[shape.field] = (*content.get(shape.field, ()), *entries)
     jobs = [_read_job(item) for item in items_of(person, "organizations")]
     return Contact(
         uid=client_data(person, UID_KEY) or str(source_of(person).get("id", "")),
@@ -89,8 +93,13 @@ def read_person(person: Mapping[str, Any]) -> Contact:
 
 def _read_name(person: Mapping[str, Any]) -> Name:
     item = next(iter(items_of(person, "names")), {})
-    parts = [(kind, text_of(item, value), text_of(item, sound)) for kind, (value, sound) in _NAME.items()]
-    components = tuple(NameComponent(kind, value, sound) for kind, value, sound in parts if value)
+    components = tuple(
+        [
+            NameComponent(kind, text, text_of(item, sound))
+            for kind, (value, sound) in _NAME.items()
+            if (text := text_of(item, value))
+        ]
+    )
     shown = text_of(item, "displayName") or text_of(item, "unstructuredName")
     return Name(components, shown or " ".join(component.value for component in components))
 
@@ -137,7 +146,8 @@ def write_person(contact: Contact, original: Mapping[str, Any], *, with_photo: b
     person = dict(original)
     for shape in SHAPES:
         entries = [e for e in getattr(contact, shape.field) if shape.takes(e)]
-        _put_list(person, shape.name, _written(shape, entries, items_of(original, shape.name)))
+        if entries or shape.name in original:
+            _put_list(person, shape.name, _written(shape, entries, items_of(original, shape.name)))
     _put_list(person, "names", _write_names(contact, items_of(original, "names")))
     _put_list(person, "organizations", _write_jobs(contact, items_of(original, "organizations")))
     _put_list(person, "memberships", _write_labels(contact.groups, items_of(original, "memberships")))
@@ -160,6 +170,9 @@ def _put_list(person: Person, name: str, items: list[Item]) -> None:
 
 def _written(shape: Shape, entries: Iterable[Any], items: list[Item]) -> list[Item]:
     """Kept items in their order, then new ones. Where the list is ``single``, the first entry has it."""
+    if not items:
+        new = [item for entry in entries if (item := shape.write(entry, {})) is not None]
+        return new[:1] if shape.single else new
     old = [(item, shape.read(item)) for item in items]
     known = [entry for _, entry in old if entry is not None]
     fitting = [entry for entry in entries if shape.write(entry, {}) is not None]

@@ -95,9 +95,8 @@ def canonical(row: Mapping[str, Any], extended: Mapping[str, str]) -> Person:
     """What an answer says of a contact. ``extended`` are the extended properties by their ids."""
     person: Person = {"id": row.get("id", "")}
     for name in FIELDS:
-        value = _without_nothing(row.get(name))
-        if value:
-            person[name] = value
+        if (value := row.get(name)) and (said := _without_nothing(value)):
+            person[name] = said
     kept = {name: value for name, value in extended.items() if name in EXTENDED_IDS and value}
     if not _is_true(kept.get(HAS_PICTURE)):
         kept.pop(HAS_PICTURE, None)
@@ -107,7 +106,9 @@ def canonical(row: Mapping[str, Any], extended: Mapping[str, str]) -> Person:
 
 
 def _without_nothing(value: Any) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
         return {key: part for key, part in value.items() if part}
     if isinstance(value, list):
         return [found for one in value if (found := _without_nothing(one))]
@@ -125,7 +126,7 @@ def _is_true(value: Any) -> bool:
 def extended_of(person: Mapping[str, Any]) -> Mapping[str, Any]:
     """Its extended properties, by their ids."""
     found = person.get(EXTENDED)
-    return found if isinstance(found, Mapping) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def uid_of(person: Mapping[str, Any]) -> str:
@@ -144,16 +145,18 @@ def _values(person: Mapping[str, Any], slot: Slot) -> Sequence[Any]:
 
 
 def read_person(person: Mapping[str, Any]) -> Contact:
+    extended = extended_of(person)
     content: dict[str, tuple[Any, ...]] = {}
     for slot in SLOTS:
-        entries = tuple(e for value in _values(person, slot) if (e := slot.read(value)) is not None)
-        content[slot.field] = content.get(slot.field, ()) + entries
+        if slot.name in (extended if slot.extended else person):
+            entries = [e for value in _values(person, slot) if (e := slot.read(value)) is not None]
+            content[slot.field] = (*content.get(slot.field, ()), *entries)
     organization = _read_organization(person)
     return Contact(
         uid=uid_of(person),
         name=_read_name(person),
         organizations=(organization,) if organization else (),
-        addresses=tuple(a for place in _POSTAL if (a := _read_address(person, place)) is not None),
+        addresses=tuple(a for place in _POSTAL if (a := _read_address(person, extended, place)) is not None),
         media=tuple(_read_photos(person)),
         groups=frozenset(_categories(person)),
         **content,  # type: ignore[arg-type]
@@ -162,9 +165,11 @@ def read_person(person: Mapping[str, Any]) -> Contact:
 
 def _read_name(person: Mapping[str, Any]) -> Name:
     components = tuple(
-        NameComponent(kind, value, text_of(person.get(sound)))
-        for kind, (name, sound) in _NAME.items()
-        if (value := text_of(person.get(name)))
+        [
+            NameComponent(kind, value, text_of(person.get(sound)))
+            for kind, (name, sound) in _NAME.items()
+            if (value := text_of(person.get(name)))
+        ]
     )
     shown = text_of(person.get(DISPLAY))
     return Name(components, shown or " ".join(component.value for component in components))
@@ -175,10 +180,12 @@ def _read_organization(person: Mapping[str, Any]) -> Organization | None:
     return Organization(name, (unit,) if unit else ()) if name or unit else None
 
 
-def _read_address(person: Mapping[str, Any], place: _Postal) -> Address | None:
-    value = person.get(place.name)
-    value = value if isinstance(value, Mapping) else {}
-    found = [(_BOX, text_of(extended_of(person).get(place.box)))]
+def _read_address(person: Mapping[str, Any], extended: Mapping[str, Any], place: _Postal) -> Address | None:
+    value, box = person.get(place.name), extended.get(place.box)
+    if not value and not box:
+        return None
+    value = value if isinstance(value, dict) else {}
+    found = [(_BOX, text_of(box))]
     found += [(kind, text_of(value.get(name))) for name, kind in _PARTS.items()]
     components = tuple(AddressComponent(kind, text) for kind, text in found if text)
     contexts = frozenset({place.context} if place.context else ())
@@ -194,7 +201,7 @@ def _categories(person: Mapping[str, Any]) -> Iterator[str]:
 
 def _read_photos(person: Mapping[str, Any]) -> Iterator[Media]:
     photo = person.get(PHOTO)
-    if not isinstance(photo, Mapping):
+    if not isinstance(photo, dict):
         return
     if "data" in photo:
         try:
@@ -217,8 +224,8 @@ def write_person(contact: Contact, original: Mapping[str, Any], *, with_photo: b
     person: Person = dict(original)
     extended = dict(extended_of(original))
     for slot in SLOTS:
-        values = fill(slot, getattr(contact, slot.field), old := _values(original, slot))
-        if values != old:
+        entries, old = getattr(contact, slot.field), _values(original, slot)
+        if (entries or old) and (values := fill(slot, entries, old)) != old:
             value = values if slot.name in LISTS else next(iter(values), None)
             _put(extended if slot.extended else person, slot.name, value)
     _write_name(contact.name, person)
@@ -293,7 +300,7 @@ def _parts_of(address: Address) -> dict[str, str]:
 
 
 def _write_address(address: Address | None, place: _Postal, person: Person, extended: Person) -> None:
-    old = _read_address({**person, EXTENDED: extended}, place)
+    old = _read_address(person, extended, place)
     if (address.components if address else None) == (old.components if old else None):
         return
     values = _parts_of(address) if address else {}

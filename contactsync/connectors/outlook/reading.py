@@ -30,7 +30,7 @@ from contactsync.connectors.outlook.person import (
 )
 from contactsync.connectors.outlook.slots import is_ambiguous, read_day
 from contactsync.connectors.outlook.transport import Json, Reply, Request, Transport, path_of
-from contactsync.connectors.pacing import Done, Window, run_steps
+from contactsync.connectors.pacing import several
 from contactsync.errors import (
     AuthError,
     BookGone,
@@ -47,6 +47,7 @@ VERSION = "outlook1:"
 SWEEP_AFTER = timedelta(days=1)
 DEFAULT_FOLDER = "contacts"
 _PAGE = 1000
+#: Microsoft bears four requests at a time (facts: errors and throttling).
 _READERS = 3
 _EXTENDED = "singleValueExtendedProperties"
 _SHOWN = ",".join(("id", "lastModifiedDateTime", "parentFolderId", *FIELDS))
@@ -307,17 +308,7 @@ class Reader:
     def complete(self, changes: Iterable[tuple[Change, Payload | None]]) -> Iterator[Change]:
         """Contacts with their pictures, a few at a time. A picture that is not to be had is named as the
         contact's error; the others go on."""
-
-        def work(one: tuple[Change, Payload | None]) -> Done[Change | RemoteError]:
-            try:
-                return Done(self._whole(*one))
-            except RemoteError as error:
-                return Done(error, stop=True)
-
-        for result in run_steps(changes, work, Window(_READERS, _READERS)):
-            if isinstance(result, RemoteError):
-                raise result
-            yield result
+        return several(changes, lambda one: self._whole(*one), _READERS)
 
     def _whole(self, change: Change, known: Payload | None) -> Change:
         person = with_known_birthday(loads(change.payload or b"{}"), loads(known) if known else {})
@@ -368,9 +359,8 @@ def marks_of(row: Mapping[str, Any]) -> dict[str, str]:
     may spell an id in another way than it was asked for."""
     rows = row.get(_EXTENDED)
     found = [one for one in rows if isinstance(one, dict)] if isinstance(rows, list) else []
-    known = {_plain_id(name): name for name in EXTENDED_IDS}
     return {
-        known.get(_plain_id(name), name): str(one.get("value") or "")
+        _KNOWN_IDS.get(_plain_id(name), name): str(one.get("value") or "")
         for one in found
         if (name := str(one.get("id", "")))
     }
@@ -378,6 +368,9 @@ def marks_of(row: Mapping[str, Any]) -> dict[str, str]:
 
 def _plain_id(name: str) -> str:
     return _NUMBER.sub(lambda number: f"0x{int(number[1], 16):x}", name).lower()
+
+
+_KNOWN_IDS = {_plain_id(name): name for name in EXTENDED_IDS}
 
 
 def found_in(row: Mapping[str, Any], extended: Mapping[str, str]) -> Found:

@@ -63,6 +63,8 @@ def fill(slot: Slot, entries: Iterable[Any], values: Sequence[Any]) -> list[Any]
     """The values of a slot with these entries in it. What is there keeps its place, a new entry comes
     behind the one that it follows (L5), and a value that means nothing to us stays while its place is not
     needed."""
+    if not values:
+        return [slot.write(entry, None) for entry in best(filter(slot.takes, entries), slot.size)]
     known = [(place, entry) for place, value in enumerate(values) if (entry := slot.read(value)) is not None]
     unread = 0 if slot.size == 1 else len(values) - len(known)
     room = max(slot.size - unread, min(len(known), slot.size))
@@ -164,8 +166,10 @@ def read_day(value: Any) -> PartialDate | None:
 
 def is_ambiguous(value: Any) -> bool:
     """Is it the midnight of another zone, or just another hour of that day?"""
+    if not value or not isinstance(value, str):
+        return False
     try:
-        moment = datetime.fromisoformat(value if isinstance(value, str) else "")
+        moment = datetime.fromisoformat(value)
     except ValueError:
         return False
     return moment.hour >= 12

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -107,6 +108,7 @@ class Transport:
         self.tokens = Tokens(settings)
         self._quota = Quota(settings.requests_per_minute or PER_MINUTE, pause=pause)
         self._owed = 0.0
+        self._gate = threading.Lock()
 
     def get(self, path: str, *, page_size: int = 0) -> Json:
         """What is at a path, or at a link that Graph gave. Raises `RemoteError`."""
@@ -132,7 +134,7 @@ class Transport:
         given = {"Prefer": _IMMUTABLE, **(headers or {})}
         token, renewed = self.tokens.get(), False
         for attempt in range(_TRIES):
-            self._quota.wait("requests")
+            self._wait_for_a_turn()
             answer = self._send(method, url, data, {**given, "Authorization": f"Bearer {token}"})
             reply = Reply(answer.status, answer.headers, answer.body)
             if answer.status == 401 and not renewed:
@@ -142,7 +144,7 @@ class Transport:
             if pause is None:
                 self._note_wait(reply)
                 break
-            self._pause(pause)
+            self._rest(pause)
         if reply.ok and is_html(answer.headers, answer.body):
             raise web_page(answer.status, urlsplit(url).path)
         return reply
@@ -171,7 +173,16 @@ class Transport:
             error.retry_after = timedelta(seconds=owed)
             raise error
         if owed:
-            self._pause(owed)
+            self._rest(owed)
+
+    def _rest(self, seconds: float) -> None:
+        """What one was told to wait holds for all that would send."""
+        with self._gate:
+            self._pause(seconds)
+
+    def _wait_for_a_turn(self) -> None:
+        with self._gate:
+            self._quota.wait("requests")
 
     def _url(self, path: str) -> str:
         """A link is followed as it is, and only to where the login belongs."""
@@ -201,7 +212,7 @@ class Transport:
                 self._note_wait(found[number])
             if not pauses:
                 break
-            self._pause(max(self._owed, *pauses.values()))
+            self._rest(max(self._owed, *pauses.values()))
             self._owed = 0.0
             waiting = {number: waiting[number] for number in pauses}
         return [found[number] for number in range(len(requests))]
@@ -213,7 +224,7 @@ class Transport:
             part = {number: requests[number] for number in numbers[start : start + BATCH]}
             rows = [_row(number, one) for number, one in part.items()]
             for _ in part:
-                self._quota.wait("requests")
+                self._wait_for_a_turn()
             data = json.dumps({"requests": rows}).encode()
             reads = all(one.reads for one in part.values())
             reply = self.send("POST", "/$batch", data, {"Content-Type": "application/json"}, reads=reads)
