@@ -26,16 +26,16 @@ _STEPS = """
     SELECT id, run_id, contact_id, collection_id, side, action, before, after, state, note, at, detail
     FROM journal
 """
-_STEPS = """
+_REMOTE_STEPS = """
     SELECT id, run_id, contact_id, collection_id, link_id, action, href, etag, payload, before, after,
         sent_local, state, sent_at
     FROM journal
     WHERE {which} ORDER BY id
 """
 _WAITING = "collection_id = :book AND side = 'remote' AND state IN :states"
-_OUTBOX = _STEPS.format(which=_WAITING)
+_OUTBOX = _REMOTE_STEPS.format(which=_WAITING)
 _OUTBOX_IDS = f"SELECT id FROM journal WHERE {_WAITING} ORDER BY id"
-_THESE_STEPS = _STEPS.format(which="id IN :ids")
+_THESE_STEPS = _REMOTE_STEPS.format(which="id IN :ids")
 _OF_RUN = [f"SELECT id FROM {table} WHERE run_id = :run LIMIT 1" for table in ("journal", "conflict")]
 _SUMS = """
     SELECT journal.run_id, journal.side, journal.action, count(*), max(contact.display)
