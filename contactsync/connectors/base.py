@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from contactsync.errors import RemoteError
-from contactsync.model.contact import Contact
-from contactsync.model.group import GroupCard
+
+if TYPE_CHECKING:  # a round without news has nothing to do with contacts
+    from contactsync.model.contact import Contact
+    from contactsync.model.group import GroupCard
 
 #: The number of this contract. It rises when a connector that was written for the one before would break;
 #: what can be left out may come without.

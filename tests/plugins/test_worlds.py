@@ -20,9 +20,9 @@ def test_no_law_breaks_in_a_world_of_guarded_connectors(seed: int, monkeypatch: 
     made: list[str] = []
     plain = Stage._connect
 
-    def connect(stage: Stage, settings: AccountSettings) -> Connector:
+    def connect(stage: Stage, device: str, settings: AccountSettings) -> Connector:
         made.append(settings.name)
-        return guard(lambda: plain(stage, settings), Origin(f"of world {seed}"))
+        return guard(lambda: plain(stage, device, settings), Origin(f"of world {seed}"))
 
     monkeypatch.setattr(Stage, "_connect", connect)
     law, error, _ = broken_by(DRAWS["any"](seed))
