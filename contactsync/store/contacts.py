@@ -118,6 +118,11 @@ class Contacts:
         row = self._db.row("SELECT count(*) FROM contact WHERE deleted_at IS NULL")
         return int(row[0]) if row else 0
 
+    def count_held(self) -> int:
+        """Live contacts that are created nowhere else (L27)."""
+        row = self._db.row("SELECT count(*) FROM contact WHERE deleted_at IS NULL AND held != ''")
+        return int(row[0]) if row else 0
+
     def in_group(self, group: str) -> list[StoredContact]:
         return self.live(group=group)
 
