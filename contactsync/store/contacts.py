@@ -14,7 +14,8 @@ from contactsync.model import jsonform
 from contactsync.model.contact import Contact
 from contactsync.model.fields import fold
 from contactsync.model.searching import search_form, search_text
-from contactsync.store.database import Database, containing, moment, starting
+from contactsync.store.database import Database, containing, starting
+from contactsync.store.times import moment
 from contactsync.store.values import StoredContact
 
 _COLUMNS = "id, uid, hash, updated_at, deleted_at, held, held_for, merged_into, times, doc"
