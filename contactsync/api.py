@@ -708,7 +708,7 @@ class Engine:
             "calendars": self.calendars(),
             "conflicts": self.store.journal.open_conflicts(),
             "in_doubt": self.store.journal.in_doubt(),
-            "held": sum(bool(c.held) for c in self.store.contacts.live()),
+            "held": self.store.contacts.count_held(),
             "set_aside": len(self.store.keepsakes.quarantined()),
             "lost_at_remotes": len(losses),
             "losses": losses,

@@ -158,7 +158,7 @@ def _waiting(store: Store) -> Iterator[Finding]:
     if doubts:
         hint = "The next round looks: contactsync sync"
         yield Finding(False, "in doubt", f"{doubts} write(s) were sent without an answer.", hint)
-    held_contacts = sum(bool(contact.held) for contact in store.contacts.live())
+    held_contacts = store.contacts.count_held()
     if held_contacts:
         hint = "If two are the same person: contactsync contact merge ID ID"
         yield Finding(True, "held", f"{held_contacts} contact(s) may be doubles and go nowhere else.", hint)

@@ -6,7 +6,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from contactsync.store.database import Database, assigned, moment
+from contactsync.store.database import Database, assigned
+from contactsync.store.times import moment
 from contactsync.store.values import AccountState, Book, StagedChange
 
 _ACCOUNTS = f"SELECT {', '.join(AccountState._fields)} FROM account ORDER BY name"

@@ -14,7 +14,8 @@ from contactsync.model import jsonform
 from contactsync.model.contact import Contact
 from contactsync.model.fields import fold
 from contactsync.model.searching import search_form, search_text
-from contactsync.store.database import Database, containing, moment, starting
+from contactsync.store.database import Database, containing, starting
+from contactsync.store.times import moment
 from contactsync.store.values import StoredContact
 
 _COLUMNS = "id, uid, hash, updated_at, deleted_at, held, held_for, merged_into, times, doc"
@@ -116,6 +117,11 @@ class Contacts:
 
     def count(self) -> int:
         row = self._db.row("SELECT count(*) FROM contact WHERE deleted_at IS NULL")
+        return int(row[0]) if row else 0
+
+    def count_held(self) -> int:
+        """Live contacts that are created nowhere else (L27)."""
+        row = self._db.row("SELECT count(*) FROM contact WHERE deleted_at IS NULL AND held != ''")
         return int(row[0]) if row else 0
 
     def in_group(self, group: str) -> list[StoredContact]:

@@ -3,8 +3,8 @@
 One writer at a time (``BEGIN IMMEDIATE``), WAL, and no transaction open during a network call
 (L31): `Database.transaction` is the only way to write.
 
-SQL is text, with named parameters. A time is bound as it is (`stamp`) and read with `moment`; a list or
-tuple is bound as ``IN :name``.
+SQL is text, with named parameters. A time is bound as it is and read with `contactsync.store.times.moment`; a
+list or tuple is bound as ``IN :name``.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, overload
+from typing import Any
 
 from contactsync.errors import StoreError, UsageError
 from contactsync.store.files import copy_database, file_of, make_private, place_in, place_of
 from contactsync.store.schema import REVISION, statements
+from contactsync.store.times import stamp
 
 BUSY_SECONDS = 30
 
@@ -184,23 +185,6 @@ class Database:
             self.execute(statement)
         self.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
         self.execute("INSERT INTO alembic_version VALUES (:revision)", {"revision": REVISION})
-
-
-def stamp(at: datetime) -> str:
-    """A time as it is stored: ``2026-03-01 12:00:00.000000``, in UTC. Raises `ValueError` for one without a
-    time zone."""
-    if at.utcoffset() is None:
-        raise ValueError(f"{at} has no time zone.")
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-
-
-@overload
-def moment(text: str) -> datetime: ...
-@overload
-def moment(text: None) -> None: ...
-def moment(text: str | None) -> datetime | None:
-    """A stored time, which may be missing."""
-    return None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def assigned(values: Iterable[str]) -> str:

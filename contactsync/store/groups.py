@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
-from contactsync.store.database import Database, moment
+from contactsync.store.database import Database
+from contactsync.store.times import moment
 from contactsync.store.values import StoredGroup
 
 _GROUPS = "SELECT id, name, deleted_at FROM contact_group"

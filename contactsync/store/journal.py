@@ -14,7 +14,8 @@ from contactsync.model import jsonform
 from contactsync.model.contact import Contact
 from contactsync.model.fields import path_text
 from contactsync.store.contacts import chunks
-from contactsync.store.database import Database, assigned, moment
+from contactsync.store.database import Database, assigned
+from contactsync.store.times import moment
 from contactsync.store.values import JournalRow, OutboxRow, StepSum, StoredConflict, StoredRun
 from contactsync.sync.types import Clash
 

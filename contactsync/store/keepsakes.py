@@ -11,7 +11,8 @@ from typing import Any
 from contactsync.model import jsonform
 from contactsync.model.contact import Contact
 from contactsync.store.contacts import chunks
-from contactsync.store.database import Database, moment
+from contactsync.store.database import Database
+from contactsync.store.times import moment
 from contactsync.store.values import Quarantined
 
 # Of a contact that was merged away, the one that lives on (L40).

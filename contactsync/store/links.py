@@ -13,7 +13,8 @@ from typing import Any
 from contactsync.model import jsonform
 from contactsync.model.contact import Contact
 from contactsync.store.contacts import chunks
-from contactsync.store.database import Database, moment
+from contactsync.store.database import Database
+from contactsync.store.times import moment
 from contactsync.store.values import StoredLink
 from contactsync.sync.types import Base
 
@@ -36,10 +37,14 @@ _WRITTEN = f"""
     SELECT link.href FROM link JOIN collection ON collection.id = link.collection_id
     WHERE link.collection_id = :book AND link.{_ALIVE} AND link.written_at >= collection.cursor_at
 """
+# The + turns SQLite from the contacts' rows to their index in the order of hashes.
 _OUT_OF_STEP = f"""
-    SELECT link.contact_id FROM link JOIN contact ON contact.id = link.contact_id
-    WHERE link.collection_id IN :books AND link.{_ALIVE}
-    AND (link.base_hash != contact.hash OR contact.deleted_at IS NOT NULL)
+    SELECT contact_id FROM link
+    WHERE collection_id IN :books AND {_ALIVE}
+    AND NOT EXISTS (
+        SELECT 1 FROM contact
+        WHERE contact.deleted_at IS NULL AND contact.hash = link.base_hash AND +contact.id = link.contact_id
+    )
 """
 _IN_ACCOUNT = """
     SELECT link.contact_id FROM link JOIN collection ON collection.id = link.collection_id

@@ -1,8 +1,9 @@
 """A look at an SQLite device database without loading the layers that write it.
 
-Most rounds find nothing to do, and importing SQLAlchemy and SQLModel costs more than the whole
-rest of such a round. This module answers one question, whether the device side of an account is as
-quiet as a full round last found it, and knows nothing of contacts or links.
+Most rounds find nothing to do, and loading what knows contacts and links costs more than the whole rest of
+such a round. This module answers one question, whether the device side of an account is as quiet as a full
+round last found it. It never makes a database, nor brings one up to date: what it does not understand is left
+to the full round.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-FORMAT = "%Y-%m-%d %H:%M:%S.%f"
+from contactsync.store.times import moment, stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def quiet_account(path: Path, name: str, books_read_after: datetime, rules: str)
         newest = connection.execute("SELECT max(id) FROM run").fetchone()[0]
         if row is None or row[1] is None or (newest or 0) > row[1] or row[3] != rules:
             return None
-        if row[2] is None or datetime.strptime(row[2], FORMAT).replace(tzinfo=UTC) < books_read_after:
+        if row[2] is None or moment(row[2]) < books_read_after:
             return None
         books = connection.execute(
             "SELECT href, name, cursor FROM collection WHERE account_id = ? AND selected AND gone_at IS NULL"
@@ -55,8 +56,7 @@ def quiet_account(path: Path, name: str, books_read_after: datetime, rules: str)
 def note_quiet(path: Path, name: str, at: datetime) -> None:
     """Only the time of the last round moves (L36)."""
     with contextlib.suppress(sqlite3.Error), _reading(path) as connection:
-        stamp = at.astimezone(UTC).strftime(FORMAT)
-        connection.execute("UPDATE account SET ran_at = ? WHERE name = ?", (stamp, name))
+        connection.execute("UPDATE account SET ran_at = ? WHERE name = ?", (stamp(at), name))
         connection.commit()
 
 

@@ -45,6 +45,8 @@ CREATE INDEX ix_contact_live ON contact (deleted_at, sort_key, uid, held, search
 
 CREATE INDEX ix_contact_merged_into ON contact (merged_into);
 
+CREATE INDEX ix_contact_step ON contact (deleted_at, hash);
+
 CREATE TABLE contact_group (
     id TEXT NOT NULL,
     name TEXT NOT NULL,
@@ -192,6 +194,8 @@ CREATE TABLE link (
 );
 
 CREATE INDEX ix_link_contact_id ON link (contact_id);
+
+CREATE INDEX ix_link_lost ON link (lost) WHERE lost != '';
 
 CREATE INDEX ix_link_step ON link (collection_id, state, base_hash, contact_id);
 

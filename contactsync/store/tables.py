@@ -9,7 +9,7 @@ does not fit into a page is a chain of further pages.
 
 from datetime import datetime
 
-from sqlalchemy import Index, LargeBinary, MetaData, Text, UniqueConstraint
+from sqlalchemy import Index, LargeBinary, MetaData, Text, UniqueConstraint, text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel, UTCDateTime
 
@@ -76,8 +76,12 @@ class Contact(Row, table=True):
     that lives on, never one that was merged away itself (L40).
     """
 
-    # Lists of live contacts in order, who is homeless, whom a search finds: without a look at documents.
-    __table_args__ = (Index("ix_contact_live", "deleted_at", "sort_key", "uid", "held", "search"),)
+    __table_args__ = (
+        # Lists of live contacts in order, who is homeless, whom a search finds: without a look at documents.
+        Index("ix_contact_live", "deleted_at", "sort_key", "uid", "held", "search"),
+        # In the order of `ix_link_step`: who is out of step is found by going through both once.
+        Index("ix_contact_step", "deleted_at", "hash"),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     uid: str = Field(sa_type=Text, unique=True)
@@ -108,6 +112,7 @@ class Link(Row, table=True):
         # What a round asks of every link of a book, answered by the index alone.
         Index("ix_link_step", "collection_id", "state", "base_hash", "contact_id"),
         Index("ix_link_written", "collection_id", "written_at"),
+        Index("ix_link_lost", "lost", sqlite_where=text("lost != ''")),
     )
 
     id: int | None = Field(default=None, primary_key=True)

@@ -16,9 +16,10 @@ from sqlmodel import SQLModel, UTCDateTime
 
 from contactsync.errors import StoreError
 from contactsync.store import database, tables
-from contactsync.store.database import Database, moment, stamp
+from contactsync.store.database import Database
 from contactsync.store.files import place_in
 from contactsync.store.store import Store
+from contactsync.store.times import moment, stamp
 from tests.store.people import NOON, add_contact, noted, person
 
 needs_modes = pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX")

@@ -106,6 +106,8 @@ def test_a_database_of_the_revision_before_keeps_its_contacts_and_finds_them_by_
     with raw(path) as connection:
         connection.execute("DROP INDEX ix_contact_live")
         connection.execute("CREATE INDEX ix_contact_live ON contact (deleted_at, sort_key, uid, held)")
+        connection.execute("DROP INDEX ix_contact_step")
+        connection.execute("DROP INDEX ix_link_lost")
         connection.execute("UPDATE alembic_version SET version_num = '0005'")
     with Store(f"sqlite:///{path}") as store:
         assert [c.uid for c in store.contacts.live("lovelace")] == ["uid-ada"]
