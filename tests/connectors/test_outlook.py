@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 from zlib import crc32
@@ -104,6 +104,13 @@ class TestOutlook(ConnectorSuite):
         self.server.access_tokens.clear()
         self.server.entra.end_login()
         return Rig(connector(self.server, secret=kept), self.server.mailbox.default, Outlook(self.server))
+
+    def login_that_ends(self) -> tuple[Rig, Callable[[], object]]:
+        def end() -> None:
+            self.server.access_tokens.clear()
+            self.server.entra.end_login()
+
+        return self.make(), end
 
     def href(self, rig: Rig, hint: str) -> str:
         return f"{crc32(hint.encode()):016x}"
