@@ -431,6 +431,40 @@ class ConnectorSuite:
         assert done == total
         # as many as are under way, and as many that were answered and are seen next
         assert most <= min(2 * limit, total - 1)
+        assert most > min(2, limit - 1), "it can have several steps under way, and never has"
+
+    def test_forty_mixed_steps_have_an_outcome_each_in_whatever_order_they_come(self) -> None:
+        """Which step an outcome is about is said by its key, and by nothing else: others are under way with
+        it, and one of them is refused in their midst."""
+        rig = self.make()
+        hints = [f"old-{n}" for n in range(27)]
+        old = rig.write(*(Create(n, h, f"uid-{h}", self.card(f"Old {n}", h)) for n, h in enumerate(hints)))
+        made = [outcome.href for _, outcome in sorted(old.items()) if isinstance(outcome, Stored)]
+        etags = {change.href: change.etag for change in rig.connector.fetch(rig.book, made)}
+        steps: list[Step] = []
+        for n in range(13):
+            updated, deleted = made[n], made[13 + n]
+            steps.append(Create(3 * n, f"new-{n}", f"uid-new-{n}", self.card(f"New {n}", f"new-{n}")))
+            steps.append(Update(3 * n + 1, updated, etags[updated], self.card(f"Edited {n}", hints[n])))
+            steps.append(Delete(3 * n + 2, deleted, etags[deleted]))
+        steps.insert(20, Update(39, made[26], '"wrong"', self.card("Refused", hints[26])))
+        outcomes = rig.write(*steps)
+        refused = outcomes.pop(39)
+        assert isinstance(refused, Refused) and isinstance(refused.error, PreconditionFailed), refused
+        there = {change.href: change for change in rig.connector.fetch(rig.book, made)}
+        for n in range(13):
+            created, edited, removed = (outcomes[3 * n + kind] for kind in range(3))
+            assert isinstance(created, Stored), created
+            assert self._name_at(rig, rig.read(created.href)) == f"New {n}"
+            assert isinstance(edited, Stored) and edited.href == made[n], edited
+            assert self._name_at(rig, there[made[n]]) == f"Edited {n}"
+            assert removed == Removed(3 * n + 2, made[13 + n])
+            assert there[made[13 + n]].gone
+        assert self._name_at(rig, there[made[26]]) == "Old 26"
+
+    def _name_at(self, rig: Rig, change: Change) -> str:
+        assert change.payload is not None, change
+        return self.shown_name(rig, change.payload)
 
     # ---- cards -----------------------------------------------------------------------------------
 
@@ -484,6 +518,37 @@ class ConnectorSuite:
         assert all(isinstance(o, Refused) and isinstance(o.error, AuthError) for o in outcomes)
         limit = connector.capabilities.parallel_writes * connector.capabilities.batch_size
         assert len(outcomes) == len(pulled) <= limit
+
+    def test_a_login_that_ends_in_the_middle_leaves_no_step_without_an_outcome(self) -> None:
+        """What was under way is accounted for: what is said to be stored is there, and what is said to be
+        refused is not. Only where a login can end: override ``login_that_ends``."""
+        found = self.login_that_ends()
+        if found is None:
+            return
+        rig, end = found
+        limit = rig.connector.capabilities.parallel_writes * rig.connector.capabilities.batch_size
+        pulled: list[Step] = []
+
+        def steps() -> Iterator[Step]:
+            for n in range(limit + 60):
+                if n == limit + 10:
+                    end()
+                yield Create(n, f"mid-{n}", f"uid-mid-{n}", self.card(f"Mid {n}", f"mid-{n}"))
+
+        outcomes = [*rig.connector.write(rig.book, _noting(steps(), pulled))]
+        assert sorted(outcome.key for outcome in outcomes) == [step.key for step in pulled]
+        assert len(pulled) <= limit + 10 + 2 * limit
+        stored = [outcome for outcome in outcomes if isinstance(outcome, Stored)]
+        refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
+        assert refused and len(stored) + len(refused) == len(outcomes)
+        assert all(isinstance(outcome.error, AuthError) for outcome in refused)
+        assert stored and all(rig.other.get(outcome.href) for outcome in stored)
+        if rig.connector.capabilities.names_href:
+            assert not any(rig.other.get(self.href(rig, f"mid-{outcome.key}")) for outcome in refused)
+
+    def login_that_ends(self) -> tuple[Rig, Callable[[], object]] | None:
+        """A rig, and what makes its login invalid; None where there is no such thing."""
+        return None
 
     def locked_out(self) -> Rig | None:
         """The same book with a wrong password; None where there is no such thing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from itertools import count
 from typing import ClassVar
 
@@ -39,7 +40,9 @@ class DavSuite(ConnectorSuite):
     @pytest.fixture(autouse=True)
     def _closed(self) -> Iterator[None]:
         self.opened: list[CardDavConnector] = []
-        yield
+        self._fronts = ExitStack()
+        with self._fronts:
+            yield
         for one in self.opened:
             one.close()
 
@@ -53,6 +56,10 @@ class DavSuite(ConnectorSuite):
     def make(self, url: str = "") -> Rig:
         book = self.server.make_book(f"book-{next(_names)}")
         return Rig(self.login(url), book, self.server)
+
+    def login_that_ends(self) -> tuple[Rig, Callable[[], object]] | None:
+        front = self._fronts.enter_context(proxy(self.server.base_url))
+        return self.make(front.url), lambda: front.fail(401, times=1_000_000)
 
     # ---- cost ------------------------------------------------------------------------------------
 

@@ -114,6 +114,13 @@ class TestGoogle(ConnectorSuite):
         self.server.refresh_tokens.clear()
         return Rig(connector(self.server, secret=secret(self.server, token="no")), BOOK, WebPage(self.server))
 
+    def login_that_ends(self) -> tuple[Rig, Callable[[], object]]:
+        def end() -> None:
+            self.server.access_tokens.clear()
+            self.server.refresh_tokens.clear()
+
+        return self.make(), end
+
     def href(self, rig: Rig, hint: str) -> str:
         return identity(hint)
 

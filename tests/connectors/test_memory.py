@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
 from typing import ClassVar
 
 import pytest
 
-from contactsync.connectors.base import Capabilities, Create, Unknown, Update
+from contactsync.connectors.base import Capabilities, Change, Create, Unknown, Update
 from contactsync.connectors.memory import Habits, MemoryConnector, MemoryServer
 from contactsync.errors import AlreadyExists, BookGone, PermissionDenied, SyncTokenExpired
 from contactsync.testing.faults import Crash, Fault, FaultyConnector
-from contactsync.testing.suite import ConnectorSuite, Rig
+from contactsync.testing.suite import ConnectorSuite, Rig, held_to_contract
 from contactsync.vcard.codec import VCardCodec
+from tests.under_way import UnderWay
 
 
 def connector(habits: Habits | None = None) -> MemoryConnector:
@@ -43,6 +46,41 @@ class TestPoorRemote(TestMemory):
 
 class TestPayloads(TestMemory):
     habits: ClassVar[dict[str, object]] = {"carry_payload": True, "show_stored": True, "unique_uids": True}
+
+
+class TestUnderWay(TestMemory):
+    """Eight writes under way at once, done and answered in another order; reads come in the one asked for."""
+
+    can: ClassVar[dict[str, int]] = {"parallel": 8}
+
+    def make(self) -> Rig:
+        made = connector()
+        self.under_way = _InOrder(made, Random(7), **self.can)
+        return Rig(held_to_contract(self.under_way), "/contacts/", made.server)
+
+    def login_that_ends(self) -> tuple[Rig, Callable[[], object]]:
+        rig = self.make()
+        return rig, lambda: self.under_way.faults.update({"lock-out": 1})
+
+    def test_it_is_what_it_says(self) -> None:
+        rig = self.make()
+        steps = [Create(n, f"c{n}", f"u{n}", self.card(f"C {n}", f"c{n}")) for n in range(40)]
+        answered = [outcome.key for outcome in rig.connector.write(rig.book, steps)]
+        done = [int(href[11:-4]) for href, _ in self.under_way.inner.server.books[rig.book].log]
+        assert sorted(done) == sorted(answered) == [*range(40)]
+        assert [*range(40)] != done != answered != [*range(40)]
+        assert self.under_way.most == min(
+            40, rig.connector.capabilities.parallel_writes * self.can.get("batch", 1)
+        )
+
+
+class TestBatches(TestUnderWay):
+    can: ClassVar[dict[str, int]] = {"parallel": 4, "batch": 20}
+
+
+class _InOrder(UnderWay):
+    def fetch(self, collection: str, hrefs: Sequence[str]) -> Iterator[Change]:
+        return self.inner.fetch(collection, hrefs)
 
 
 class TestFaultless(TestMemory):

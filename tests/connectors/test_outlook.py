@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -106,6 +106,13 @@ class TestOutlook(ConnectorSuite):
         self.server.access_tokens.clear()
         self.server.entra.end_login()
         return Rig(connector(self.server, secret=kept), self.server.mailbox.default, Outlook(self.server))
+
+    def login_that_ends(self) -> tuple[Rig, Callable[[], object]]:
+        def end() -> None:
+            self.server.access_tokens.clear()
+            self.server.entra.end_login()
+
+        return self.make(), end
 
     def href(self, rig: Rig, hint: str) -> str:
         return f"{crc32(hint.encode()):016x}"

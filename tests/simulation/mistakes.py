@@ -434,6 +434,49 @@ MISTAKES = (
         "shadow, lost = seen, losses(sent, seen)",
         "shadow, lost = replace(seen, media=sent.media), losses(sent, seen)",
     ),
+    _mistake(
+        "an answer is recorded for the step that was sent first",
+        "an answer is recorded for the step that was sent first",
+        "P1 P2",
+        "engine/push.py",
+        "rows[outcome.key]",
+        "list(rows.values())[done - 1]",
+    ),
+    _mistake(
+        "a step that was marked and never handed out is taken for done",
+        "is taken for done",
+        "L33",
+        "engine/recover.py",
+        "    if not settled.landed:\n        found.dropped.append(row.id)\n        return\n",
+        "",
+        instead="an update that nobody answered is believed, whatever the card shows",
+    ),
+    _mistake(
+        "what was under way at a stop is queued again",
+        "what was under way at a stop is queued again",
+        "L33",
+        "engine/push.py",
+        '            store.journal.mark([row.id], "queued")\n            result.stop = error\n',
+        '            rest = [other.id for other in store.journal.outbox(book.id, "sent")]\n'
+        '            store.journal.mark([row.id, *rest], "queued")\n'
+        "            result.stop = error\n",
+    ),
+    _mistake(
+        "only the first mark of a window is kept",
+        "only the first mark of a window is kept",
+        "L31",
+        "engine/push.py",
+        'mark([row.id for row in window], "sent", sent_at=round_.now())',
+        'mark([window[0].id], "sent", sent_at=round_.now())',
+    ),
+    _mistake(
+        "cards are taken in the order in which they were asked for",
+        "cards are taken in the order",
+        "P2",
+        "engine/push.py",
+        "        for change in changes:\n            link = links.get(change.href)\n",
+        "        for change, link in zip(changes, [*links.values()], strict=False):\n",
+    ),
 )
 
 

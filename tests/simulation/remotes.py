@@ -212,7 +212,7 @@ class Remote:
         self.fresh: set[str] = set()
         self.lately: set[str] = set()
         self.device = ""
-        self._writer: dict[str, str] = {}
+        self.writer: dict[str, str] = {}
         self.faults: Counter[str] = Counter()
         self.sending: UnderWay | None = None
 
@@ -233,16 +233,20 @@ class Remote:
 
     def was_sent(self, who: str, *, new: bool) -> None:
         """The device of this round wrote this person's card, and has not read it back."""
-        self._writer[who] = self.device
+        self.writer[who] = self.device
         self.unread.add(who)
         self.fresh |= {who} if new else set()
 
     def was_read(self, who: str) -> None:
         """The device of this round read this person's card; what another one wrote waits for that one."""
-        if self._writer.get(who, self.device) == self.device:
+        if self.writer.get(who, self.device) == self.device:
             self.lately |= {who} & self.unread
             self.unread.discard(who)
             self.fresh.discard(who)
+
+    def noted(self) -> tuple[set[str], set[str], set[str], dict[str, str]]:
+        """Whose cards were not read back, were new then, may be there; and whose device wrote them."""
+        return set(self.unread), set(self.fresh), set(self.in_doubt), dict(self.writer)
 
     def connect_under_way(
         self, settings: AccountSettings, draws: Random, between: Callable[[str], None]

@@ -28,7 +28,7 @@ class Deed(Act):
 @dataclass(frozen=True)
 class World:
     """A world by hand. ``judged`` is False where the oracle's rules cannot hold at the end, as with a
-    mode that carries edits one way only."""
+    mode that carries edits one way only; with ``under_way``, several writes are under way at once."""
 
     name: str
     law: str
@@ -37,10 +37,11 @@ class World:
     policy: str = "newest"
     mode: str = "two-way"
     judged: bool = True
+    under_way: bool = False
 
     @property
     def plan(self) -> Plan:
-        return Plan(Shape(0, "a", self.remotes, self.policy, mode=self.mode))
+        return Plan(Shape(0, "a", self.remotes, self.policy, mode=self.mode, under_way=self.under_way))
 
 
 class Script(Stage):

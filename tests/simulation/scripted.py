@@ -47,19 +47,26 @@ def add(
     mode: str = "two-way",
     books: int = 1,
     judged: bool = True,
+    under_way: bool = False,
 ) -> None:
-    WORLDS[name] = World(name, law, tuple((kind, books) for kind in remotes), play, policy, mode, judged)
+    places = tuple((kind, books) for kind in remotes)
+    WORLDS[name] = World(name, law, places, play, policy, mode, judged, under_way)
 
 
 def each(
-    law: str, *kinds: str, others: tuple[str, ...] = (), policy: str = "newest", judged: bool = True
+    law: str,
+    *kinds: str,
+    others: tuple[str, ...] = (),
+    policy: str = "newest",
+    judged: bool = True,
+    under_way: bool = False,
 ) -> Callable[[Callable[[Script], None]], Callable[[Script], None]]:
     """Registers one world for each kind of the first remote."""
 
     def register(play: Callable[[Script], None]) -> Callable[[Script], None]:
         for kind in kinds:
             name = f"{play.__name__}[{kind}]"
-            add(name, law, kind, *others, play=play, policy=policy, judged=judged)
+            add(name, law, kind, *others, play=play, policy=policy, judged=judged, under_way=under_way)
         return play
 
     return register
@@ -182,6 +189,58 @@ def a_card_that_comes_during_the_push_is_read_next(s: Script) -> None:
     s.sync(at="recorded", meanwhile=lambda: s.client_puts(s.person("Ben")))
     s.sync()
     s.people_at("L31", "a", "Anna", "Ben")
+
+
+# ---- several writes under way at once ------------------------------------------------------------
+
+CROWD = tuple(f"Anna{number}" for number in range(12))
+
+
+@each("L11", "faithful", "google", under_way=True)
+def of_many_new_ones_each_has_its_own_card(s: Script) -> None:
+    for given in CROWD:
+        s.put(s.person(given))
+    s.sync()
+    for number, given in enumerate(CROWD):
+        s.client_edits(given, title(f"T{number}"))
+    s.sync()
+    for number, given in enumerate(CROWD):
+        s.everywhere("L11", given, title=f"T{number}")
+    s.conflicts("L11", 0)
+
+
+@each("L31", "faithful", "sabre", "google", "graph", under_way=True)
+def of_many_that_were_marked_some_were_never_handed_out(s: Script) -> None:
+    for given in CROWD:
+        s.put(s.person(given))
+    s.sync()
+    for given in CROWD:
+        s.edit(given, title("T1"))
+    s.sync(at="under-way", fault="die")
+    s.sync()
+    for given in CROWD:
+        s.everywhere("L31", given, title="T1")
+    s.conflicts("L13", 0)
+
+
+@each("L33", "cutting", "cutting-blind", under_way=True)
+def what_is_under_way_when_the_remote_wants_no_more_stays_in_doubt(s: Script) -> None:
+    """Some are done by then, and nobody heard of it; what the remote cut of them is no edit."""
+    whole = "N111 N112 N113 N114"
+    for given in CROWD:
+        s.put(s.person(given, title("T1")))
+    s.sync()
+    for given in CROWD:
+        s.edit(given, note(whole))
+    s.sync(fault="push-back")
+    s.sync()
+    for given in CROWD:
+        s.edit(given, title("T2"))
+    s.sync()
+    for given in CROWD:
+        s.shows("L33", "a", given, title="T2", note=whole)
+        s.shows("L33", "r0", given, title="T2")
+    s.conflicts("L13", 0)
 
 
 # ---- remotes that do not keep what was sent ----------------------------------------------------

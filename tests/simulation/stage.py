@@ -361,6 +361,7 @@ class Stage:
             for name, remote in self.remotes.items()
         }
         now, gone = self.now, {name: list(remote.gone) for name, remote in self.remotes.items()}
+        noted = {name: remote.noted() for name, remote in self.remotes.items()}
 
         def restore() -> None:
             self._copy(aside, self.folder)
@@ -368,6 +369,7 @@ class Stage:
             for name, remote in self.remotes.items():
                 remote.server.books = books[name]
                 remote.gone = gone[name]
+                remote.unread, remote.fresh, remote.in_doubt, remote.writer = noted[name]
             self.now = now
 
         return restore
