@@ -280,6 +280,7 @@ FIELDS: tuple[Field, ...] = (
 FIELD: Mapping[str, Field] = {row.path: row for row in FIELDS}
 
 EMPTY_SCALARS: Mapping[str, Any] = {"kind": "", "name": Name()}
+EMPTY_CONTACT = Contact()
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,11 +303,14 @@ def entry_keys(row: Field, entries: Sequence[Any]) -> tuple[str, ...]:
     return tuple(keys)
 
 
-def flatten(contact: Contact, keys: Mapping[str, tuple[str, ...]] | None = None) -> Units:
-    """Split a contact into units; ``keys`` names its entries where an alignment gave them names."""
+def flatten(
+    contact: Contact, keys: Mapping[str, tuple[str, ...]] | None = None, rows: Sequence[Field] = FIELDS
+) -> Units:
+    """Split a contact into units, or these fields of it; ``keys`` names its entries where an alignment gave
+    them names."""
     values: dict[Path, Any] = {}
     order: dict[str, tuple[str, ...]] = {}
-    for row in FIELDS:
+    for row in rows:
         content = getattr(contact, row.path)
         if not content or content == EMPTY_SCALARS.get(row.path):
             continue
@@ -333,8 +337,10 @@ def entry_units(row: Field, path: Path, entry: Any) -> dict[Path, Any]:
     return units
 
 
-def build(units: Units, uid: str = "") -> Contact:
-    """The contact of these units; the inverse of `flatten`."""
+def build(
+    units: Units, uid: str = "", rows: Sequence[Field] = FIELDS, rest: Contact = EMPTY_CONTACT
+) -> Contact:
+    """The contact of these units; the inverse of `flatten`. All but these fields is as in ``rest``."""
     content: dict[str, Any] = {"uid": uid}
     attributes: dict[Path, dict[str, Any]] = {}
     for path, value in units.values.items():
@@ -342,10 +348,9 @@ def build(units: Units, uid: str = "") -> Contact:
             attributes.setdefault(path[:2], {})[path[2]] = value
         elif len(path) == 4:
             attributes.setdefault(path[:2], {}).setdefault(path[2], set()).add(path[3])
-    for row in FIELDS:
+    for row in rows:
         if row.kind is Kind.SCALAR:
-            if (row.path,) in units.values:
-                content[row.path] = units.values[row.path,]
+            content[row.path] = units.values.get((row.path,), EMPTY_SCALARS[row.path])
         elif row.kind is Kind.SET:
             content[row.path] = frozenset(p[1] for p in units.values if p[0] == row.path)
         else:
@@ -355,7 +360,7 @@ def build(units: Units, uid: str = "") -> Contact:
                 for path in paths
                 if path in units.values
             )
-    return Contact(**content)
+    return replace(rest, **content)
 
 
 def entry_of(row: Field, value: Any, attributes: Mapping[str, Any]) -> Any:

@@ -7,8 +7,10 @@ and new. The outcome does not depend on the order of entries.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any
 
 from contactsync.model.contact import Contact
@@ -35,18 +37,20 @@ class Edit:
     new: Any
 
 
-def aligned(contact: Contact, reference: Units, also: Units | None = None) -> Units:
-    """The contact's units under the keys that its entries have in ``reference``.
+def aligned(
+    contact: Contact, reference: Units, also: Units | None = None, rows: Sequence[Field] = FIELDS
+) -> Units:
+    """The contact's units, or those of these fields, under the keys that its entries have in ``reference``.
 
     Entries without a partner there take the key of an entry of the same value class in ``also``
     (the other side's present state), so that the same addition on both sides is one unit.
     """
     keys = {
         row.path: _align(row, reference, getattr(contact, row.path), also)
-        for row in FIELDS
+        for row in rows
         if row.kind is Kind.KEYED and getattr(contact, row.path)
     }
-    return flatten(contact, keys)
+    return flatten(contact, keys, rows)
 
 
 def _align(row: Field, reference: Units, entries: Sequence[Any], also: Units | None) -> tuple[str, ...]:
@@ -162,12 +166,27 @@ def diff(old: Units, new: Units) -> dict[Path, Edit]:
 
 def differs(old: Contact, new: Contact) -> dict[Path, Edit]:
     """`diff` of two states of one side."""
-    units = flatten(old)
-    return diff(units, aligned(new, units))
+    rows = unequal((old, new))
+    units = flatten(old, rows=rows)
+    return diff(units, aligned(new, units, rows=rows))
+
+
+def unequal(*states: tuple[Contact, Contact]) -> tuple[Field, ...]:
+    """The fields in which a state is not the very same as the other: nothing else needs pairing."""
+    found: set[str] = set()
+    for one, other in states:
+        if one is not other:
+            found.update(compress(FIELD, map(operator.ne, _contents(one), _contents(other))))
+    return tuple([row for row in FIELDS if row.path in found])
+
+
+_contents = operator.attrgetter(*FIELD)
 
 
 def apply(units: Units, edits: Mapping[Path, Any], source: Units) -> Units:
     """``units`` with these units set (None removes); new entries go where ``source`` has them (L5)."""
+    if not edits:
+        return units
     values = dict(units.values)
     for path, value in edits.items():
         if value is None:

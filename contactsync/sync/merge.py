@@ -7,13 +7,15 @@ the remote should hold, and what clashed on the way.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from contactsync.model.contact import Contact
 from contactsync.model.fields import (
     FIELD,
+    FIELDS,
+    Field,
     Kind,
     Path,
     Units,
@@ -24,7 +26,7 @@ from contactsync.model.fields import (
     path_text,
     same_unit,
 )
-from contactsync.sync.diff import Edit, aligned, apply, diff, renamed, without_repeats
+from contactsync.sync.diff import Edit, aligned, apply, diff, renamed, unequal, without_repeats
 from contactsync.sync.types import Base, Clash, Hub, Live, Mode, Policy, Side
 
 Project = Callable[[Contact], Contact]
@@ -90,19 +92,30 @@ class _Judge:
 
 
 def merge(
-    base: Base, hub: Hub, remote: Live, *, project: Project, policy: Policy, mode: Mode = Mode.TWO_WAY
+    base: Base,
+    hub: Hub,
+    remote: Live,
+    *,
+    project: Project,
+    policy: Policy,
+    mode: Mode = Mode.TWO_WAY,
+    rows: Sequence[Field] = (),
 ) -> Merged:
     """Merge the edits of both sides since ``base`` (L6, L7, L10, L14 to L18).
 
-    First the remote's edits come in; what then shows otherwise than before goes out.
+    First the remote's edits come in; what then shows otherwise than before goes out. Only the ``rows`` are
+    looked at, by default those in which anything differs; all others stay as they are.
     """
-    shadow = flatten(base.local)
-    local = aligned(hub.contact, shadow)
-    far_shadow = aligned(base.remote, shadow)
-    far = aligned(remote.contact, far_shadow, also=local)
-    shown_before = aligned(project(base.local), shadow)
+    before = project(base.local)
+    now = before if hub.contact == base.local else project(hub.contact)
+    rows = rows or unequal((base.local, hub.contact), (base.remote, remote.contact), (before, now))
+    shadow = flatten(base.local, rows=rows)
+    local = aligned(hub.contact, shadow, rows=rows)
+    far_shadow = aligned(base.remote, shadow, rows=rows)
+    far = aligned(remote.contact, far_shadow, also=local, rows=rows)
+    shown_before = aligned(before, shadow, rows=rows)
     own = diff(shadow, local)
-    mine = _made_here(diff(shown_before, aligned(project(hub.contact), local)), own, local)
+    mine = _made_here(diff(shown_before, aligned(now, local, rows=rows)), own, local)
     theirs = diff(far_shadow, far)
     crossing = _Crossing()
     judge = _Judge(policy, mode.source, hub, remote)
@@ -111,26 +124,37 @@ def merge(
     held = [*crossing.open, *_held_there(crossing, mode, mine, theirs, shadow)]
     joined = without_repeats(apply(local, crossing.inwards, far), local, far)
     new_local, far = joined.units, renamed(far, joined.names)
-    shown = aligned(project(build(new_local)), new_local)
+    uid, rest = hub.contact.uid, replace(hub.contact, updated=None)
+    here = build(new_local, uid, rows, rest)
+    after = now if here == hub.contact else project(here)
+    if any(row not in rows for row in unequal((before, after))):
+        # a name may show once there is no organization of that name
+        return merge(base, hub, remote, project=project, policy=policy, mode=mode, rows=FIELDS)
+    shown = aligned(after, new_local, rows=rows)
     _go_out(crossing, diff(shown_before, shown), theirs, shown, far, new_local, held)
     held += _held_here(crossing, mode, mine)
     joined_there = without_repeats(apply(far, crossing.outwards, shown), local, far)
     new_far = joined_there.units
     for path, pair in {**joined.differing, **joined_there.differing}.items():
         crossing.clashes.append(Clash(path, None, pair.old, pair.new, "local"))
-    uid = hub.contact.uid
+
+    def near_state(units: Units) -> Contact:
+        return here if units is new_local else build(units, uid, rows, rest)
 
     def far_state(units: Units) -> Contact:
-        return replace(build(units, remote.contact.uid), updated=remote.contact.updated)
+        return build(units, remote.contact.uid, rows, remote.contact)
 
     settled = _restore(new_local, shadow, held)
+    there = far_state(new_far)
+    both = Base(near_state(settled), far_state(_restore(new_far, far_shadow, held)) if held else there)
+    interim = Base(
+        near_state(_restore(settled, far, crossing.outwards)), far_state(_restore(far, far_shadow, held))
+    )
     return Merged(
-        build(new_local, uid),
-        far_state(new_far),
-        Base(build(settled, uid), far_state(_restore(new_far, far_shadow, held))),
-        Base(
-            build(_restore(settled, far, crossing.outwards), uid), far_state(_restore(far, far_shadow, held))
-        ),
+        here,
+        there,
+        both,
+        interim if crossing.outwards else both,
         tuple(replace(clash, path=_named_anew(clash.path, settled)) for clash in crossing.clashes),
         tuple(crossing.inwards),
         tuple(crossing.outwards),

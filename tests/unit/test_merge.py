@@ -20,7 +20,7 @@ from contactsync.model.contact import (
     Phone,
     Title,
 )
-from contactsync.model.fields import flatten
+from contactsync.model.fields import FIELDS, flatten
 from contactsync.sync.diff import aligned, differs
 from contactsync.sync.echo import Settled, holding_back, losses, settle
 from contactsync.sync.merge import Merged, merge, merge_lines
@@ -518,6 +518,44 @@ def test_both_sides_agree_after_a_merge_and_a_second_merge_changes_nothing(
     assert not again.taken and not again.sent and not again.clashes
     assert {e.address for e in result.local.emails} == {e.address for e in result.remote.emails}
     assert set(result.local.titles) == set(result.remote.titles) and result.local.kind == result.remote.kind
+
+
+def without_a_second(contact: Contact) -> Contact:
+    """A remote with room for one e-mail address, and none for a title beside it."""
+    return replace(contact, emails=contact.emails[:1], titles=() if contact.emails else contact.titles)
+
+
+@pytest.mark.law("L14")
+@settings(max_examples=300, deadline=None)
+@given(contacts, contacts, contacts, st.sampled_from(Policy), st.sampled_from(Mode))
+def test_to_look_only_at_what_differs_comes_to_the_same(
+    old: Contact, local: Contact, remote: Contact, policy: Policy, mode: Mode
+) -> None:
+    base, live = Base(old, without_a_second(old)), Live(without_a_second(remote))
+    found, whole = (
+        merge(base, Hub(local), live, project=without_a_second, policy=policy, mode=mode, rows=rows)
+        for rows in ((), FIELDS)
+    )
+    assert found == whole
+
+
+@pytest.mark.law("L10")
+def test_a_field_that_nobody_edited_goes_out_when_another_one_makes_room_for_it() -> None:
+    old = Contact(emails=(Email("a@x.example"),), titles=(Title("Countess"),))
+    base = Base(old, without_a_second(old))
+    live = Live(replace(base.remote, emails=()))
+    result = merge(base, Hub(old), live, project=without_a_second, policy=Policy.NEWEST)
+    assert result.remote.titles == old.titles == result.local.titles and not result.local.emails
+
+
+@pytest.mark.law("L4")
+def test_what_nobody_edited_has_the_names_that_the_remote_has_for_it_now() -> None:
+    def named(ref: str) -> Contact:
+        return replace(ADA, phones=(replace(ADA.phones[0], ref=ref),))
+
+    hub = Hub(replace(ADA, titles=(Title("Analyst"),)))
+    result = merge(Base(ADA, named("1")), hub, Live(named("2")), project=lambda c: c, policy=Policy.NEWEST)
+    assert result.remote.phones[0].ref == result.base.remote.phones[0].ref == "2"
 
 
 @pytest.mark.law("L16")
