@@ -17,6 +17,7 @@ from contactsync.model.fields import path_text
 from contactsync.store import tables
 from contactsync.store.contacts import chunks
 from contactsync.store.database import Database, one_of, table
+from contactsync.store.links import pack
 from contactsync.store.values import JournalRow, OutboxRow, StepSum, StoredConflict, StoredRun
 from contactsync.sync.types import Clash
 
@@ -165,7 +166,7 @@ class Journal:
             sent_local=jsonform.dumps(step.sent_local),
             href=step.href,
             etag=step.etag,
-            payload=zlib.compress(step.payload, 1),
+            payload=pack(step.payload),
             state="queued",
             note="",
             detail="",

@@ -25,7 +25,7 @@ from tests.servers import Server
 
 SMALL, LARGE = 100, 1000
 #: Statements of a round without news; those of any other round, and for each contact that it works on.
-QUIET, ROUND, CHANGED, FETCHED, SENT = 44, 80, 5.85, 0.2, 7.3
+QUIET, ROUND, CHANGED, FETCHED, SENT = 44, 80, 5.85, 0.2, 6.3
 
 
 @dataclass(frozen=True)
