@@ -58,7 +58,6 @@ _XMLNS = " ".join(f'xmlns:{prefix}="{ns[1:-1]}"' for ns, prefix in _PREFIXES.ite
 _HEAD = '<?xml version="1.0" encoding="utf-8"?>\n'
 _ABSOLUTE = re.compile(r"(?i)https?://")
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_LINE_END = re.compile(rb"\r?\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,7 +342,7 @@ def card_bytes(data: bytes) -> bytes:
     for both ways a card never seems changed because it was read another way; a card that Xandikos
     keeps with bare LF comes out as CRLF, which means the same (L1).
     """
-    return _LINE_END.sub(b"\r\n", data)
+    return data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
 def is_whole_card(data: bytes) -> bool:

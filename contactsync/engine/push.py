@@ -29,7 +29,7 @@ from contactsync.engine.groupnames import GroupNames, keep_groups
 from contactsync.engine.reading import BATCH, read_cards
 from contactsync.errors import CodecError, PreconditionFailed, Recovery, RemoteError
 from contactsync.model.contact import Contact
-from contactsync.model.fields import path_text
+from contactsync.model.fields import FIELD, path_text
 from contactsync.store.contacts import chunks
 from contactsync.store.journal import IN_DOUBT
 from contactsync.store.links import NewLink
@@ -54,11 +54,11 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """A card that was stored: its etag and bytes, and what the answer showed of it, if it did."""
+    """A card that was stored by this step, with this etag, and what the answer showed of it, if it did."""
 
+    row: OutboxRow
     etag: str | None
-    payload: bytes
-    shown: Change | None = None
+    shown: Change | None
 
 
 def push(round_: Round, book: Book) -> Pushed:
@@ -191,7 +191,7 @@ class _Push:
         shown = None
         if outcome.payload is not None and outcome.etag is not None:
             shown = Change(outcome.href, outcome.etag, outcome.payload)
-        self._written[outcome.href] = _Written(outcome.etag, row.payload, shown)
+        self._written[outcome.href] = _Written(row, outcome.etag, shown)
         if row.contact_id in self._aside:
             store.keepsakes.release(self._book.id, [""], contact_id=row.contact_id)
         counts = self._round.book_report(self._book).pushed
@@ -215,7 +215,7 @@ class _Push:
 
     def _read_back_early(self) -> None:
         """As soon as it is worth a request, and as long as reading works: in the end it is told if not."""
-        bytes_ = sum(len(card.payload) for card in self._written.values())
+        bytes_ = sum(len(card.row.payload) for card in self._written.values())
         if self._reads and (len(self._written) >= BATCH or bytes_ >= READ_BACK_BYTES):
             try:
                 self._read_back()
@@ -232,17 +232,21 @@ class _Push:
             self._round, self._book, [href for href, card in written.items() if card.shown is None]
         )
         self._round.step("read-back")
-        as_sent, other = [], {}
+        as_sent: list[str] = []
+        other: dict[str, Change] = {}
         for change in changes:
-            card = written[change.href]
-            if change.etag is not None and (change.etag, change.payload) == (card.etag, card.payload):
+            card = written.get(change.href)
+            if card is None or change.gone or change.payload is None:
+                continue
+            if change.etag is not None and (change.etag, change.payload) == (card.etag, card.row.payload):
                 as_sent.append(change.href)
-            elif not change.gone and change.payload is not None:
+            else:
                 other[change.href] = change
         with store.transaction():
             store.links.settled(self._book.id, as_sent)
             if other:
-                _settle_all(self._round, self._book, other)
+                rows = {href: written[href].row for href in other}
+                _settle_all(self._round, self._book, other, rows)
         self._written = {}
 
 
@@ -310,36 +314,48 @@ def _set_aside(round_: Round, book: Book, row: OutboxRow, error: RemoteError) ->
     )
 
 
-def _settle_all(round_: Round, book: Book, changes: Mapping[str, Change]) -> None:
+def _settle_all(
+    round_: Round, book: Book, changes: Mapping[str, Change], rows: Mapping[str, OutboxRow]
+) -> None:
     """Of cards that are not as they were sent; unproven ones are settled by L12."""
     store = round_.store
     names = round_.group_names(book)
     if round_.connector.capabilities.labels:
         names.labels = store.group_cards.hrefs(book.id)
-    for href, link in store.links.at(book.id, changes).items():
+    links = store.links.at(book.id, changes)
+    proven = all(_is_proven(link, changes[href]) for href, link in links.items())
+    holds = set() if proven else store.links.fields_shown(book.id)
+    for href, link in links.items():
         if link.state == "written":
-            _settle(round_, names, link, changes[href])
+            _settle(round_, names, link, changes[href], rows[href], holds)
     keep_groups(store, round_.run_id, round_.now(), names, book.id)
 
 
-def _settle(round_: Round, names: GroupNames, link: StoredLink, change: Change) -> None:
+def _is_proven(link: StoredLink, change: Change) -> bool:
+    return link.etag is not None and change.etag == link.etag
+
+
+def _settle(
+    round_: Round, names: GroupNames, link: StoredLink, change: Change, row: OutboxRow, holds: set[str]
+) -> None:
+    """``holds`` are the fields that the book was seen to hold, and will have those of this card."""
     payload = change.payload or b""
-    proven = link.etag is not None and change.etag == link.etag
+    proven = _is_proven(link, change)
     try:
         view = round_.connector.codec.read(payload)
     except CodecError:
         return  # the next pull reads it again and sets it aside
     seen = names.to_ids(view)
-    before, sent = round_.store.journal.last_update(link.id) or (Contact(), link.base.remote)
+    before, sent = row.before, link.base.remote if row.link_id is None else row.target
     if proven:
         shadow, lost = seen, losses(sent, seen)
     else:
-        holds = round_.store.links.fields_shown(link.collection_id)
         settled = settle(before, sent, seen, holds=holds, confirmed=True)
         shadow, lost = settled.remote, settled.lost
         _note_rewriting(round_, link, settled)
     quiet = (proven or not differs(shadow, seen)) and not names.unknown(view)
     shadow = holding_back(shadow, sent, link.base.remote)
+    holds.update(name for name in FIELD if getattr(shadow, name))
     round_.store.links.rebase(
         link.id,
         Base(link.base.local, replace(shadow, uid=seen.uid, updated=seen.updated)),

@@ -30,7 +30,8 @@ from contactsync.vcard.glimpse import glimpse
 
 Match = Literal["auto", "review", "never"]
 
-BATCH_SIZE = 200
+#: What is in memory and in one transaction at once: so many cards, or bytes of cards.
+BATCH_SIZE, BATCH_BYTES = 200, 2**23
 GROUP_CARD = "This card is a group, not a person; groups as cards are not imported yet."
 
 
@@ -417,6 +418,13 @@ def _person(raw: Raw, codec: VCardCodec) -> Contact:
 
 
 def _batches(cards: Iterable[Raw]) -> Iterator[list[Raw]]:
-    rest = iter(cards)
-    while batch := list(itertools.islice(rest, BATCH_SIZE)):
+    batch: list[Raw] = []
+    size = 0
+    for card in cards:
+        batch.append(card)
+        size += len(card.payload)
+        if len(batch) >= BATCH_SIZE or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
         yield batch

@@ -73,6 +73,10 @@ def fold(data: bytes, style: Style) -> bytes:
     """Fold at the style's width, never inside a UTF-8 character."""
     if not style.width or len(data) <= style.width:
         return data
+    if data.isascii():
+        step = style.width - 1
+        rest = (data[start : start + step] for start in range(style.width, len(data), step))
+        return (style.end + style.indent).join([data[: style.width], *rest])
     pieces: list[bytes] = []
     start, room = 0, style.width
     while len(data) - start > room:

@@ -27,7 +27,7 @@ SMALL, LARGE = 100, 1000
 #: The end of a transaction is not counted, its beginning is.
 ENDS = ("COMMIT", "RELEASE part")
 #: Statements of a round without news; those of any other round, and for each contact that it works on.
-QUIET, ROUND, CHANGED, FETCHED, SENT = 44, 90, 5.85, 0.2, 7.3
+QUIET, ROUND, CHANGED, FETCHED, SENT = 44, 90, 5.85, 0.2, 6.3
 
 
 @dataclass(frozen=True)

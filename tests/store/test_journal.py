@@ -67,6 +67,8 @@ def test_the_outbox_has_what_will_be_done_and_on_what_basis_until_it_is_done(sto
     key, book, run = add_contact(store, person("Ada")), add_book(store), start_run(store)
     first, second = queue(store, run, key, book), queue(store, run, key, book)
     row = store.journal.outbox(book)[0]
+    assert store.journal.outbox_ids(book, "queued") == [first, second]
+    assert store.journal.steps([first]) == [row] and store.journal.outbox_ids(book, "sent") == []
     assert (row.id, row.action, row.href, row.etag, row.payload) == (
         first,
         "update",

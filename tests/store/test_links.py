@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import zlib
 
 import pytest
 
-from contactsync.store.links import NewLink
+from contactsync.store.links import LONG, NewLink, pack
 from contactsync.store.store import Store
 from contactsync.sync.types import Base
 from tests.store.people import LATER, NOON, add_book, add_contact, add_link, noted, person, same
@@ -30,6 +31,24 @@ def test_a_link_comes_back_with_both_shadows_and_the_bytes_as_read(store: Store)
     assert store.links.of_contacts([key, 99]) == {key: [link]}
     assert store.links.of_contact(key) == [link]
     assert store.links.in_state(book, "ok", "left") == [link]
+
+
+def test_cards_that_were_read_back_as_they_were_written_are_settled(store: Store) -> None:
+    book = add_book(store)
+    keys = [add_contact(store, person(name)) for name in ("Ada", "Grace", "Alan")]
+    base = same(person("Ada"))
+    links = zip(keys, ("/a", "/b", "/c"), ("written", "written", "left"), strict=True)
+    with store.transaction():
+        store.links.add_all(NewLink(key, book, href, None, base, b"", state) for key, href, state in links)
+        store.links.settled(book, ["/a", "/c"])
+    states = {link.href: link.state for link in store.links.in_state(book, "ok", "written", "left")}
+    assert states == {"/a": "ok", "/b": "written", "/c": "left"}
+
+
+@pytest.mark.parametrize("size", [10, LONG, LONG + 1, 5 * LONG])
+def test_a_card_of_any_length_comes_back_as_it_was(size: int) -> None:
+    card = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    assert zlib.decompress(pack(card)) == card
 
 
 def test_contacts_are_out_of_step_when_the_hub_or_a_shadow_moved(store: Store) -> None:

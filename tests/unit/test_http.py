@@ -212,6 +212,17 @@ def test_nobody_listens(session: Session) -> None:
             session.ask("PUT", f"http://127.0.0.1:{port}/")
 
 
+def test_each_host_is_reached_as_the_environment_says(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "near.example")
+    for _ in range(2):
+        for host, proxied in (("near.example", False), ("far.example", True)):
+            found = session.merge_environment_settings(f"http://{host}/a", {}, True, True, None)
+            assert ("http" in found["proxies"]) == proxied
+
+
 def test_no_such_host(session: Session) -> None:
     with pytest.raises(Unreachable, match=r"no server named no-such-host\.invalid"):
         session.ask("PUT", "http://no-such-host.invalid/")
