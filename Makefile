@@ -12,9 +12,10 @@ PARALLEL := --numprocesses auto --dist loadfile
 # Worlds, kills, faults and the corpus run the same lines again and again: counting them takes as long as they do.
 HEAVY := tests/simulation tests/corpus tests/e2e/test_crash.py tests/e2e/test_faults.py tests/e2e/test_bad_servers.py \
 	tests/e2e/test_google_limits.py tests/e2e/test_outlook_limits.py tests/e2e/test_demo.py \
-	tests/e2e/test_filter_worlds.py tests/e2e/test_three_books.py tests/e2e/test_taking_back_everywhere.py
+	tests/e2e/test_filter_worlds.py tests/e2e/test_three_books.py tests/e2e/test_taking_back_everywhere.py \
+	tests/e2e/test_crash_under_way.py
 
-.PHONY: help demo test test-servers check simulate simulate-google simulate-outlook simulate-folder crash-matrix fault-matrix soak wheel test-compiled mutants fuzz bench bench-matching simulators docs format lock prepare-servers clean
+.PHONY: help demo test test-servers check simulate simulate-google simulate-outlook simulate-folder simulate-parallel crash-matrix fault-matrix soak wheel test-compiled mutants fuzz bench bench-matching simulators docs format lock prepare-servers clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -51,8 +52,12 @@ simulate-outlook: prepare-servers ## The same with Outlook, Google and a third r
 simulate-folder: $(VENV)/dev.stamp ## The same with a folder, in which other programs leave files half written
 	$(BIN)/python -m tests.simulation --of vdir --worlds $(or $(WORLDS),1000)
 
-crash-matrix: $(VENV)/dev.stamp ## Kill rounds at every boundary, on two servers, and compare how they end
+simulate-parallel: $(VENV)/dev.stamp ## The same with much to write between two rounds, and several writes under way at once
+	$(BIN)/python -m tests.simulation --of parallel --worlds $(or $(WORLDS),1000)
+
+crash-matrix: $(VENV)/dev.stamp ## Kill rounds at every boundary, on two servers, and compare how they end; and among writes under way
 	$(BIN)/python -m tests.e2e.crash_matrix
+	$(BIN)/python -m tests.e2e.under_way_matrix
 
 fault-matrix: $(VENV)/dev.stamp ## Break every request of a round in every way, and see that the next makes it good
 	$(BIN)/python -m tests.e2e.fault_matrix

@@ -3,7 +3,8 @@
 A run that was stopped goes on where it was, as long as the code is the same. ``--of google`` are worlds
 with a Google account behind its real connector, ``--of google-radicale`` with a real Radicale beside it;
 ``--of outlook`` and ``--of outlook-radicale`` have an Outlook mailbox besides; ``--of vdir`` has a folder, in
-which other programs leave files half written; in ``--of undo`` every run is undone, and the undo as well.
+which other programs leave files half written; in ``--of undo`` every run is undone, and the undo as well;
+in ``--of parallel`` there is much to write between two rounds, and several writes are under way at once.
 """
 
 from __future__ import annotations

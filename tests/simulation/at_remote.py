@@ -162,7 +162,8 @@ class AtRemote:
         seen = facts.of_card(other)
         # a device that meets another account first may still bring the other one
         unsure = len(self._stage.devices) > 1 < len(self._stage.remotes)
-        unsure = unsure or facts.key(seen) in remote.in_doubt | remote.fresh  # it is created again (L33)
+        # whoever does not know that their write of it was there makes it again (L23, L33)
+        unsure = unsure or facts.key(seen) in remote.in_doubt | remote.unread
         unsure = unsure or facts.key(seen) in self._stage.ledger.preferred
         if unsure or any(card != seen for card in self._stage.versions(facts.key(seen))):
             self._stage.ledger.several.add(facts.key(seen))

@@ -46,6 +46,14 @@ def test_no_law_breaks_with_google_and_outlook_behind_their_real_connectors(draw
     assert harvest.reached[f"at {drawn.partition('-')[0]}-api"]
 
 
+@pytest.mark.law("P1", "P2", "P3", "P4", "P5", "L31", "L32", "L33")
+def test_no_law_breaks_with_many_writes_under_way_at_once() -> None:
+    harvest = run_many(range(4), drawn="parallel")
+    assert harvest.worlds == 4
+    assert not harvest.broken, tell(DRAWS["parallel"](min(harvest.broken)))
+    assert harvest.reached["died under way"] and harvest.reached["meanwhile under-way"]
+
+
 @pytest.mark.law("P1", "P2", "P3", "P4", "L20", "L21", "L32")
 def test_no_law_breaks_with_a_folder_in_which_others_leave_files_half_written() -> None:
     harvest = run_many(range(24), drawn="vdir")
