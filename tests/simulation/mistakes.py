@@ -439,8 +439,8 @@ MISTAKES = (
         "an answer is recorded for the step that was sent first",
         "P1 P2",
         "engine/push.py",
-        "rows[outcome.key]",
-        "list(rows.values())[done - 1]",
+        "self._sent.pop(outcome.key)",
+        "self._sent.pop(next(iter(self._sent)))",
     ),
     _mistake(
         "a step that was marked and never handed out is taken for done",
@@ -466,16 +466,17 @@ MISTAKES = (
         "only the first mark of a window is kept",
         "L31",
         "engine/push.py",
-        'mark([row.id for row in window], "sent", sent_at=round_.now())',
-        'mark([window[0].id], "sent", sent_at=round_.now())',
+        'mark(window, "sent", sent_at=self._round.now())',
+        'mark(window[:1], "sent", sent_at=self._round.now())',
     ),
     _mistake(
         "cards are taken in the order in which they were asked for",
         "cards are taken in the order",
         "P2",
         "engine/push.py",
-        "        for change in changes:\n            link = links.get(change.href)\n",
-        "        for change, link in zip(changes, [*links.values()], strict=False):\n",
+        "        for change in changes:\n            card = written.get(change.href)\n",
+        "        for change in (replace(c, href=h) for c, h in zip(changes, written, strict=False)):\n"
+        "            card = written.get(change.href)\n",
     ),
 )
 
