@@ -350,10 +350,10 @@ class _Planner:
             return Outcome(None, Hub(meeting.card.view), [])
         cards = [(state, card) for state, card in found if state.rules.mode.inwards] or found[:1]
         state, card = cards[0]
-        actions = new_card(card.live(), meeting.uid) if state.rules.mode.inwards else []
-        hub = Hub(replace(card.view, uid=meeting.uid, updated=None))
+        contact = replace(card.view, uid=meeting.uid, updated=None)
+        actions = new_card(contact, card.live()) if state.rules.mode.inwards else []
         spokes = [Spoke(s, None, c) for s, c in cards]
-        outcome = Outcome(None, hub, spokes, meeting.held, meeting.held_for)
+        outcome = Outcome(None, Hub(contact), spokes, meeting.held, meeting.held_for)
         if len(cards) > 1:
             self._fold(outcome)
         else:

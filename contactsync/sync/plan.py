@@ -6,7 +6,7 @@ An empty list means that there is nothing to do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from contactsync.model.contact import Contact
 from contactsync.model.fields import Path
@@ -128,7 +128,6 @@ def first_meeting(hub: Hub, remote: Live, *, project: Project, rules: Rules) -> 
     return plan(NO_BASE, hub, remote, project=project, rules=rules)
 
 
-def new_card(remote: Live, uid: str) -> list[Action]:
-    """A card that belongs to no contact: the contact is what the card says."""
-    contact: Contact = replace(remote.contact, uid=uid, updated=None)
+def new_card(contact: Contact, remote: Live) -> list[Action]:
+    """A card that belongs to no contact: ``contact`` is what it says, under a uid of its own."""
     return [SaveLocal(contact), Rebase(Base(contact, remote.contact))]

@@ -91,10 +91,11 @@ def test_a_pair_that_meets_is_united_and_a_card_of_no_one_becomes_a_contact() ->
     united = first_meeting(Hub(ADA), Live(MAILED), project=lambda c: c, rules=rules)
     assert kinds(united) == [SaveLocal, Rebase]
     card = replace(ADA, uid="theirs", updated=datetime(2026, 1, 1, tzinfo=UTC))
-    fresh = new_card(Live(card), "ours")
+    fresh = new_card(replace(card, uid="ours", updated=None), Live(card))
     assert fresh == [SaveLocal(ADA), Rebase(Base(ADA, ADA))]
     saved, moved = fresh
     assert isinstance(saved, SaveLocal) and isinstance(moved, Rebase)
+    assert saved.contact is moved.base.local, "it is written out once"
     # The time that the card claims stays with the card.
     assert (saved.contact.uid, saved.contact.updated) == ("ours", None)
     assert (moved.base.local.uid, moved.base.remote.uid) == ("ours", "theirs")
