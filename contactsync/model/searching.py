@@ -10,7 +10,7 @@ from contactsync.model.contact import Contact
 def search_form(text: str) -> str:
     """Folded, without accents."""
     if text.isascii():
-        return text.casefold()
+        return text.lower()
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return "".join([c for c in plain if not unicodedata.combining(c)])
 
