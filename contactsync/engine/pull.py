@@ -208,7 +208,8 @@ def _stage(
     those that turned out to be elsewhere.
 
     ``doubted`` are cards that listings which lag do not report gone: that a direct read does not find
-    them may also mean that they have another id now, which a later listing says (L20).
+    them may also mean that they have another id now, which a later listing says (L20). So it is with a card
+    that this very listing named: what became of it since, the next one says.
     """
     store = round_.store
     staged = {change.href: change for change in store.books.staged(book.id)}
@@ -235,6 +236,7 @@ def _stage(
     of = len(partial) + len(wanted)
     direct_reads = read_cards(round_, book, wanted) if wanted else ()
     elsewhere = {href for href, change in news.items() if change.elsewhere}
+    unsure = {*fetch, *partial, *(href for href in wanted if href in doubted)}
     for done, changes in _in_batches(chain(incomplete, direct_reads)):
         elsewhere |= {change.href for change in changes if change.elsewhere}
         with store.transaction():
@@ -247,7 +249,7 @@ def _stage(
                     _staged(book, change)
                     for change in changes
                     if change.error is None
-                    and not (change.gone and change.href in doubted and not change.elsewhere)
+                    and not (change.gone and change.href in unsure and not change.elsewhere)
                 ],
             )
             for change in changes:

@@ -26,7 +26,6 @@ from contactsync.model.contact import Contact, Title
 from contactsync.vcard.codec import VCardCodec
 from tests.e2e.crashing import BOUNDARIES
 from tests.e2e.devices import ANYTHING, Device, account_for, person, read_all
-from tests.simulation.dialect import url
 from tests.under_way import UnderWay
 
 BOOK = "/contacts/"
@@ -88,7 +87,7 @@ SERVERS = {
 class _Device(Device):
     def open(self) -> Engine:
         config = Config(self.folder / "config.toml", accounts=(self.account,))
-        return Engine(config, self.folder, database=url(self.folder / "contacts.db"), hooks=self.hooks)
+        return Engine(config, self.folder, hooks=self.hooks)
 
 
 class Scene:

@@ -452,24 +452,6 @@ MISTAKES = (
         instead="an update that nobody answered is believed, whatever the card shows",
     ),
     _mistake(
-        "what was under way at a stop is queued again",
-        "what was under way at a stop is queued again",
-        "L33",
-        "engine/push.py",
-        '            store.journal.mark([row.id], "queued")\n            result.stop = error\n',
-        '            rest = [other.id for other in store.journal.outbox(book.id, "sent")]\n'
-        '            store.journal.mark([row.id, *rest], "queued")\n'
-        "            result.stop = error\n",
-    ),
-    _mistake(
-        "only the first mark of a window is kept",
-        "only the first mark of a window is kept",
-        "L31",
-        "engine/push.py",
-        'mark(window, "sent", sent_at=self._round.now())',
-        'mark(window[:1], "sent", sent_at=self._round.now())',
-    ),
-    _mistake(
         "cards are taken in the order in which they were asked for",
         "cards are taken in the order",
         "P2",
