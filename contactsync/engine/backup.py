@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -48,8 +48,8 @@ def back_up(round_: Round, book: Book, payloads: list[bytes]) -> None:
         round_.store.books.update(book.id, backed_up_at=at)
 
 
-def _lines(payloads: Iterable[bytes]) -> bytes:
-    return b"".join(p if p.endswith(b"\n") else p + b"\r\n" for p in payloads)
+def _lines(payloads: Iterable[bytes]) -> Iterator[bytes]:
+    return (p if p.endswith(b"\n") else p + b"\r\n" for p in payloads)
 
 
 def _as_cards(codec: Codec, payloads: Iterable[bytes]) -> list[bytes]:
@@ -62,14 +62,14 @@ def _as_cards(codec: Codec, payloads: Iterable[bytes]) -> list[bytes]:
     return [as_card(view, names) for view in views if view.kind != "group"]
 
 
-def write_private(path: Path, data: bytes) -> None:
+def write_private(path: Path, parts: Iterable[bytes]) -> None:
     """Write a whole file or none, readable by its owner only. Raises `StoreError`."""
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
