@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from contactsync.connectors.base import (
     Change,
@@ -40,7 +41,7 @@ from contactsync.sync.types import Base, Clash
 
 #: So many steps are marked as sent at once: each time the disk is waited for.
 WINDOW = 32
-#: Cards are read back once they are a `BATCH`, or have so many bytes.
+#: Cards are read back once they are a `BATCH`, or one of the connector, or have so many bytes.
 READ_BACK_BYTES = 2**22
 
 
@@ -216,15 +217,16 @@ class _Push:
     def _read_back_early(self) -> None:
         """As soon as it is worth a request, and as long as reading works: in the end it is told if not."""
         bytes_ = sum(len(card.row.payload) for card in self._written.values())
-        if self._reads and (len(self._written) >= BATCH or bytes_ >= READ_BACK_BYTES):
+        enough = max(BATCH, self._round.connector.capabilities.batch_size)
+        if self._reads and (len(self._written) >= enough or bytes_ >= READ_BACK_BYTES):
             try:
-                self._read_back()
+                self._read_back(enough)
             except RemoteError:
                 self._reads = False
 
-    def _read_back(self) -> None:
-        """Read what the remote made of our writes, where no answer has shown it."""
-        written, store = self._written, self._store
+    def _read_back(self, most: int | None = None) -> None:
+        """Read what the remote made of our writes, so many of them at most, where no answer has shown it."""
+        written, store = dict(islice(self._written.items(), most)), self._store
         if not written:
             return
         changes = [card.shown for card in written.values() if card.shown is not None]
@@ -247,7 +249,8 @@ class _Push:
             if other:
                 rows = {href: written[href].row for href in other}
                 _settle_all(self._round, self._book, other, rows)
-        self._written = {}
+        for href in written:
+            del self._written[href]
 
 
 def _is_as_decided(round_: Round, book: Book, row: OutboxRow) -> bool:

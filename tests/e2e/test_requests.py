@@ -168,7 +168,7 @@ def test_an_edit_at_the_server_costs_the_look_and_one_read(
     assert sum(book.pulled.updated for book in report.books) == 2
 
 
-def test_a_first_download_of_250_cards_costs_one_listing_and_three_reads(
+def test_a_first_download_of_250_cards_costs_one_listing_and_four_reads(
     radicale: Server, new_book: NewBook, open_device: OpenDevice, clock: Clock
 ) -> None:
     book = new_book(radicale)
@@ -178,5 +178,5 @@ def test_a_first_download_of_250_cards_costs_one_listing_and_three_reads(
         device.engine.books("home")
         seen, report = counted(device, front)
         assert report.books[0].pulled.created == 250
-        assert kinds(seen) == sorted(["PROPFIND", "REPORT sync-collection"] + ["REPORT multiget"] * 3)
+        assert kinds(seen) == sorted(["PROPFIND", "REPORT sync-collection"] + ["REPORT multiget"] * 4)
         assert len(counted(device, front)[0]) == 1
