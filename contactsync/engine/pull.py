@@ -41,8 +41,8 @@ Taking = Callable[[Sequence[Change]], Sequence[Change]]
 
 
 def pull(round_: Round, book: Book, take: Taking | None = None) -> Pulled:
-    """Stage the changes of one book, but for what ``take`` takes in. Raises `SafetyStop` before confirming
-    mass absences (L21)."""
+    """Stage the changes of one book. With ``take`` it is its first reading: what that takes in is not staged.
+    Raises `SafetyStop` before confirming mass absences (L21)."""
     began_at = round_.now()
     pages, full = _listing(round_, book, take)
     changes = {change.href: change for page in pages for change in page.changes}
@@ -71,7 +71,7 @@ def pull(round_: Round, book: Book, take: Taking | None = None) -> Pulled:
     if not full:
         direct += [href for href in _untold(round_, book) if href not in changes]
     elsewhere = _stage(round_, book, news, direct, doubted, take)
-    return Pulled(book, cursor, began_at, gone_by_us, elsewhere)
+    return Pulled(book, cursor, began_at, gone_by_us, elsewhere, first=take is not None)
 
 
 def _known(round_: Round, book: Book, listed: Iterable[str], full: bool) -> dict[str, tuple[str | None, str]]:

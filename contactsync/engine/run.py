@@ -6,7 +6,6 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -99,8 +98,7 @@ def _pull(round_: Round, book: Book) -> Pulled | None:
     report = round_.book_report(book)
     try:
         arrivals = Arrivals.of(round_, book)
-        pulled = pull(round_, book, arrivals.take if arrivals else None)
-        return replace(pulled, first=arrivals is not None)
+        return pull(round_, book, arrivals.take if arrivals else None)
     except SafetyStop as stop:
         report.guard = stop
     except BookGone:

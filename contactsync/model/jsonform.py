@@ -27,11 +27,11 @@ REMOTE_ONLY = frozenset({"ref", "updated", "uid"})
 def dumps(contact: Contact, *, remote: bool = False) -> str:
     """Canonical JSON. ``remote`` keeps what only a shadow of a remote needs: refs, uid, REV."""
     if remote:
-        return _encode(to_json(contact, remote=True))
+        return encode(to_json(contact, remote=True))
     known = _written.get(id(contact))
     if known is not None and known[0] is contact:
         return known[1]
-    text = _encode(to_json(contact))
+    text = encode(to_json(contact))
     if any(media.data is not None for media in contact.media):
         return text  # photos are not kept in memory for the sake of a few microseconds
     if len(_written) >= MOST_WRITTEN:
@@ -45,7 +45,8 @@ MOST_WRITTEN = 1024
 _written: dict[int, tuple[Contact, str]] = {}
 
 
-_encode = json.JSONEncoder(
+#: The text of plain JSON values: equal ones have the same, in whatever order their names come.
+encode = json.JSONEncoder(
     ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False
 ).encode
 

@@ -56,9 +56,9 @@ _IN_ACCOUNT = """
 _SETTLED = """
     UPDATE link SET state = 'ok' WHERE collection_id = :book AND state = 'written' AND href IN :hrefs
 """
-_ELSEWHERE = """
+_ELSEWHERE = f"""
     SELECT id FROM contact
-    WHERE id NOT IN (SELECT contact_id FROM link WHERE collection_id = :book AND state IN :states) LIMIT 1
+    WHERE id NOT IN (SELECT contact_id FROM link WHERE collection_id = :book AND {_ALIVE}) LIMIT 1
 """
 _HOMELESS = f"""
     SELECT id FROM contact WHERE deleted_at IS NULL AND held = '' AND id NOT IN ({_IN_ACCOUNT})
@@ -163,7 +163,7 @@ class Links:
 
     def holds_everybody(self, collection_id: int) -> bool:
         """Has every contact, deleted ones too, a card that is in this book?"""
-        return self._db.row(_ELSEWHERE, {"book": collection_id, "states": ALIVE}) is None
+        return self._db.row(_ELSEWHERE, {"book": collection_id}) is None
 
     def count(self, collection_id: int) -> int:
         return int(self._in_book("count(*)", collection_id)[0][0])

@@ -41,6 +41,12 @@ def loaded(*words: str, **env: str) -> tuple[str, set[str]]:
     return done.stdout, set(json.loads(done.stderr.splitlines()[-1]))
 
 
+def completed(words: str, at: int, **env: str) -> tuple[str, set[str]]:
+    """The same of a shell's question what the word ``at`` this place could be."""
+    question = {"_CONTACTSYNC_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(at)}
+    return loaded(**question, **env)
+
+
 @pytest.mark.parametrize(
     "words", [("--help",), ("--version",), ("sync", "--help"), ("account", "add", "carddav", "-h")]
 )
@@ -63,9 +69,7 @@ def test_a_run_loads_no_library_that_only_declares_tables(tmp_path: Path) -> Non
 def test_completion_knows_the_accounts_from_the_file_alone(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text('[account.home]\nconnector = "carddav"\n[account.work]\nconnector = "carddav"\n')
-    words = f"contactsync --config {config} sync h"
-    env = {"_CONTACTSYNC_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "4"}
-    out, modules = loaded(**env)
+    out, modules = completed(f"contactsync --config {config} sync h", 4)
     assert out.split() == ["home"]
     assert not modules & set(HEAVY)
 
@@ -73,20 +77,15 @@ def test_completion_knows_the_accounts_from_the_file_alone(tmp_path: Path) -> No
 def test_completion_knows_the_calendars_too(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text('[account.days]\nconnector = "carddav"\n[calendar.birthdays]\nfile = "b.ics"\n')
-    words = f"contactsync --config {config} calendar sync "
-    env = {"_CONTACTSYNC_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "5"}
-    out, modules = loaded(**env)
+    out, modules = completed(f"contactsync --config {config} calendar sync ", 5)
     assert out.split() == ["birthdays"]
     assert not modules & set(HEAVY)
 
 
 def test_completion_without_a_configuration_completes_nothing(tmp_path: Path) -> None:
-    words = "contactsync sync h"
-    env = {"_CONTACTSYNC_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "2"}
-    out, _ = loaded(**env, CONTACTSYNC_CONFIG=str(tmp_path / "none"))
+    out, _ = completed("contactsync sync h", 2, CONTACTSYNC_CONFIG=str(tmp_path / "none"))
     assert out.strip() == ""
 
 
 def test_the_commands_are_completed_too() -> None:
-    env = {"_CONTACTSYNC_COMPLETE": "complete_bash", "COMP_WORDS": "contactsync acc", "COMP_CWORD": "1"}
-    assert loaded(**env)[0].split() == ["account"]
+    assert completed("contactsync acc", 1)[0].split() == ["account"]

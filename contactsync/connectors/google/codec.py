@@ -8,20 +8,16 @@ from typing import Any
 from contactsync.connectors.base import Payload
 from contactsync.connectors.google.person import read_person, write_person
 from contactsync.errors import CodecError
+from contactsync.model import jsonform
 from contactsync.model.contact import Contact, Name
 from contactsync.model.group import GroupCard
 
 _GROUP = "groupType"
 
 
-_encode = json.JSONEncoder(
-    ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False
-).encode
-
-
 def dumps(content: dict[str, Any]) -> Payload:
     """One way to write a person: what comes in another order is the same."""
-    return _encode(content).encode()
+    return jsonform.encode(content).encode()
 
 
 def loads(payload: Payload) -> dict[str, Any]:

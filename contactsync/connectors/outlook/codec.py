@@ -8,16 +8,13 @@ from typing import Any
 from contactsync.connectors.base import Payload
 from contactsync.connectors.outlook.person import read_person, write_person
 from contactsync.errors import CodecError
+from contactsync.model import jsonform
 from contactsync.model.contact import Contact
-
-_encode = json.JSONEncoder(
-    ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False
-).encode
 
 
 def dumps(content: dict[str, Any]) -> Payload:
     """One way to write a contact: what comes in another order is the same."""
-    return _encode(content).encode()
+    return jsonform.encode(content).encode()
 
 
 def loads(payload: Payload) -> dict[str, Any]:
