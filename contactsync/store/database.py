@@ -40,6 +40,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self._thread: int | None = threading.get_ident()
+        self._durable: bool | None = None
         self._clear = _ClearErrors(url)
         with self._clear:
             self._connection = _connect(url)
@@ -70,7 +71,7 @@ class Database:
         if self._connection.in_transaction:
             begin, commit, undo = "SAVEPOINT part", "RELEASE part", ["ROLLBACK TO part", "RELEASE part"]
         else:
-            self._run(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._wait_for_disk(durable)
             begin, commit, undo = "BEGIN IMMEDIATE", "COMMIT", ["ROLLBACK"]
         self._run(begin)
         try:
@@ -129,6 +130,12 @@ class Database:
         found = [row[0] for row in self.rows("PRAGMA integrity_check") if row[0] != "ok"]
         broken = self.rows("PRAGMA foreign_key_check")
         return found + [f"broken reference in {row[0]}" for row in broken]
+
+    def _wait_for_disk(self, durable: bool) -> None:
+        """How the next transactions end; said only where it is another way than before."""
+        if durable is not self._durable:
+            self._run(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._durable = durable
 
     def _run(self, sql: str, params: Mapping[str, Any] | None = None) -> sqlite3.Cursor:
         with self._clear:
