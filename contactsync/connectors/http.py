@@ -359,11 +359,13 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> time
     return max(moment - (now or datetime.now(UTC)), timedelta(0))
 
 
-def backoff(attempt: int, wanted: timedelta | None, chance: Callable[[], float] = random.random) -> float:
-    """Seconds to wait before trying again: what the server wants, else doubling, with jitter."""
+def backoff(
+    attempt: int, wanted: timedelta | None, first: float = 0.1, chance: Callable[[], float] = random.random
+) -> float:
+    """Seconds to wait before trying again: what the server wants, or ``first`` and doubling, with jitter."""
     if wanted is not None:
         return min(wanted.total_seconds(), float(_LONGEST_WAIT))
-    return min(0.1 * 2.0**attempt, float(_LONGEST_WAIT)) * (0.5 + chance())
+    return min(first * 2.0**attempt, float(_LONGEST_WAIT)) * (0.5 + chance())
 
 
 _Kind = type[RemoteError]

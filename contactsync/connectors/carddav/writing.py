@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 
 from contactsync.connectors import dav
 from contactsync.connectors.base import (
@@ -41,9 +42,11 @@ from contactsync.errors import (
 )
 
 _TYPE = {"Content-Type": "text/vcard; charset=utf-8"}
-_NOT_DONE = frozenset({423, 429, 503})
-_TRIES = 5
-_TRIES_500 = 4
+_LOCKED = 423
+_NOT_DONE = frozenset({_LOCKED, 429, 503})
+_TRIES = {_LOCKED: 8, 429: 5, 503: 5, 500: 4}
+#: Seconds: a lock that another write holds is gone when that is done.
+_PAUSE, _PAUSE_LOCKED = 0.1, 0.01
 _ETAG_ONLY = dav.propfind(dav.ETAG)
 
 
@@ -82,15 +85,16 @@ class Writer:
         so that another try cannot do it twice."""
         method, href, body, headers = _request(book, step)
         pushed_back = False
-        for attempt in range(_TRIES):
+        for attempt in count(1):
             answer = self._transport.request(method, href, body, headers)
-            tries = _TRIES if answer.status in _NOT_DONE else _TRIES_500 if answer.status == 500 else 0
+            locked = answer.status == _LOCKED
             pushed_back = pushed_back or answer.status in _NOT_DONE or answer.status >= 500
-            if answer.status == 423:
+            if locked:
                 self._transport.saw("locked")
-            if attempt + 1 >= tries:
+            if attempt >= _TRIES.get(answer.status, 0):
                 break
-            self._pause(backoff(attempt, retry_after(answer.headers)))
+            first = _PAUSE_LOCKED if locked else _PAUSE
+            self._pause(backoff(attempt - 1, retry_after(answer.headers), first))
         return answer, pushed_back
 
     def _outcome(self, book: str, step: Step, answer: Answer) -> Outcome:
