@@ -24,8 +24,10 @@ from tests.bench import goals, inside, plot, simulated
 from tests.bench.peers import ContactSync, Floor, Peer, Vdirsyncer
 from tests.bench.results import Results, detail
 from tests.bench.rounds import Stage
+from tests.bench.stub import stub
 
-SERVERS = {"radicale": servers.radicale, "xandikos": servers.xandikos}
+REAL = {"radicale": servers.radicale, "xandikos": servers.xandikos}
+SERVERS = {**REAL, "stub": stub}
 CHAIN = ("download", "nochange", "change")
 WORKS = ("upload", *CHAIN, "codec", "plan", "photos", "start", "query", "google", "graph")
 PHOTO = 200_000
@@ -39,7 +41,7 @@ def listed(kind: Callable[[str], T]) -> Callable[[str], list[T]]:
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     add = parser.add_argument
-    add("--servers", type=listed(str), default=list(SERVERS), help="radicale,xandikos")
+    add("--servers", type=listed(str), default=list(REAL), help=",".join(SERVERS))
     add("--works", type=listed(str), default=list(WORKS), help=",".join(WORKS))
     add("--uploads", type=listed(int), default=[300], help="contacts in a first upload")
     add("--sizes", type=listed(int), default=[1000], help="contacts of download, nochange, change")

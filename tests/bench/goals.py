@@ -13,6 +13,9 @@ from math import ceil
 from tests.bench.results import Cell, Results, markdown
 
 US, FLOOR, VDIR = "contactsync", "floor", "vdirsyncer"
+SIMULATED = ("google", "graph")
+#: Where the time of another is no measure: it is not there, or nothing takes long.
+_NO_MEASURE = {FLOOR: ("stub",), VDIR: ("stub", *SIMULATED)}
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def _times(
     def look(results: Results) -> Iterator[Finding]:
         for cell, place in _near(results, work, n, delay):
             ours = results.ratio(cell, US, other)
-            if ours is None or (cell.server in ("google", "graph") and other == VDIR):
+            if ours is None or cell.server in _NO_MEASURE[other]:
                 continue
             there = n in (None, cell.n) and delay in (None, cell.delay)
             if least is not None:
@@ -107,8 +110,7 @@ def _figure(
 
 
 def _servers(results: Results, work: str) -> Iterator[tuple[Cell, str]]:
-    simulated = ("google", "graph")
-    return ((c, place) for c, place in _near(results, work) if c.server not in simulated)
+    return ((c, place) for c, place in _near(results, work) if c.server not in SIMULATED)
 
 
 def _one_request(results: Results) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,10 +12,17 @@ from tests.bench import goals, plot
 from tests.bench.peers import Floor
 from tests.bench.results import Cell, Results
 from tests.bench.rounds import Stage
+from tests.bench.stub import stub
 from tests.servers import Server
 
 
-@pytest.mark.parametrize("name", ["radicale", "xandikos"])
+@pytest.fixture(name="stub")
+def a_stub() -> Iterator[Server]:
+    with stub() as server:
+        yield server
+
+
+@pytest.mark.parametrize("name", ["radicale", "xandikos", "stub"])
 def test_the_floor_does_all_works_through_the_proxy(
     name: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
