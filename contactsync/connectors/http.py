@@ -32,7 +32,10 @@ from contactsync.connectors.base import AccountSettings, Exchange, Traffic
 from contactsync.connectors.tls import system_trust, tls_error
 from contactsync.errors import RemoteError, TransientError
 
+#: Seconds to connect, and until the next byte comes. A server may work through a whole book before its first
+#: byte: Radicale needs minutes for 100,000 cards of which it has not made a list yet.
 TIMEOUT = (10.0, 60.0)
+REPORT_TIMEOUT = (10.0, 300.0)
 LONGEST = 600.0
 LARGEST = 256 * 2**20
 _PIECE = 2**16
@@ -112,10 +115,13 @@ def _length(headers: Mapping[str, str | bytes]) -> int:
 
 
 class _Retry(Retry):
-    """A server that wants more than a few seconds, or names them in no known form, is not asked again now."""
+    """A server that wants more than a few seconds, or names them in no known form, is not asked again now;
+    nor is one that did not answer in time: it may still be at it."""
 
     def increment(self, *args: Any, **kwargs: Any) -> Self:
         response = kwargs.get("response")
+        if isinstance(error := kwargs.get("error"), urllib3_errors.ReadTimeoutError):
+            raise error
         if response is not None and (self.get_retry_after(response) or 0) > _LONGEST_WAIT:
             raise urllib3_errors.MaxRetryError(kwargs["_pool"], "")
         return super().increment(*args, **kwargs)
@@ -188,7 +194,7 @@ class Session(requests.Session):
     def request(self, method: str, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         """As in requests; without ``auth`` none is sent, where requests would look into ``.netrc``."""
         kwargs["allow_redirects"] = False
-        kwargs["timeout"] = kwargs.get("timeout") or TIMEOUT
+        kwargs["timeout"] = kwargs.get("timeout") or (REPORT_TIMEOUT if method == "REPORT" else TIMEOUT)
         kwargs["auth"] = kwargs.get("auth") or _no_auth
         return super().request(method, url, *args, **kwargs)
 

@@ -8,6 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from contactsync import errors
+from contactsync.connectors import http
 from contactsync.connectors.http import (
     REPEATABLE,
     Answer,
@@ -29,7 +31,7 @@ from contactsync.connectors.http import (
     retry_policy,
 )
 from contactsync.errors import ProtocolError, RemoteError, TransientError
-from tests.proxy import Reply, proxy
+from tests.proxy import Proxy, Reply, Rule, Seen, proxy
 
 XML = {"Content-Type": "application/xml"}
 
@@ -234,6 +236,41 @@ def test_no_answer_in_time(session: Session) -> None:
         with pytest.raises(TransientError, match="did not answer in time") as caught:
             session.ask("PUT", url, timeout=0.2)
     assert not isinstance(caught.value, Unreachable)
+
+
+def slow(front: Proxy) -> threading.Event:
+    """A server that answers nothing before the event."""
+    listed = threading.Event()
+
+    def wait(_: Seen) -> Reply:
+        listed.wait(30)
+        return Reply(207)
+
+    front.rules.append(Rule(lambda _: True, before=wait))
+    return listed
+
+
+def test_who_did_not_answer_in_time_is_not_asked_again_at_once(session: Session) -> None:
+    with proxy() as front:
+        listed = slow(front)
+        with pytest.raises(TransientError, match="did not answer in time"):
+            session.ask("REPORT", front.url, timeout=0.2)
+        listed.set()
+        assert front.counts["REPORT"] == 1
+
+
+def test_a_report_may_take_longer_than_other_requests(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert http.REPORT_TIMEOUT > http.TIMEOUT
+    monkeypatch.setattr(http, "TIMEOUT", (5.0, 0.2))
+    with proxy() as front, ThreadPoolExecutor(1) as pool:
+        listed = slow(front)
+        report = pool.submit(session.ask, "REPORT", front.url)
+        with pytest.raises(TransientError, match="did not answer in time"):
+            session.ask("PROPFIND", front.url)
+        listed.set()
+        assert report.result().status == 207
 
 
 @contextmanager
