@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -72,6 +72,7 @@ class AtRemote:
         written = facts.of_card(remote.codec.write(edited, payload))
         kept = facts.of_card(self._put(remote, href, edited, payload))
         self._stage.ledger.saw(before, written, kept=kept, place=remote.name)
+        self._names_labels(remote, kept["group"] - before["group"])
         if "label" in remote.kind.unseen:
             self._stage.ledger.without_label(before, kept)
         if facts.key(before) in remote.unread:
@@ -103,6 +104,7 @@ class AtRemote:
         if (lags or self._stage.busy) and self._stage.versions(facts.key(after))[1:]:
             self._stage.ledger.several.add(facts.key(after))  # a device may bring it back by an edit (L29)
         self._stage.ledger.brought_back(after)
+        self._names_labels(remote, after["group"])
         return f"brings {facts.key(after)} back"
 
     def _new_href(self, act: Act, remote: Remote, cards: Sequence[tuple[str, bytes]]) -> str:
@@ -183,6 +185,7 @@ class AtRemote:
             name = self._stage.words.new("R")
             old = remote.change_label(act.pick, name)
             self._stage.ledger.groups.unite(old or name, name)
+            self._names_labels(remote, {name} if old else set())
             return f"renames label {old} to {name}" if old else ""
         book = choose(remote.books, act.where * 7 % 1)
         here = [(h, p) for h, p in cards if h.startswith(book)]
@@ -211,6 +214,11 @@ class AtRemote:
             if facts.key(before) in remote.unread:
                 self._stage.ledger.unsure_of(before, {**before, "group": before["group"] - {old}})
         return f"deletes label {old} of {len(members)}" if old else ""
+
+    def _names_labels(self, remote: Remote, names: Set[str]) -> None:
+        """Groups that are something of their own at a remote because somebody made them so there."""
+        if remote.kind.has_labels:
+            self._stage.labels |= names
 
 
 def _uid(payload: bytes) -> bytes:
