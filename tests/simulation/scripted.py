@@ -799,6 +799,21 @@ def a_survivor_gets_a_card_of_its_own_where_only_the_twin_had_one(s: Script) -> 
     s.equal("L40", "the UID of Anna's card", anna.uid.encode() in s.card("Anna")[1], True)
 
 
+@world("L40", "faithful")
+def a_card_that_was_moved_and_has_other_values_is_still_the_twins(s: Script) -> None:
+    """Seed 51325."""
+    s.put(s.person("Anna"))
+    s.put(s.person("Ben"))
+    s.sync()
+    s.merge("Anna", "Ben")
+    href, payload = s.card("Ben")
+    s.remotes["r0"].move(href, f"{href}.vcf", payload)
+    s.client_edits("Ben", lambda ben: replace(ben, emails=(Email("new@x.org"),), phones=()))
+    s.sync()
+    s.people_at("L40", "a", "Anna")
+    s.people_at("L40", "r0", "Anna")
+
+
 @world("L33", "faithful")
 def somebody_elses_card_under_our_name_does_not_pass_for_ours(s: Script) -> None:
     """Seeds 12928 and 14915: two devices had imported the same file."""
