@@ -186,6 +186,10 @@ class AtRemote:
             old = remote.change_label(act.pick, name)
             self._stage.ledger.groups.unite(old or name, name)
             self._names_labels(remote, {name} if old else set())
+            for before in (facts.of_card(payload) for _, payload in cards):
+                if old in before["group"]:
+                    after = {**before, "group": before["group"] - {old} | {name}}
+                    self._stage.ledger.renamed(before, after, old)
             return f"renames label {old} to {name}" if old else ""
         book = choose(remote.books, act.where * 7 % 1)
         here = [(h, p) for h, p in cards if h.startswith(book)]

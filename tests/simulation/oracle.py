@@ -51,8 +51,9 @@ class Ledger:
     an edit took away there, ``unsure`` units (of persons) that somebody emptied before our write of them
     was read back: that may look as if the remote could not hold them (L12); ``maybe`` are values that a
     merge kept, which is an edit that need not have seen all others; ``labels`` are (person, address,
-    label); ``preferred`` are persons of whom a device was told which address they prefer, which is an edit
-    that no fact shows.
+    label); ``ended`` are memberships that went with their group, and ``known`` the names by which a device
+    ever knew groups; ``preferred`` are persons of whom a device was told which address they prefer, which is
+    an edit that no fact shows.
     """
 
     standing: set[tuple[str, str, str]] = field(default_factory=set)
@@ -68,6 +69,8 @@ class Ledger:
     maybe: set[tuple[str, str, str]] = field(default_factory=set)
     unsure: set[tuple[str, str]] = field(default_factory=set)
     labels: set[tuple[str, ...]] = field(default_factory=set)
+    ended: set[tuple[str, str, str]] = field(default_factory=set)
+    known: dict[str, set[str]] = field(default_factory=dict)
     preferred: set[str] = field(default_factory=set)
 
     def saw(self, before: Facts, after: Facts, *, kept: Facts | None = None, place: str = "") -> None:
@@ -92,12 +95,31 @@ class Ledger:
         self.standing -= gone
 
     def renamed(self, before: Facts, after: Facts, old: str) -> None:
-        """Somebody gave a group another name on this card; whoever was out of it meanwhile stays out."""
-        standing = {self.classed(value) for value in self.standing}
+        """Somebody gave a group another name on this card; whoever was out of it meanwhile stays out, but not
+        where the group itself was deleted: a rename beats a deletion that had not seen it (L39)."""
+        standing = {self.classed(value) for value in self.standing} | self.ended
         if self.classed((key(before), "group", old)) in standing:
             self.saw(before, after)
         else:
             self.ever |= {(key(after), unit, value) for unit, value in values(after)}
+
+    def renamed_here(self, before: Facts, old: str, new: str) -> None:
+        """A device gave a group of this member another name. Was it deleted by somebody else, it depends on
+        who is first at the remote: a card that lost the old name has no group that could get the new one."""
+        if self.classed((key(before), "group", old)) in self.ended:
+            self.maybe.add((key(before), "group", new))
+
+    def ungrouped(
+        self, before: Facts, name: str, device: str, cards: Iterable[Facts], others: Iterable[Facts]
+    ) -> None:
+        """A device deleted a group. By a new name that it did not know, whoever has it on a card is in it
+        (L39); who has it on another device may be."""
+        mine = self.classed((key(before), "group", name))
+        self.saw(before, {**before, "group": before["group"] - {name}})
+        self.ended.add(mine)
+        for seen, places in ((self.standing, cards), (self.maybe, others)):
+            texts = {text for one in places for text in one["group"] - self.known[device]}
+            seen |= {v for text in texts if self.classed(v := (key(before), "group", text)) == mine}
 
     def unsure_of(self, before: Facts, after: Facts) -> None:
         """Somebody took something away from what we wrote and had not read back yet."""

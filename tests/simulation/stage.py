@@ -162,6 +162,7 @@ class Stage:
         who, engine = act.who, self.devices[act.who]
         last = engine.store.journal.newest_run()
         before = taking_back.picture(self, who)
+        self.ledger.known.setdefault(who, set()).update(before.groups.values())
         done = deed()
         engine = self.devices[who]
         if engine.store.journal.newest_run() != last + 1 or act.what == "undo" or act.fault or act.meanwhile:
@@ -447,9 +448,15 @@ class Stage:
 
     def versions(self, who: str) -> list[Facts]:
         """What is known of a person at all places at this moment."""
+        return [*self.on_devices(who), *self.cards_of(who)]
+
+    def on_devices(self, who: str) -> list[Facts]:
         here = [self.facts(name, s.contact) for name, e in self.devices.items() for s in e.contacts()]
+        return [one for one in here if facts.key(one) == who]
+
+    def cards_of(self, who: str) -> list[Facts]:
         there = [facts.of_card(payload) for r in self.remotes.values() for _, payload in r.cards()]
-        return [one for one in [*here, *there] if facts.key(one) == who]
+        return [one for one in there if facts.key(one) == who]
 
 
 def _copied(book: Any) -> Any:
