@@ -200,7 +200,7 @@ class Stage:
                 if told := remote.died():
                     self.reached["died under way"] += 1
                     self.say(f"  at {remote.name} {told}")
-                remote.unread |= remote.lately  # it may not have been written down what was read
+                remote.forget_reading()
             self._open(act.who)
             return
         finally:
@@ -371,7 +371,7 @@ class Stage:
             for name, remote in self.remotes.items():
                 remote.server.books = books[name]
                 remote.gone = gone[name]
-                remote.unread, remote.fresh, remote.in_doubt, remote.writer = noted[name]
+                remote.waits, remote.fresh, remote.in_doubt = noted[name]
             self.now = now
 
         return restore
@@ -387,6 +387,7 @@ class Stage:
     # ---- judging ---------------------------------------------------------------------------------
 
     def judge(self) -> None:
+        self.ledger.unsure |= {one for remote in self.remotes.values() for one in remote.emptied}
         check(self.ledger, self.device_states(), self.remote_states())
 
     def device_states(self) -> list[DeviceState]:
