@@ -339,15 +339,23 @@ class Stage:
         return sorted(state), conflicts
 
     def _strangers(self) -> set[str]:
-        """Persons that some device will meet at several remotes for the first time: what has come back by
-        then depends on when it meets them (L28)."""
+        """Persons that some device will meet at several remotes for the first time, or at one where another
+        device made the card: what has come back by then depends on when it meets them (L28)."""
         if len(self.devices) == 1 or len(self.remotes) == 1:
             return set()
-        known = [
-            {facts.key(self.facts(name, stored.contact)) for stored in engine.contacts()}
-            for name, engine in self.devices.items()
-        ]
-        return set.union(*known) - set.intersection(*known)
+        cards = {n: {facts.key(facts.of_card(p)) for _, p in r.cards()} for n, r in self.remotes.items()}
+        found: set[str] = set()
+        known = []
+        for name, engine in self.devices.items():
+            people = {stored.id: facts.key(self.facts(name, stored.contact)) for stored in engine.contacts()}
+            known.append(set(people.values()))
+            links = engine.store.links.of_contacts(people)
+            for place, remote in self.remotes.items():
+                books = {book.id for book in engine.books(place, refresh=False)}
+                met = {people[i] for i, own in links.items() if any(k.collection_id in books for k in own)}
+                met |= {who for who, devices in remote.waits.items() if name in devices}
+                found |= (cards[place] & known[-1]) - met
+        return found | set.union(*known) - set.intersection(*known)
 
     def _compare(self, law: str, what: str, one: list[str], other: list[str]) -> None:
         only = [[line for line in a if line not in b] for a, b in ((one, other), (other, one))]
