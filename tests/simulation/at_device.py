@@ -53,6 +53,8 @@ class AtDevice:
         engine.put([edited])
         after = self._stage.facts(act.who, engine.contact(stored.uid).contact)
         self._stage.ledger.saw(before, after)
+        if all("label" in remote.kind.unseen for remote in self._stage.remotes.values()):
+            self._stage.ledger.without_label(before, after)
         if act.edit == "prefer-email":
             self._stage.ledger.preferred.add(facts.key(after))
         return f"edits {facts.key(before)}: {facts.difference(before, after)}"

@@ -51,9 +51,9 @@ class Ledger:
     an edit took away there, ``unsure`` units (of persons) that somebody emptied before our write of them
     was read back: that may look as if the remote could not hold them (L12); ``maybe`` are values that a
     merge kept, which is an edit that need not have seen all others; ``labels`` are (person, address,
-    label); ``ended`` are memberships that went with their group, and ``known`` the names by which a device
-    ever knew groups; ``preferred`` are persons of whom a device was told which address they prefer, which is
-    an edit that no fact shows.
+    label); ``ended`` are memberships that went with their group, ``anew`` groups that somebody got into
+    since, and ``known`` the names by which a device ever knew groups; ``preferred`` are persons of whom a
+    device was told which address they prefer, which is an edit that no fact shows.
     """
 
     standing: set[tuple[str, str, str]] = field(default_factory=set)
@@ -70,19 +70,26 @@ class Ledger:
     unsure: set[tuple[str, str]] = field(default_factory=set)
     labels: set[tuple[str, ...]] = field(default_factory=set)
     ended: set[tuple[str, str, str]] = field(default_factory=set)
+    anew: set[str] = field(default_factory=set)
     known: dict[str, set[str]] = field(default_factory=dict)
     preferred: set[str] = field(default_factory=set)
 
     def saw(self, before: Facts, after: Facts, *, kept: Facts | None = None, place: str = "") -> None:
         """Somebody who saw ``before`` made it ``after``; of this ``kept`` is what the remote took."""
+        self._join(after.get("group", frozenset()) - before.get("group", frozenset()))
+        self.taken |= {(place, value) for value in self._set(before, after, after if kept is None else kept)}
+
+    def _set(self, before: Facts, after: Facts, kept: Facts) -> set[tuple[str, str, str]]:
+        """What went, by class."""
         who = key(after or before)
         if who in self.absorbed:
             self.several.add(who)
-        self.taken |= {(place, value) for value in self._take_away(before, after)}
-        added = (values(after) - values(before)) & values(after if kept is None else kept)
+        gone = self._take_away(before, after)
+        added = (values(after) - values(before)) & values(kept)
         self.standing |= {(who, unit, value) for unit, value in added}
         self.ever |= {(who, unit, value) for unit, value in values(after)}
         self.labels |= {(who, *pair.split(" ", 1)) for pair in after["labelled"]}
+        return gone
 
     def without_label(self, before: Facts, after: Facts) -> None:
         """Somebody took addresses away where labels are not seen: the labels went with them."""
@@ -96,12 +103,26 @@ class Ledger:
 
     def renamed(self, before: Facts, after: Facts, old: str) -> None:
         """Somebody gave a group another name on this card; whoever was out of it meanwhile stays out, but not
-        where the group itself was deleted: a rename beats a deletion that had not seen it (L39)."""
-        standing = {self.classed(value) for value in self.standing} | self.ended
-        if self.classed((key(before), "group", old)) in standing:
-            self.saw(before, after)
+        where the group itself was deleted: a rename beats a deletion that had not seen it (L39). Where
+        somebody got into it after that, it lives in any case, and its deletion was an edit of who was in it."""
+        mine = self.classed((key(before), "group", old))
+        if mine in {self.classed(value) for value in self.standing} | self.ended - self._doubted():
+            self._set(before, after, after)
         else:
             self.ever |= {(key(after), unit, value) for unit, value in values(after)}
+            self.maybe |= {(key(after), "group", text) for text in after["group"] if mine in self.ended}
+
+    def _doubted(self) -> set[tuple[str, str, str]]:
+        """Memberships that went with a group that somebody got into since."""
+        return {one for one in self.ended if one[2] in self.anew}
+
+    def _join(self, groups: Iterable[str]) -> None:
+        """Somebody got into groups."""
+        ended = {group for _, _, group in self.ended}
+        self.anew |= {self.groups.of(text) for text in groups} & ended
+        doubted = {value for value in self.standing if self.classed(value) in self._doubted()}
+        self.standing -= doubted
+        self.maybe |= doubted
 
     def renamed_here(self, before: Facts, old: str, new: str) -> None:
         """A device gave a group of this member another name. Was it deleted by somebody else, it depends on
@@ -133,6 +154,7 @@ class Ledger:
         who = key(after)
         if who in self.merged:
             self.several.add(who)
+        self._join(after["group"])
         added = {(who, unit, value) for unit, value in values(after)}
         taken = {value for _, value in self.taken}
         self.standing |= {value for value in added if self.classed(value) not in taken}
