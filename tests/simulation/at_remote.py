@@ -103,7 +103,7 @@ class AtRemote:
         lags = bool(remote.server.habits.lag or remote.server.habits.settles_after)
         if (lags or self._stage.busy) and self._stage.versions(facts.key(after))[1:]:
             self._stage.ledger.several.add(facts.key(after))  # a device may bring it back by an edit (L29)
-        self._stage.ledger.brought_back(after)
+        self._stage.ledger.brought_back(after, anew=self._stage.let_go(facts.key(after), remote.name))
         self._names_labels(remote, after["group"])
         return f"brings {facts.key(after)} back"
 

@@ -77,7 +77,10 @@ class Ledger:
     def saw(self, before: Facts, after: Facts, *, kept: Facts | None = None, place: str = "") -> None:
         """Somebody who saw ``before`` made it ``after``; of this ``kept`` is what the remote took."""
         self._join(after.get("group", frozenset()) - before.get("group", frozenset()))
-        self.taken |= {(place, value) for value in self._set(before, after, after if kept is None else kept)}
+        gone = self._set(before, after, after if kept is None else kept)
+        came = values(after) - values(before)
+        self.taken -= {(place, self.classed((key(after), *value))) for value in came}
+        self.taken |= {(place, value) for value in gone}
 
     def _set(self, before: Facts, after: Facts, kept: Facts) -> set[tuple[str, str, str]]:
         """What went, by class."""
@@ -85,8 +88,8 @@ class Ledger:
         if who in self.absorbed:
             self.several.add(who)
         gone = self._take_away(before, after)
-        added = (values(after) - values(before)) & values(kept)
-        self.standing |= {(who, unit, value) for unit, value in added}
+        added = {(who, *value) for value in (values(after) - values(before)) & values(kept)}
+        self.standing |= added
         self.ever |= {(who, unit, value) for unit, value in values(after)}
         self.labels |= {(who, *pair.split(" ", 1)) for pair in after["labelled"]}
         return gone
@@ -104,7 +107,7 @@ class Ledger:
     def renamed(self, before: Facts, after: Facts, old: str) -> None:
         """Somebody gave a group another name on this card; whoever was out of it meanwhile stays out, but not
         where the group itself was deleted: a rename beats a deletion that had not seen it (L39). Where
-        somebody got into it after that, it lives in any case, and its deletion was an edit of who was in it."""
+        somebody got into it after that, it lives in any case, and its deletion was an edit of memberships."""
         mine = self.classed((key(before), "group", old))
         if mine in {self.classed(value) for value in self.standing} | self.ended - self._doubted():
             self._set(before, after, after)
@@ -149,8 +152,9 @@ class Ledger:
     def is_unsure(self, who: str, unit: str) -> bool:
         return any((self.people.of(name), what) == (who, unit) for name, what in self.unsure)
 
-    def brought_back(self, after: Facts) -> None:
-        """Somebody put back what was deleted, as it was; what others took away since stays away."""
+    def brought_back(self, after: Facts, *, anew: bool = False) -> None:
+        """Somebody put back what was deleted, as it was; what others took away since stays away. It may be
+        united with what is there when a device meets the card ``anew``, since it had let go of it (L28)."""
         who = key(after)
         if who in self.merged:
             self.several.add(who)
@@ -158,6 +162,7 @@ class Ledger:
         added = {(who, unit, value) for unit, value in values(after)}
         taken = {value for _, value in self.taken}
         self.standing |= {value for value in added if self.classed(value) not in taken}
+        self.maybe |= added if anew else set()
         self.ever |= added
 
     def took_back(self, before: Facts, after: Facts, undone: set[tuple[str, str]]) -> None:

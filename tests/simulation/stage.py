@@ -459,6 +459,17 @@ class Stage:
         """What is known of a person at all places at this moment."""
         return [*self.on_devices(who), *self.cards_of(who)]
 
+    def let_go(self, who: str, place: str) -> bool:
+        """Does a device know this person, and none of their cards at a place?"""
+        for name, engine in self.devices.items():
+            people = [*engine.contacts(), *engine.trash()]
+            ids = {s.id for s in people if facts.key(self.facts(name, s.contact)) == who}
+            books = {book.id for book in engine.books(place, refresh=False)}
+            links = [link for own in engine.store.links.of_contacts(ids).values() for link in own]
+            if ids and not any(k.collection_id in books and k.state != "deleted" for k in links):
+                return True
+        return False
+
     def on_devices(self, who: str) -> list[Facts]:
         here = [self.facts(name, s.contact) for name, e in self.devices.items() for s in e.contacts()]
         return [one for one in here if facts.key(one) == who]
