@@ -89,6 +89,8 @@ class AtRemote:
             self._stage.ledger.apart.add(
                 who
             )  # whoever does not know that it was there creates it again (L33)
+        if self._stage.let_go(who, remote.name):
+            self._stage.ledger.untold(who)
         return f"deletes {who}"
 
     def _bring_back(self, act: Act, remote: Remote, cards: Sequence[tuple[str, bytes]]) -> str:

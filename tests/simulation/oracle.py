@@ -181,6 +181,12 @@ class Ledger:
         kept = {self.classed(v) for v in self.maybe} if key(before) in self.merged else set()
         self._take_away(before, NOTHING, kept)
 
+    def untold(self, who: str) -> None:
+        """The card that told of a merge is gone, and a device never saw it: that one makes a card of each, by
+        which the others take the merge back (L40)."""
+        if any(self.people.of(twin) == self.people.of(who) for twin in self.merged):
+            self.several.add(who)
+
     def united(self, survivor: Facts, other: Facts, after: Facts) -> None:
         """Somebody who saw both made one of them."""
         for before in (survivor, other):
