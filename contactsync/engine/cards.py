@@ -255,21 +255,20 @@ def _joined(state: BookState, views: Mapping[str, Contact]) -> frozenset[str]:
     return frozenset(found)
 
 
+def _names_before(state: BookState, href: str) -> frozenset[str]:
+    """What a card called its groups when it was read last."""
+    link = state.links.get(href)
+    groups = link.base.remote.groups if link is not None and link.state != "deleted" else frozenset()
+    names = state.names
+    return frozenset(names.base.get(g, names.name_of(g)) for g in groups - names.standing)
+
+
 def _believe_renames(round_: Round, state: BookState, views: Mapping[str, Contact]) -> None:
     """Recognise a rename before names become ids, so that it is one edit of the group (P8)."""
     base = state.names.base
     if round_.connector.capabilities.labels:
         return
-    changes = [
-        (
-            frozenset(
-                base.get(g, state.names.name_of(g)) for g in link.base.remote.groups - state.names.standing
-            ),
-            views[href].groups,
-        )
-        for href, link in state.links.items()
-        if href in views and link.state != "deleted"
-    ]
+    changes = [(_names_before(state, href), view.groups) for href, view in views.items()]
     if not any(before - now and now - before for before, now in changes):
         return
     counts = Counter(

@@ -150,6 +150,8 @@ class _Planner:
         links |= self._store.links.of_contacts(missing)
         by_contact: dict[int, list[Meeting]] = {}
         for meeting in meetings:
+            if meeting.moved and meeting.absorbed:
+                links[meeting.moved.contact_id].remove(meeting.moved)
             if meeting.contact is not None:
                 by_contact.setdefault(meeting.contact.id, []).append(meeting)
         outcomes = [
@@ -237,6 +239,7 @@ class _Planner:
         moved = {m.moved.id: m for m in meetings if m.moved}
         in_play = [link for link in links if link.id in moved or self._in_play(link)]
         spokes = [self._spoke(link, moved.get(link.id)) for link in in_play]
+        spokes += [self._spoke(m.moved, m) for m in meetings if m.moved and m.absorbed]
         spokes += [
             Spoke(
                 m.state,
@@ -269,7 +272,7 @@ class _Planner:
 
     def _spoke(self, link: StoredLink, move: Meeting | None) -> Spoke:
         if move is not None:
-            return Spoke(move.state, link, move.card, link.base, moved=True)
+            return Spoke(move.state, link, move.card, link.base, moved=True, absorbed=move.absorbed)
         state = self._states[link.collection_id]
         card = state.cards.get(link.href)
         base = self._recovered.bases.get(link.id, link.base)

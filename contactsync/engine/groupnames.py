@@ -128,15 +128,18 @@ def believed_renames(
 
     ``changes`` are (names before, names now) of every changed card; ``members`` counts the cards
     of each old name in the whole book. Believed when in one pull *all* members lose the old name
-    and gain the same new one, and the new one had no members before.
+    and gain the same new one, nobody else has got the old one (a write of ours that we do not know of),
+    and the new one had no members before.
     """
     lost: dict[str, list[frozenset[str]]] = {}
+    got: set[str] = set()
     for before, now in changes:
+        got |= now - before
         for name in before - now:
             lost.setdefault(name, []).append(now - before)
     renames: dict[str, str] = {}
     for old, gains in sorted(lost.items()):
-        if len(gains) != members.get(old, 0):
+        if len(gains) != members.get(old, 0) or old in got:
             continue
         common = frozenset.intersection(*gains)
         fresh = sorted(name for name in common if not members.get(name) and name not in renames.values())

@@ -129,10 +129,14 @@ class _Meetings:
         moved = next((link for link in own if link.id in self._gone), None)
         if moved is None and there is None:
             moved = next((link for link in own if link.state == "away"), None)
-        known = moved is not None or card.href in self._adopted
+        inside = self._moved_inside(state, card, contact) if self._is_twin(card) else None
+        known = moved is not None or inside is not None or card.href in self._adopted
         if not known and match.same_person_contradicted(card.view, contact.contact):
             return False
-        if moved is not None and moved.id not in self._moved:
+        if inside is not None:
+            self._moved.add(inside.id)
+            self._found.append(Meeting(state, card, contact, moved=inside, absorbed=True))
+        elif moved is not None and moved.id not in self._moved:
             self._moved.add(moved.id)
             self._found.append(Meeting(state, card, contact, moved=moved))
         elif there is None:
@@ -145,6 +149,12 @@ class _Meetings:
                 state, card, f"a second card with the UID of {contact.contact.display}", contact.uid
             )
         return True
+
+    def _moved_inside(self, state: BookState, card: Card, contact: StoredContact) -> StoredLink | None:
+        """The link of who was merged into the contact, whose card this is, under another name (L24, L40)."""
+        found = twin_inside(self._round.store, contact, card.view.uid)
+        links = self._round.store.links.of_contact(found[0].id) if found else []
+        return next((one for one in links if one.id in self._gone - self._moved), None)
 
     def _parts(self, state: BookState, card: Card, contact: StoredContact, own: Iterable[StoredLink]) -> bool:
         """Was the merge taken back elsewhere (L40)? Then the card is the twin's own."""

@@ -6,11 +6,12 @@ An empty list means that there is nothing to do.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from contactsync.model.contact import Contact
 from contactsync.model.fields import Path
-from contactsync.sync.diff import differs
+from contactsync.sync.diff import Edit, differs
 from contactsync.sync.merge import Project, merge
 from contactsync.sync.types import (
     NO_BASE,
@@ -117,10 +118,11 @@ def _gone_there(base: Base, hub: Hub, rules: Rules) -> list[Action]:
             return [*noted, Unlink(), CreateRemote(hub.contact)] if edited else [DropLocal(), Unlink()]
 
 
-def _real(edits: object, rules: Rules) -> bool:
-    """Is there an edit beyond what follows from a group that was deleted (L39)?"""
-    assert isinstance(edits, dict)
-    return any(not (path[0] == "groups" and path[1] in rules.dead_groups) for path in edits)
+def _real(edits: Mapping[Path, Edit], rules: Rules) -> bool:
+    """Is there an edit beyond what follows from a group that was deleted? Joining it does not (L39)."""
+    return any(
+        edit.new or path[0] != "groups" or path[1] not in rules.dead_groups for path, edit in edits.items()
+    )
 
 
 def first_meeting(hub: Hub, remote: Live, *, project: Project, rules: Rules) -> list[Action]:

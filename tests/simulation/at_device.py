@@ -53,6 +53,8 @@ class AtDevice:
         engine.put([edited])
         after = self._stage.facts(act.who, engine.contact(stored.uid).contact)
         self._stage.ledger.saw(before, after)
+        if all("label" in remote.kind.unseen for remote in self._stage.remotes.values()):
+            self._stage.ledger.without_label(before, after)
         if act.edit == "prefer-email":
             self._stage.ledger.preferred.add(facts.key(after))
         return f"edits {facts.key(before)}: {facts.difference(before, after)}"
@@ -79,8 +81,11 @@ class AtDevice:
         if not groups:
             return ""
         group, new = choose(groups, act.pick), self._stage.words.new("R")
+        members = [self._stage.facts(act.who, s.contact) for s in live if group.id in s.contact.groups]
         engine.rename_group(group.name, new)
         self._stage.ledger.groups.unite(group.name, new)
+        for before in members:
+            self._stage.ledger.renamed_here(before, group.name, new)
         return f"renames group {group.name} to {new}"
 
     def _delete_group(self, act: Act, engine: Engine, live: Sequence[StoredContact]) -> str:
@@ -91,7 +96,9 @@ class AtDevice:
         members = [self._stage.facts(act.who, s.contact) for s in live if group.id in s.contact.groups]
         engine.delete_group(group.name)
         for before in members:
-            self._stage.ledger.saw(before, {**before, "group": before["group"] - {group.name}})
+            who = facts.key(before)
+            cards, others = self._stage.cards_of(who), self._stage.on_devices(who)
+            self._stage.ledger.ungrouped(before, group.name, act.who, cards, others)
         return f"deletes group {group.name} of {len(members)}"
 
     def _merge(self, act: Act, engine: Engine, live: Sequence[StoredContact]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -72,6 +72,7 @@ class AtRemote:
         written = facts.of_card(remote.codec.write(edited, payload))
         kept = facts.of_card(self._put(remote, href, edited, payload))
         self._stage.ledger.saw(before, written, kept=kept, place=remote.name)
+        self._names_labels(remote, kept["group"] - before["group"])
         if "label" in remote.kind.unseen:
             self._stage.ledger.without_label(before, kept)
         if facts.key(before) in remote.unread:
@@ -88,6 +89,8 @@ class AtRemote:
             self._stage.ledger.apart.add(
                 who
             )  # whoever does not know that it was there creates it again (L33)
+        if self._stage.let_go(who, remote.name):
+            self._stage.ledger.untold(who)
         return f"deletes {who}"
 
     def _bring_back(self, act: Act, remote: Remote, cards: Sequence[tuple[str, bytes]]) -> str:
@@ -102,7 +105,8 @@ class AtRemote:
         lags = bool(remote.server.habits.lag or remote.server.habits.settles_after)
         if (lags or self._stage.busy) and self._stage.versions(facts.key(after))[1:]:
             self._stage.ledger.several.add(facts.key(after))  # a device may bring it back by an edit (L29)
-        self._stage.ledger.brought_back(after)
+        self._stage.ledger.brought_back(after, anew=self._stage.let_go(facts.key(after), remote.name))
+        self._names_labels(remote, after["group"])
         return f"brings {facts.key(after)} back"
 
     def _new_href(self, act: Act, remote: Remote, cards: Sequence[tuple[str, bytes]]) -> str:
@@ -183,6 +187,11 @@ class AtRemote:
             name = self._stage.words.new("R")
             old = remote.change_label(act.pick, name)
             self._stage.ledger.groups.unite(old or name, name)
+            self._names_labels(remote, {name} if old else set())
+            for before in (facts.of_card(payload) for _, payload in cards):
+                if old in before["group"]:
+                    after = {**before, "group": before["group"] - {old} | {name}}
+                    self._stage.ledger.renamed(before, after, old)
             return f"renames label {old} to {name}" if old else ""
         book = choose(remote.books, act.where * 7 % 1)
         here = [(h, p) for h, p in cards if h.startswith(book)]
@@ -211,6 +220,11 @@ class AtRemote:
             if facts.key(before) in remote.unread:
                 self._stage.ledger.unsure_of(before, {**before, "group": before["group"] - {old}})
         return f"deletes label {old} of {len(members)}" if old else ""
+
+    def _names_labels(self, remote: Remote, names: Set[str]) -> None:
+        """Groups that are something of their own at a remote because somebody made them so there."""
+        if remote.kind.has_labels:
+            self._stage.labels |= names
 
 
 def _uid(payload: bytes) -> bytes:

@@ -51,8 +51,9 @@ class Ledger:
     an edit took away there, ``unsure`` units (of persons) that somebody emptied before our write of them
     was read back: that may look as if the remote could not hold them (L12); ``maybe`` are values that a
     merge kept, which is an edit that need not have seen all others; ``labels`` are (person, address,
-    label); ``preferred`` are persons of whom a device was told which address they prefer, which is an edit
-    that no fact shows.
+    label); ``ended`` are memberships that went with their group, ``anew`` groups that somebody got into
+    since, and ``known`` the names by which a device ever knew groups; ``preferred`` are persons of whom a
+    device was told which address they prefer, which is an edit that no fact shows.
     """
 
     standing: set[tuple[str, str, str]] = field(default_factory=set)
@@ -68,18 +69,30 @@ class Ledger:
     maybe: set[tuple[str, str, str]] = field(default_factory=set)
     unsure: set[tuple[str, str]] = field(default_factory=set)
     labels: set[tuple[str, ...]] = field(default_factory=set)
+    ended: set[tuple[str, str, str]] = field(default_factory=set)
+    anew: set[str] = field(default_factory=set)
+    known: dict[str, set[str]] = field(default_factory=dict)
     preferred: set[str] = field(default_factory=set)
 
     def saw(self, before: Facts, after: Facts, *, kept: Facts | None = None, place: str = "") -> None:
         """Somebody who saw ``before`` made it ``after``; of this ``kept`` is what the remote took."""
+        self._join(after.get("group", frozenset()) - before.get("group", frozenset()))
+        gone = self._set(before, after, after if kept is None else kept)
+        came = values(after) - values(before)
+        self.taken -= {(place, self.classed((key(after), *value))) for value in came}
+        self.taken |= {(place, value) for value in gone}
+
+    def _set(self, before: Facts, after: Facts, kept: Facts) -> set[tuple[str, str, str]]:
+        """What went, by class."""
         who = key(after or before)
         if who in self.absorbed:
             self.several.add(who)
-        self.taken |= {(place, value) for value in self._take_away(before, after)}
-        added = (values(after) - values(before)) & values(after if kept is None else kept)
-        self.standing |= {(who, unit, value) for unit, value in added}
+        gone = self._take_away(before, after)
+        added = {(who, *value) for value in (values(after) - values(before)) & values(kept)}
+        self.standing |= added
         self.ever |= {(who, unit, value) for unit, value in values(after)}
         self.labels |= {(who, *pair.split(" ", 1)) for pair in after["labelled"]}
+        return gone
 
     def without_label(self, before: Facts, after: Facts) -> None:
         """Somebody took addresses away where labels are not seen: the labels went with them."""
@@ -92,12 +105,45 @@ class Ledger:
         self.standing -= gone
 
     def renamed(self, before: Facts, after: Facts, old: str) -> None:
-        """Somebody gave a group another name on this card; whoever was out of it meanwhile stays out."""
-        standing = {self.classed(value) for value in self.standing}
-        if self.classed((key(before), "group", old)) in standing:
-            self.saw(before, after)
+        """Somebody gave a group another name on this card; whoever was out of it meanwhile stays out, but not
+        where the group itself was deleted: a rename beats a deletion that had not seen it (L39). Where
+        somebody got into it after that, it lives in any case, and its deletion was an edit of memberships."""
+        mine = self.classed((key(before), "group", old))
+        if mine in {self.classed(value) for value in self.standing} | self.ended - self._doubted():
+            self._set(before, after, after)
         else:
             self.ever |= {(key(after), unit, value) for unit, value in values(after)}
+            self.maybe |= {(key(after), "group", text) for text in after["group"] if mine in self.ended}
+
+    def _doubted(self) -> set[tuple[str, str, str]]:
+        """Memberships that went with a group that somebody got into since."""
+        return {one for one in self.ended if one[2] in self.anew}
+
+    def _join(self, groups: Iterable[str]) -> None:
+        """Somebody got into groups."""
+        ended = {group for _, _, group in self.ended}
+        self.anew |= {self.groups.of(text) for text in groups} & ended
+        doubted = {value for value in self.standing if self.classed(value) in self._doubted()}
+        self.standing -= doubted
+        self.maybe |= doubted
+
+    def renamed_here(self, before: Facts, old: str, new: str) -> None:
+        """A device gave a group of this member another name. Was it deleted by somebody else, it depends on
+        who is first at the remote: a card that lost the old name has no group that could get the new one."""
+        if self.classed((key(before), "group", old)) in self.ended:
+            self.maybe.add((key(before), "group", new))
+
+    def ungrouped(
+        self, before: Facts, name: str, device: str, cards: Iterable[Facts], others: Iterable[Facts]
+    ) -> None:
+        """A device deleted a group. By a new name that it did not know, whoever has it on a card is in it
+        (L39); who has it on another device may be."""
+        mine = self.classed((key(before), "group", name))
+        self.saw(before, {**before, "group": before["group"] - {name}})
+        self.ended.add(mine)
+        for seen, places in ((self.standing, cards), (self.maybe, others)):
+            texts = {text for one in places for text in one["group"] - self.known[device]}
+            seen |= {v for text in texts if self.classed(v := (key(before), "group", text)) == mine}
 
     def unsure_of(self, before: Facts, after: Facts) -> None:
         """Somebody took something away from what we wrote and had not read back yet."""
@@ -106,14 +152,17 @@ class Ledger:
     def is_unsure(self, who: str, unit: str) -> bool:
         return any((self.people.of(name), what) == (who, unit) for name, what in self.unsure)
 
-    def brought_back(self, after: Facts) -> None:
-        """Somebody put back what was deleted, as it was; what others took away since stays away."""
+    def brought_back(self, after: Facts, *, anew: bool = False) -> None:
+        """Somebody put back what was deleted, as it was; what others took away since stays away. It may be
+        united with what is there when a device meets the card ``anew``, since it had let go of it (L28)."""
         who = key(after)
         if who in self.merged:
             self.several.add(who)
+        self._join(after["group"])
         added = {(who, unit, value) for unit, value in values(after)}
         taken = {value for _, value in self.taken}
         self.standing |= {value for value in added if self.classed(value) not in taken}
+        self.maybe |= added if anew else set()
         self.ever |= added
 
     def took_back(self, before: Facts, after: Facts, undone: set[tuple[str, str]]) -> None:
@@ -131,6 +180,12 @@ class Ledger:
         self.taken = {row for row in self.taken if not place or row[0] != place or row[1][0] != who}
         kept = {self.classed(v) for v in self.maybe} if key(before) in self.merged else set()
         self._take_away(before, NOTHING, kept)
+
+    def untold(self, who: str) -> None:
+        """The card that told of a merge is gone, and a device never saw it: that one makes a card of each, by
+        which the others take the merge back (L40)."""
+        if any(self.people.of(twin) == self.people.of(who) for twin in self.merged):
+            self.several.add(who)
 
     def united(self, survivor: Facts, other: Facts, after: Facts) -> None:
         """Somebody who saw both made one of them."""

@@ -208,11 +208,11 @@ class Remote:
         self.gone: list[bytes] = []
         self.selected: tuple[str, ...] = ()
         self.in_doubt: set[str] = set()
-        self.unread: set[str] = set()
+        self.waits: dict[str, frozenset[str]] = {}
         self.fresh: set[str] = set()
         self.lately: set[str] = set()
+        self.emptied: set[tuple[str, str]] = set()
         self.device = ""
-        self.writer: dict[str, str] = {}
         self.faults: Counter[str] = Counter()
         self.sending: UnderWay | None = None
 
@@ -231,22 +231,38 @@ class Remote:
     def connect(self, settings: AccountSettings) -> Connector:
         return RemoteConnector(self)
 
+    @property
+    def unread(self) -> set[str]:
+        """Whose cards were not read back by every device that wrote them."""
+        return {who for who, devices in self.waits.items() if devices}
+
     def was_sent(self, who: str, *, new: bool) -> None:
         """The device of this round wrote this person's card, and has not read it back."""
-        self.writer[who] = self.device
-        self.unread.add(who)
+        self.waits[who] = self.waits.get(who, frozenset()) | {self.device}
         self.fresh |= {who} if new else set()
 
     def was_read(self, who: str) -> None:
         """The device of this round read this person's card; what another one wrote waits for that one."""
-        if self.writer.get(who, self.device) == self.device:
-            self.lately |= {who} & self.unread
-            self.unread.discard(who)
+        waits = self.waits.get(who, frozenset())
+        self.lately |= {who} if self.device in waits else set()
+        self.waits[who] = waits - {self.device}
+        if not self.waits[who]:
             self.fresh.discard(who)
 
-    def noted(self) -> tuple[set[str], set[str], set[str], dict[str, str]]:
-        """Whose cards were not read back, were new then, may be there; and whose device wrote them."""
-        return set(self.unread), set(self.fresh), set(self.in_doubt), dict(self.writer)
+    def was_overwritten(self, before: Facts, after: Facts) -> None:
+        """The device of this round took something away from what another one wrote and did not read back
+        yet; to that one it may look as if the remote could not hold it (L12)."""
+        if self.waits.get(key(before), frozenset()) - {self.device}:
+            self.emptied |= {(key(before), unit) for unit in before if after[unit] < before[unit]}
+
+    def forget_reading(self) -> None:
+        """The device of this round died, and may not have written down what it read."""
+        for who in self.lately:
+            self.waits[who] |= {self.device}
+
+    def noted(self) -> tuple[dict[str, frozenset[str]], set[str], set[str]]:
+        """Which devices did not read back whose cards, which were new then, and which may be there."""
+        return dict(self.waits), set(self.fresh), set(self.in_doubt)
 
     def connect_under_way(
         self, settings: AccountSettings, draws: Random, between: Callable[[str], None]
@@ -290,7 +306,11 @@ class RemoteConnector(MemoryConnector):
 
     def _do(self, collection: str, step: Step) -> Outcome:
         self._remote.writes += 1
+        cards = self._remote.server.book(collection).cards
+        before = cards.get(step.href) if isinstance(step, Update) else None
         outcome = super()._do(collection, step)
+        if before is not None and isinstance(step, Update) and (after := cards.get(step.href)) is not None:
+            self._remote.was_overwritten(of_card(before.payload), of_card(after.payload))
         if isinstance(step, Create | Update):
             self._remote.was_sent(key(of_card(step.payload)), new=isinstance(step, Create))
         if isinstance(outcome, Unknown) and isinstance(step, Create):

@@ -14,6 +14,7 @@ from contactsync.model.contact import Email, Phone
 from contactsync.sync.brakes import Limits
 from tests.simulation import facts, people
 from tests.simulation.script import Script, World, addresses, note, photo, title
+from tests.simulation.world import Act
 
 WORLDS: dict[str, World] = {}
 
@@ -799,6 +800,21 @@ def a_survivor_gets_a_card_of_its_own_where_only_the_twin_had_one(s: Script) -> 
     s.equal("L40", "the UID of Anna's card", anna.uid.encode() in s.card("Anna")[1], True)
 
 
+@world("L40", "faithful")
+def a_card_that_was_moved_and_has_other_values_is_still_the_twins(s: Script) -> None:
+    """Seed 51325."""
+    s.put(s.person("Anna"))
+    s.put(s.person("Ben"))
+    s.sync()
+    s.merge("Anna", "Ben")
+    href, payload = s.card("Ben")
+    s.remotes["r0"].move(href, f"{href}.vcf", payload)
+    s.client_edits("Ben", lambda ben: replace(ben, emails=(Email("new@x.org"),), phones=()))
+    s.sync()
+    s.people_at("L40", "a", "Anna")
+    s.people_at("L40", "r0", "Anna")
+
+
 @world("L33", "faithful")
 def somebody_elses_card_under_our_name_does_not_pass_for_ours(s: Script) -> None:
     """Seeds 12928 and 14915: two devices had imported the same file."""
@@ -816,16 +832,23 @@ def _merged(s: Script) -> None:
     s.everywhere("L40", "Anna", title="T1")
 
 
-@world("L39", "faithful", policy="newest")
-def a_group_that_was_deleted_here_and_renamed_there_lives_by_its_new_name(s: Script) -> None:
-    """Seed 7609."""
-    s.put(s.person("Anna", lambda contact: replace(contact, groups=frozenset({"Club"}))))
-    s.sync()
-    s.devices["a"].delete_group("Club")
-    s.client_edits("Anna", lambda contact: replace(contact, groups=frozenset({"Team"})))
-    s.sync()
-    s.sync()
-    s.everywhere("L39", "Anna", group="Team")
+@each("L39", "faithful", "graph", "google-api")
+def a_new_name_beats_a_deletion_of_the_group(s: Script) -> None:
+    """Seeds 7609 and (parallel) 50147, 50205."""
+    renamed, deleted = Act("rename-group", "x"), Act("delete-group", "a")
+    for given, acts in (("Anna", (deleted, renamed)), ("Ben", (renamed, deleted))):
+        s.put(s.person(given, lambda contact: replace(contact, groups=frozenset({"Club"}))))
+        s.sync()
+        for act in acts:
+            s.play(act)
+        s.sync()
+        s.sync()
+        (name,) = next(iter(s.cards_of(given)))["group"]
+        s.equal("L39", "the former name", name == "Club", False)
+        s.everywhere("L39", given, group=name)
+        s.delete(given)
+        s.play(deleted)
+        s.sync()
 
 
 # ---- accounts and modes --------------------------------------------------------------------------

@@ -60,6 +60,7 @@ class Stage:
         self.ledger = Ledger()
         self.album = facts.Album()
         self.words = people.Words(self.album)
+        self.labels: set[str] = set()
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.remotes = {
             f"r{i}": remote_of(f"r{i}", kind, books, lambda: self.now)
@@ -161,6 +162,7 @@ class Stage:
         who, engine = act.who, self.devices[act.who]
         last = engine.store.journal.newest_run()
         before = taking_back.picture(self, who)
+        self.ledger.known.setdefault(who, set()).update(before.groups.values())
         done = deed()
         engine = self.devices[who]
         if engine.store.journal.newest_run() != last + 1 or act.what == "undo" or act.fault or act.meanwhile:
@@ -198,7 +200,7 @@ class Stage:
                 if told := remote.died():
                     self.reached["died under way"] += 1
                     self.say(f"  at {remote.name} {told}")
-                remote.unread |= remote.lately  # it may not have been written down what was read
+                remote.forget_reading()
             self._open(act.who)
             return
         finally:
@@ -337,15 +339,23 @@ class Stage:
         return sorted(state), conflicts
 
     def _strangers(self) -> set[str]:
-        """Persons that some device will meet at several remotes for the first time: what has come back by
-        then depends on when it meets them (L28)."""
+        """Persons that some device will meet at several remotes for the first time, or at one where another
+        device made the card: what has come back by then depends on when it meets them (L28)."""
         if len(self.devices) == 1 or len(self.remotes) == 1:
             return set()
-        known = [
-            {facts.key(self.facts(name, stored.contact)) for stored in engine.contacts()}
-            for name, engine in self.devices.items()
-        ]
-        return set.union(*known) - set.intersection(*known)
+        cards = {n: {facts.key(facts.of_card(p)) for _, p in r.cards()} for n, r in self.remotes.items()}
+        found: set[str] = set()
+        known = []
+        for name, engine in self.devices.items():
+            people = {stored.id: facts.key(self.facts(name, stored.contact)) for stored in engine.contacts()}
+            known.append(set(people.values()))
+            links = engine.store.links.of_contacts(people)
+            for place, remote in self.remotes.items():
+                books = {book.id for book in engine.books(place, refresh=False)}
+                met = {people[i] for i, own in links.items() if any(k.collection_id in books for k in own)}
+                met |= {who for who, devices in remote.waits.items() if name in devices}
+                found |= (cards[place] & known[-1]) - met
+        return found | set.union(*known) - set.intersection(*known)
 
     def _compare(self, law: str, what: str, one: list[str], other: list[str]) -> None:
         only = [[line for line in a if line not in b] for a, b in ((one, other), (other, one))]
@@ -369,7 +379,7 @@ class Stage:
             for name, remote in self.remotes.items():
                 remote.server.books = books[name]
                 remote.gone = gone[name]
-                remote.unread, remote.fresh, remote.in_doubt, remote.writer = noted[name]
+                remote.waits, remote.fresh, remote.in_doubt = noted[name]
             self.now = now
 
         return restore
@@ -385,6 +395,7 @@ class Stage:
     # ---- judging ---------------------------------------------------------------------------------
 
     def judge(self) -> None:
+        self.ledger.unsure |= {one for remote in self.remotes.values() for one in remote.emptied}
         check(self.ledger, self.device_states(), self.remote_states())
 
     def device_states(self) -> list[DeviceState]:
@@ -446,9 +457,26 @@ class Stage:
 
     def versions(self, who: str) -> list[Facts]:
         """What is known of a person at all places at this moment."""
+        return [*self.on_devices(who), *self.cards_of(who)]
+
+    def let_go(self, who: str, place: str) -> bool:
+        """Does a device know this person, and none of their cards at a place?"""
+        for name, engine in self.devices.items():
+            people = [*engine.contacts(), *engine.trash()]
+            ids = {s.id for s in people if facts.key(self.facts(name, s.contact)) == who}
+            books = {book.id for book in engine.books(place, refresh=False)}
+            links = [link for own in engine.store.links.of_contacts(ids).values() for link in own]
+            if ids and not any(k.collection_id in books and k.state != "deleted" for k in links):
+                return True
+        return False
+
+    def on_devices(self, who: str) -> list[Facts]:
         here = [self.facts(name, s.contact) for name, e in self.devices.items() for s in e.contacts()]
+        return [one for one in here if facts.key(one) == who]
+
+    def cards_of(self, who: str) -> list[Facts]:
         there = [facts.of_card(payload) for r in self.remotes.values() for _, payload in r.cards()]
-        return [one for one in [*here, *there] if facts.key(one) == who]
+        return [one for one in there if facts.key(one) == who]
 
 
 def _copied(book: Any) -> Any:

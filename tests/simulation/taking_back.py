@@ -23,7 +23,8 @@ SINGLE = ("surname", "title", "photo", "birthday")
 @dataclass(frozen=True)
 class Picture:
     """What a person sees of a device: contacts by UID, those held back, and the names of groups by id;
-    ``carded`` are groups that are something of their own at a remote."""
+    ``carded`` are groups that somebody made something of their own at a remote: what our own writing made
+    there of a group that came from elsewhere goes with it."""
 
     contacts: Mapping[str, Facts]
     held: frozenset[str]
@@ -67,7 +68,8 @@ def picture(stage: Stage, who: str) -> Picture:
     held = frozenset(stored.uid for stored in live if stored.held)
     groups = {group.id: group.name for group in engine.groups()}
     books = [book for account in engine.config.accounts for book in engine.books(account.name, refresh=False)]
-    carded = frozenset().union(*(engine.store.group_cards.hrefs(book.id) for book in books))
+    there = frozenset().union(*(engine.store.group_cards.hrefs(book.id) for book in books))
+    carded = frozenset(group_id for group_id in there if groups.get(group_id) in stage.labels)
     return Picture(seen, held, groups, carded)
 
 

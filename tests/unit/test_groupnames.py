@@ -57,5 +57,6 @@ def test_a_rename_is_believed_when_all_members_lose_the_old_and_gain_the_same_ne
     assert believed_renames(both, {"Friends": 2, "Chess": 1}) == {"Friends": "Buddies"}
     assert believed_renames(both, {"Friends": 3, "Chess": 1}) == {}
     assert believed_renames(both, {"Friends": 2, "Buddies": 1}) == {}
+    assert believed_renames([*both, (names_of(), names_of("Friends"))], {"Friends": 2, "Chess": 1}) == {}
     apart = [(names_of("Friends"), names_of("A")), (names_of("Friends"), names_of("B"))]
     assert believed_renames(apart, {"Friends": 2}) == {}

@@ -84,6 +84,13 @@ def test_what_follows_from_a_deleted_group_revives_nothing() -> None:
     assert kinds(planned(trashed, Live(ADA), base)) == [NoteConflict, SaveLocal, Rebase]
 
 
+@pytest.mark.law("L23", "L39")
+def test_who_joins_a_deleted_group_elsewhere_comes_back() -> None:
+    joined = replace(ADA, groups=frozenset({"g"}))
+    actions = planned(Hub(ADA, deleted=True), Live(joined), dead_groups=frozenset({"g"}))
+    assert kinds(actions) == [NoteConflict, SaveLocal, Rebase]
+
+
 @pytest.mark.law("L28")
 def test_a_pair_that_meets_is_united_and_a_card_of_no_one_becomes_a_contact() -> None:
     rules = Rules()
