@@ -7,10 +7,11 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import cast
 
-from contactsync.connectors.base import Codec
+from contactsync.connectors.base import GroupCodec, Outcome, Step
 from contactsync.engine.context import Round
 from contactsync.errors import CodecError, StoreError
 from contactsync.store.values import Book
@@ -28,48 +29,82 @@ class Backup:
     cards: int
 
 
-def back_up(round_: Round, book: Book, payloads: Iterable[bytes]) -> None:
-    """Save the cards of a book once, as they are; nothing to do where that was done already.
+def write(round_: Round, book: Book, steps: Iterable[Step]) -> Iterator[Outcome]:
+    """`Connector.write`, once the book is backed up: nothing reaches a remote in any other way."""
+    back_up(round_, book)
+    return round_.connector.write(book.href, steps)
 
-    What is no vCard is saved as one that can be imported, and as it was read in a file beside it.
+
+def back_up(round_: Round, book: Book) -> None:
+    """Save the cards of a book as they were read last, once; nothing to do where that was done already.
+
+    What is no vCard is saved as one that can be imported, and as it was read in a file beside it. What cannot
+    be read is in the other file only.
     """
     if book.backed_up_at is not None or round_.dry_run:
         return
-    at = round_.now()
-    name = f"{safe_name(book.account)}--{safe_name(book.name)}--{at:%Y%m%dT%H%M%SZ}.vcf"
-    foreign: list[bytes] = []
+    store = round_.store
+    now = store.books.get(book.id)
+    if now is None or now.backed_up_at is not None:
+        return
+    codec, names, at = round_.connector.codec, _label_names(round_, book), round_.now()
+    path = _new_path(round_.backups, book, at)
+    foreign = False
 
     def cards() -> Iterator[bytes]:
-        for payload in payloads:
+        nonlocal foreign
+        for payload in store.books.cards(book.id):
             if is_card(payload):
                 yield payload
-            else:
-                foreign.append(payload)
-        yield from _as_cards(round_.connector.codec, foreign)
+                continue
+            foreign = True
+            with contextlib.suppress(CodecError):
+                view = codec.read(payload)
+                if view.kind != "group":
+                    yield as_card(view, names)
 
-    write_private(round_.backups / name, _lines(cards()))
-    write_private(round_.backups / f"{name}.jsonl", _lines(foreign))
-    with round_.store.transaction():
-        round_.store.books.update(book.id, backed_up_at=at)
+    write_private(path, _lines(cards()))
+    if foreign:
+        as_read = (payload for payload in store.books.cards(book.id) if not is_card(payload))
+        write_private(path.with_name(f"{path.name}.jsonl"), _lines(as_read))
+    with store.transaction(durable=True):
+        store.books.update(book.id, backed_up_at=at)
+    round_.step("backed-up")
+
+
+def _new_path(folder: Path, book: Book, at: datetime) -> Path:
+    """A second later where the name is taken: another book may be called the same."""
+    while True:
+        path = folder / f"{safe_name(book.account)}--{safe_name(book.name)}--{at:%Y%m%dT%H%M%SZ}.vcf"
+        if not path.exists() and not path.with_name(f"{path.name}.jsonl").exists():
+            return path
+        at += timedelta(seconds=1)
+
+
+def _label_names(round_: Round, book: Book) -> dict[str, str]:
+    """What the labels of a book are called: any card may name each of them."""
+    if not round_.connector.capabilities.labels:
+        return {}
+    codec = cast("GroupCodec", round_.connector.codec)
+    labels = (payload for payload in round_.store.books.cards(book.id) if _is_label(codec, payload))
+    return label_names(map(round_.connector.codec.read, labels))
+
+
+def _is_label(codec: GroupCodec, payload: bytes) -> bool:
+    with contextlib.suppress(CodecError):
+        return codec.read_group(payload) is not None
+    return False
 
 
 def _lines(payloads: Iterable[bytes]) -> Iterator[bytes]:
     return (p if p.endswith(b"\n") else p + b"\r\n" for p in payloads)
 
 
-def _as_cards(codec: Codec, payloads: Iterable[bytes]) -> list[bytes]:
-    """What cannot be read is in the other file only."""
-    views = []
-    for payload in payloads:
-        with contextlib.suppress(CodecError):
-            views.append(codec.read(payload))
-    names = label_names(views)
-    return [as_card(view, names) for view in views if view.kind != "group"]
-
-
 def write_private(path: Path, parts: Iterable[bytes]) -> None:
     """Write a whole file, readable by its owner only, or none; none where it would be empty. Raises
     `StoreError`."""
+    from contactsync.connectors.vdir.files import settle
+
     source = iter(parts)
     first = next(source, None)
     if first is None:
@@ -84,6 +119,7 @@ def write_private(path: Path, parts: Iterable[bytes]) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
+        settle(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink()

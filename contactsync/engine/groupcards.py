@@ -23,6 +23,7 @@ from contactsync.connectors.base import (
     Update,
 )
 from contactsync.engine.aside import set_aside
+from contactsync.engine.backup import write
 from contactsync.engine.cards import BookState
 from contactsync.engine.context import Round
 from contactsync.engine.push import Pushed
@@ -334,7 +335,7 @@ def push_groups(round_: Round, book: Book) -> Pushed:
     steps = [step for key, pair in outgoing.items() if (step := _step(round_, key, *pair)) is not None]
     hub = _hub(round_, book)
     stored: dict[str, tuple[StoredGroupCard, GroupCard]] = {}
-    for outcome in round_.connector.write(book.href, steps):
+    for outcome in write(round_, book, steps):
         round_.step("group-answered")
         row, target = outgoing[outcome.key]
         with store.transaction():

@@ -25,6 +25,7 @@ from contactsync.connectors.base import (
     Update,
 )
 from contactsync.engine.aside import set_aside
+from contactsync.engine.backup import write
 from contactsync.engine.context import Round
 from contactsync.engine.groupnames import GroupNames, keep_groups
 from contactsync.engine.reading import BATCH, read_cards
@@ -89,7 +90,7 @@ class _Push:
         self._reads = True
 
     def run(self, queued: Sequence[int]) -> Pushed:
-        outcomes = self._round.connector.write(self._book.href, self._steps(queued))
+        outcomes = write(self._round, self._book, self._steps(queued))
         try:
             for done, outcome in enumerate(outcomes, 1):
                 self._round.step("answered")

@@ -6,7 +6,6 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import Any
 
 from contactsync.connectors.base import Collection
@@ -109,10 +108,11 @@ def _pull(round_: Round, book: Book) -> Pulled | None:
 
 
 def _back_up(round_: Round, pulled: Sequence[Pulled]) -> None:
+    """Of books whose cards were read to be compared, or for new rules: some of these are kept nowhere else
+    (L26). What came in as it was is kept as it was read; the copy of it waits for a write."""
     for part in pulled:
-        if part.book.backed_up_at is None:
-            staged = (c.payload for c in round_.store.books.staged(part.book.id) if c.payload)
-            back_up(round_, part.book, chain(staged, round_.store.links.originals(part.book.id)))
+        if not part.first and (part.book.cursor_at is None or round_.rules_changed):
+            back_up(round_, part.book)
 
 
 def _nothing_to_do(round_: Round, pulled: Sequence[Pulled]) -> bool:

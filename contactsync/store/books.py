@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from contactsync.store.contacts import chunks
 from contactsync.store.database import Database, assigned
 from contactsync.store.times import moment
 from contactsync.store.values import AccountState, Book, StagedChange
@@ -30,6 +32,14 @@ _STAGED = """
 """
 _UNSTAGE = "DELETE FROM staged WHERE collection_id = :book AND href = :href"
 _OUTSIDE = "SELECT href, etag, payload FROM outside WHERE collection_id = :book"
+#: Where the bytes of a book's cards are, what was read last first, and whether they are compressed there.
+_CARDS = (
+    ("staged", "payload", "payload IS NOT NULL", False),
+    ("quarantine", "payload", "contact_id IS NULL AND payload != x''", False),
+    ("group_card", "original", "original != x''", False),
+    ("link", "original", "state NOT IN ('deleted', 'away')", True),
+    ("outside", "payload", "true", False),
+)
 _LET_IN = "DELETE FROM outside WHERE collection_id = :book AND href = :href"
 
 
@@ -117,6 +127,20 @@ class Books:
     def unstage(self, collection_id: int, hrefs: Iterable[str]) -> None:
         if rows := [{"book": collection_id, "href": href} for href in hrefs]:
             self._db.execute_many(_UNSTAGE, rows)
+
+    def cards(self, collection_id: int) -> Iterator[bytes]:
+        """The bytes of every card that was in the book when it was read last, a few at a time: with photos
+        they are large."""
+        seen: set[str] = set()
+        for table, column, condition, packed in _CARDS:
+            listed = f"SELECT rowid, href FROM {table} WHERE collection_id = :book AND {condition}"
+            found = {href: row_id for row_id, href in self._db.rows(listed, {"book": collection_id})}
+            ids = sorted(row_id for href, row_id in found.items() if href not in seen)
+            seen |= found.keys()
+            for some in chunks(ids, 50):
+                wanted = f"SELECT {column} FROM {table} WHERE rowid IN :ids ORDER BY rowid"
+                for (payload,) in self._db.rows(wanted, {"ids": some}):
+                    yield zlib.decompress(payload) if packed else payload
 
     def clear_staged(self, collection_id: int) -> None:
         self._db.execute("DELETE FROM staged WHERE collection_id = :book", {"book": collection_id})

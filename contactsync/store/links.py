@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -153,13 +153,6 @@ class Links:
         """Links of cards that the filter of the book left out."""
         where = "collection_id = :book AND state = 'left' AND reason = :reason"
         return self._all(where, book=collection_id, reason=OUTSIDE)
-
-    def originals(self, collection_id: int) -> Iterator[bytes]:
-        """The bytes of every card that is there, a few at a time: with photos they are large."""
-        ids = [row[0] for row in self._in_book("id", collection_id)]
-        for some in chunks(ids, 50):
-            rows = self._db.rows("SELECT original FROM link WHERE id IN :ids ORDER BY id", {"ids": some})
-            yield from (zlib.decompress(row[0]) for row in rows)
 
     def holds_everybody(self, collection_id: int) -> bool:
         """Has every contact, deleted ones too, a card that is in this book?"""

@@ -94,12 +94,14 @@ def test_a_backup_is_made_listed_and_restored(cli: Cli, home: Home) -> None:
     assert "There is no backup yet" in cli("backup", "list").err
     home.server.put(f"{home.book}x.vcf", card("x", "X"))
     cli.ok("sync")
+    assert "There is no backup yet" in cli("backup", "list").err
+    cli.ok("contact", "delete", "x")
+    cli.ok("sync", "--allow-mass-delete")
     (row,) = cli.json("backup", "list")["backups"]
     assert (row["account"], row["cards"]) == ("home", 1) and set(row) == {
         *("file", "account", "book", "made_at", "cards")
     }
     assert row["file"] in cli.ok("backup", "list")
-    cli.ok("contact", "delete", "x")
     assert "Would import" in cli.ok("backup", "restore", row["file"], "--dry-run")
     assert cli.json("backup", "restore", Path(row["file"]).name)["set_aside"] == 0
     assert cli("backup", "restore", "nothing.vcf").code == 2

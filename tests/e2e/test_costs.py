@@ -99,7 +99,8 @@ class Place:
 
 @pytest.fixture(scope="module")
 def places(radicale: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Place]]:
-    """One small and one large, at rest after their first download."""
+    """One small and one large, at rest after their first download and their first write, before which the
+    whole book is saved."""
     found = {}
     with proxy(radicale.base_url) as front, pytest.MonkeyPatch.context() as patch:
         counter = Counter(patch)
@@ -110,7 +111,8 @@ def places(radicale: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             device = Device(tmp_path_factory.mktemp("device"), through, account_for(through, book.path))
             device.engine.books("home")
             download = counter.round(device, front)
-            for _ in range(2):
+            device.edit(uid(n - 1), lambda c: replace(c, titles=(Title("here"),)))
+            for _ in range(3):
                 device.sync()
             found[n] = Place(device, radicale, book.path, front, download)
         patch.undo()

@@ -189,6 +189,9 @@ def test_a_backup_is_vcards_that_can_be_imported_and_what_was_read(server: Googl
     server.account.modify_members(label.resource_name, [made.resource_name], [])
     server.account.set_photo(made.resource_name, PNG)
     phone.sync()
+    assert not list(phone.folder.glob("backups/*"))
+    phone.engine.rename_group("Navy", "Fleet")
+    phone.sync()
     (card,) = (phone.folder / "backups").glob("*.vcf")
     text = card.read_text()
     assert "CATEGORIES:Navy" in text and "GENDER:F" in text and "PHOTO" in text

@@ -59,6 +59,8 @@ def test_a_book_of_150_that_another_client_empties_stays_on_the_device_until_a_p
     fill(radicale, book, crowd())
     device = open_device("phone", radicale, book)
     device.sync()
+    device.edit("c001", lambda c: replace(c, titles=(Title("Edited here"),)))
+    device.sync()
     (backup,) = (device.folder / "backups").glob("*.vcf")
     assert backup.read_bytes().count(b"BEGIN:VCARD") == MANY
     empty(radicale, book)

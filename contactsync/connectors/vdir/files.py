@@ -130,7 +130,7 @@ def create(path: Path, payload: bytes) -> str:
             made = _link(temporary, path, made)
         except FileExistsError:
             raise AlreadyExists(f"There is a file {path} already.") from None
-        _settle(path.parent)
+        settle(path.parent)
         return made.etag
 
 
@@ -164,7 +164,7 @@ def replace(path: Path, etag: str | None, payload: bytes) -> str:
         with _beside(target, payload, mode) as (temporary, made):
             _as_it_was(path, etag)
             temporary.replace(target)
-            _settle(target.parent)
+            settle(target.parent)
             return made.etag
 
 
@@ -173,7 +173,7 @@ def remove(path: Path, etag: str | None) -> None:
     with told(path):
         _as_it_was(path, etag)
         path.unlink(missing_ok=True)
-        _settle(path.parent)
+        settle(path.parent)
 
 
 def _as_it_was(path: Path, etag: str | None) -> Card:
@@ -210,7 +210,7 @@ def _flush(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
-def _settle(folder: Path) -> None:
+def settle(folder: Path) -> None:
     """That a name is in the folder is on the disk as well; where folders cannot be synced it is all the same
     done."""
     with contextlib.suppress(OSError):
