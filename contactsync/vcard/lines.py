@@ -21,6 +21,8 @@ MAX_CARD_BYTES = 25_000_000
 MAX_NESTING = 8
 MAX_LINES = 1_000_000
 
+# As numbers: `bytes` looks for one of those at once, for a string only after an error of its own.
+_LF, _ESC = 10, 27
 _new_line = tuple.__new__
 
 _BOM = codecs.BOM_UTF8
@@ -206,9 +208,10 @@ def parse_lines(card: bytes) -> list[Line]:
     """All lines of a card in order; joined, their sources are the card. Raises `CodecError` at a cap."""
     if len(card) > MAX_CARD_BYTES:
         raise CodecError(f"The card has {len(card)} bytes; more than {MAX_CARD_BYTES} are not read.")
-    end = b"\n" if b"\n" in card else b"\r"
+    end = b"\n" if _LF in card else b"\r"
+    fold = end[0]
     chunks = _chunks(card, end)
-    escapes = b"\x1b" in card
+    escapes = _ESC in card
     lines: list[Line] = []
     behind = 0
     for at, source in enumerate(chunks):
@@ -221,7 +224,7 @@ def parse_lines(card: bytes) -> list[Line]:
             lines.append(_line(pieces, mode))
             continue
         raw = raw.rstrip(b"\r\n")
-        if end in raw:
+        if fold in raw:
             raw = _unfolded(raw, end)
         try:
             lines.append(_new_line(Line, (source, head, raw.decode(), "utf-8")))
@@ -326,7 +329,7 @@ def _unfolded(raw: bytes, end: bytes) -> bytes:
 
 
 def _unfold(piece: bytes) -> bytes:
-    return piece[1:].rstrip(b"\r\n") if piece[:1] in b" \t" else piece.rstrip(b"\r\n")
+    return (piece[1:] if piece.startswith((b" ", b"\t")) else piece).rstrip(b"\r\n")
 
 
 def _join_soft(pieces: list[bytes]) -> bytes:
