@@ -25,7 +25,8 @@ from contactsync.jscontact.shapes import (
 )
 from contactsync.jscontact.vcardprops import contact_of, props_of
 from contactsync.model.contact import Contact, Extra, Name, Relation
-from contactsync.vcard.lines import param_value, plain_param
+from contactsync.vcard.heads import plain_param
+from contactsync.vcard.lines import param_value
 from contactsync.vcard.values import escape, parse_stamp, unescape
 
 VERSION = "1.0"

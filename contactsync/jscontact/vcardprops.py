@@ -8,9 +8,9 @@ from typing import Any
 from contactsync.errors import CodecError
 from contactsync.model.contact import Contact
 from contactsync.vcard.codec import VCardCodec, portable
-from contactsync.vcard.known import Params
+from contactsync.vcard.heads import Params, plain_param
 from contactsync.vcard.layout import Style, render
-from contactsync.vcard.lines import Line, param_value, parse_lines, plain_param
+from contactsync.vcard.lines import Line, param_value, parse_lines
 from contactsync.vcard.values import escape, split_raw, unescape
 
 _CODEC = VCardCodec("4.0")

@@ -9,7 +9,8 @@ from contactsync.model.group import GroupCard
 from contactsync.vcard import values
 from contactsync.vcard.composing import compose
 from contactsync.vcard.groups import group_of, with_group
-from contactsync.vcard.lines import Line, transfer_of
+from contactsync.vcard.heads import transfer_of
+from contactsync.vcard.lines import line_of
 from contactsync.vcard.projecting import project
 from contactsync.vcard.putting import put
 from contactsync.vcard.reading import Card
@@ -80,6 +81,6 @@ def portable_extra(extra: Extra) -> Extra:
         params.append(("ENCODING", "b"))
     value = extra.value
     if transfer == "quoted-printable":
-        line = Line(b"", extra.group, extra.name, extra.params, value)
+        line = line_of(extra.group, extra.name, extra.params, value)
         value = ";".join(values.escape_plain(part, "3.0") for part in values.raw_parts_of(line))
     return replace(extra, params=tuple(params), value=value)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contactsync.model.contact import Contact, Name
 from contactsync.vcard import values
 from contactsync.vcard.dialects import PHONETIC
-from contactsync.vcard.known import Params
+from contactsync.vcard.heads import Params
 from contactsync.vcard.layout import Style
-from contactsync.vcard.lines import Line
+from contactsync.vcard.lines import line_of
 from contactsync.vcard.naming import derived_mark, name_lists, name_parts, reading_of, sorted_params
 from contactsync.vcard.projecting import CLEANERS, clean_entries, clean_groups, clean_moment, clean_name
 from contactsync.vcard.reading import derivable
@@ -46,7 +46,7 @@ def _name(speller: Speller, contact: Contact, name: Name) -> Iterator[bytes]:
     shown = name.full or derivable(name.components, contact)[0]
     marked: Params = () if name.full else (derived_mark(version),)
     yield speller.emit("", "FN", marked, values.escape(shown, version))
-    parts = name_parts(Line(b"", "", "N", (), ";;;;"), name_lists(Name()), name_lists(name), version)
+    parts = name_parts(line_of("", "N", (), ";;;;"), name_lists(Name()), name_lists(name), version)
     in_n = sorted_params((), name.sort_as) if version == "4.0" else ()
     yield speller.emit("", "N", in_n, ";".join(parts or [""] * 5))
     if name.sort_as and not in_n:

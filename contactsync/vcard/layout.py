@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from contactsync.vcard.known import Params
+from contactsync.vcard.heads import Params
 from contactsync.vcard.lines import Line, decode, safe_param
 
 _TAIL = re.compile(rb"(?:\r?\n|\r)((?:[ \t]*(?:\r\n|\n|\r))*)\Z")

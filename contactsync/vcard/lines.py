@@ -15,12 +15,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from contactsync.errors import CodecError
-from contactsync.vcard.known import KnownParams, Params, kept
+from contactsync.vcard.heads import LONGEST, Head, Params, head_of, plain_param
 
 MAX_CARD_BYTES = 25_000_000
 MAX_NESTING = 8
 MAX_LINES = 1_000_000
 
+# As numbers: `bytes` looks for one of those at once, for a string only after an error of its own.
+_LF, _ESC = 10, 27
 _new_line = tuple.__new__
 
 _BOM = codecs.BOM_UTF8
@@ -38,12 +40,10 @@ _ENCODED = re.compile(
 _BASE64_LINE = re.compile(rb"[A-Za-z0-9+/=]+[ \t]*\r?\n?\Z")
 _CHUNK = re.compile(rb"(?:[^\n]*\n|[^\n]+\Z)(?:[ \t\r][^\n]*(?:\n|\Z)|\n)*+")
 _CHUNK_CR = re.compile(rb"(?:[^\r]*\r|[^\r]+\Z)(?:[ \t][^\r]*(?:\r|\Z)|\r)*+")
-_FOLD = re.compile(rb"(?<!\r)\r*+\n[ \t]?")
-_LONGEST_HEAD = 200
 _SAFE_PARAM = re.compile(r'[^";:\x00-\x08\x0a-\x1f\x7f]*\Z')
 _QUOTED_PARAM = re.compile(r'(?:[^";:\x00-\x08\x0a-\x1f\x7f]|"[^"\x00-\x08\x0a-\x1f\x7f]*")*\Z')
-_CARETS = {"^n": "\n", "^N": "\n", "^'": '"', "^^": "^"}
-_CARET = re.compile(r"\^[nN'^]")
+#: A head that does not say where its line ends: a quote or a fold, or bytes that are not UTF-8.
+_ODD = Head("", "", (), "odd")
 
 
 class RawCard(NamedTuple):
@@ -58,42 +58,35 @@ class RawCard(NamedTuple):
 class Line(NamedTuple):
     """One content line; ``source`` are its bytes with folds and line end.
 
-    ``params`` are raw (quotes and carets as written), a bare one has the name "". ``value`` is
-    unfolded text before transfer decoding. A line without colon has no name and is only kept.
+    ``value`` is unfolded text before transfer decoding. A line without colon has no name and is only kept.
     ``charset`` is the one in which the bytes made sense.
     """
 
     source: bytes
-    group: str
-    name: str
-    params: Params
+    head: Head
     value: str
     charset: str = "utf-8"
 
-    def param(self, name: str) -> str:
-        """The first parameter of that upper-case name, plain, or ""."""
-        for key, value in self.params:
-            if key.upper() == name:
-                return plain_param(value)
-        return ""
+    @property
+    def group(self) -> str:
+        return self.head.group
 
     @property
-    def transfer(self) -> str:
-        """``quoted-printable``, ``base64`` or "": ENCODING, or the bare words of vCard 2.1."""
-        return transfer_of(self.params)
+    def name(self) -> str:
+        return self.head.name
+
+    @property
+    def params(self) -> Params:
+        return self.head.params
+
+    def param(self, name: str) -> str:
+        """The first parameter of that upper-case name, plain, or ""."""
+        return self.head.param(name)
 
 
-@kept
-def transfer_of(params: Params) -> str:
-    """``quoted-printable``, ``base64`` or "", as these parameters say."""
-    for key, value in params:
-        if not key or key.upper() == "ENCODING":
-            word = value.strip('"').lower()
-            if word in ("quoted-printable", "base64"):
-                return word
-            if word == "b" and key:
-                return "base64"
-    return ""
+def line_of(group: str, name: str, params: Params, value: str) -> Line:
+    """A line that is on no card."""
+    return Line(b"", head_of(group, name, params), value)
 
 
 def to_utf8(data: bytes) -> tuple[bytes, str]:
@@ -215,29 +208,28 @@ def parse_lines(card: bytes) -> list[Line]:
     """All lines of a card in order; joined, their sources are the card. Raises `CodecError` at a cap."""
     if len(card) > MAX_CARD_BYTES:
         raise CodecError(f"The card has {len(card)} bytes; more than {MAX_CARD_BYTES} are not read.")
-    end = b"\n" if b"\n" in card else b"\r"
+    end = b"\n" if _LF in card else b"\r"
+    fold = end[0]
     chunks = _chunks(card, end)
-    escapes = b"\x1b" in card
+    escapes = _ESC in card
     lines: list[Line] = []
-    at = 0
-    while at < len(chunks):
-        source = chunks[at]
-        head, colon, raw = source.partition(b":")
-        known = _head(head) if colon and len(head) <= _LONGEST_HEAD and not escapes else None
-        if known is not None:
-            group, name, params = known
-            if raw.find(b"\n", 0, -1) >= 0:
-                raw = _FOLD.sub(b"", raw)
-            try:
-                lines.append(
-                    _new_line(Line, (source, group, name, params, raw.rstrip(b"\r\n").decode(), "utf-8"))
-                )
-            except UnicodeDecodeError:
-                lines.append(_line(_pieces(source, end), ""))
-            at += 1
-        else:
-            pieces, at, mode = _gathered(chunks, at, end)
+    behind = 0
+    for at, source in enumerate(chunks):
+        if at < behind:
+            continue
+        text, colon, raw = source.partition(b":")
+        head = _head(text) if colon and len(text) <= LONGEST and not escapes else _ODD
+        if head.mode:
+            pieces, behind, mode = _gathered(chunks, at, end)
             lines.append(_line(pieces, mode))
+            continue
+        raw = raw.rstrip(b"\r\n")
+        if fold in raw:
+            raw = _unfolded(raw, end)
+        try:
+            lines.append(_new_line(Line, (source, head, raw.decode(), "utf-8")))
+        except UnicodeDecodeError:
+            lines.append(_line(_pieces(source, end), ""))
     return lines
 
 
@@ -251,13 +243,17 @@ def _chunks(card: bytes, end: bytes) -> list[bytes]:
 
 
 @functools.lru_cache(maxsize=4096)
-def _head(head: bytes) -> tuple[str, str, Params] | None:
-    """Group, name and parameters: there are few of them in many cards. None for what has to be looked at
-    together with its value: encoded values, nested cards, quotes that may hide the colon, odd letters."""
-    if b'"' in head or b"\n" in head or not head.isascii() or _mode(head + b":"):
-        return None
-    text, params, _ = _split_head(f"{head.decode()}:")
-    return *_named(text), KnownParams(params) if params else ()
+def _head(text: bytes) -> Head:
+    """What the bytes before the first colon say. A ``mode`` is for what has to be looked at together with its
+    value: encoded values, nested cards, a quote that may hide the colon."""
+    mode = _mode(text + b":")
+    if text.count(b'"') % 2 or b"\n" in text or text.startswith(_BOM):
+        return _ODD
+    try:
+        start, params, _ = _split_head(f"{text.decode()}:")
+    except UnicodeDecodeError:
+        return _ODD
+    return head_of(*_named(start), params, mode)
 
 
 def _gathered(chunks: list[bytes], at: int, end: bytes) -> tuple[list[bytes], int, str]:
@@ -327,8 +323,13 @@ def _line(pieces: list[bytes], mode: str) -> Line:
     return _parse(source, b"".join(joined))
 
 
+def _unfolded(raw: bytes, end: bytes) -> bytes:
+    first, *more = raw.split(end)
+    return b"".join([first.rstrip(b"\r"), *map(_unfold, more)])
+
+
 def _unfold(piece: bytes) -> bytes:
-    return piece[1:].rstrip(b"\r\n") if piece[:1] in b" \t" else piece.rstrip(b"\r\n")
+    return (piece[1:] if piece.startswith((b" ", b"\t")) else piece).rstrip(b"\r\n")
 
 
 def _join_soft(pieces: list[bytes]) -> bytes:
@@ -365,8 +366,7 @@ def _parse(source: bytes, raw: bytes) -> Line:
     if charset == "utf-8" and "\x1b" in text:
         text, charset = decode(raw, _split_head(text)[1])
     head, params, value = _split_head(text.removeprefix("\ufeff"))
-    group, name = _named(head)
-    return Line(source, group, name, params, value, charset)
+    return Line(source, head_of(*_named(head), params), value, charset)
 
 
 def _named(head: str) -> tuple[str, str]:
@@ -430,15 +430,6 @@ def _params(parts: list[str]) -> Params:
         elif part.strip():
             found.append(("", part.strip()))
     return tuple(found)
-
-
-def plain_param(value: str) -> str:
-    """A parameter value without its quotes and RFC 6868 carets."""
-    if value[:1] == '"' and value[-1:] == '"' and len(value) > 1:
-        value = value[1:-1]
-    if "^" in value:
-        value = _CARET.sub(lambda match: _CARETS[match[0]], value)
-    return value
 
 
 def param_value(text: str) -> str:

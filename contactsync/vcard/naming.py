@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contactsync.model.contact import Name
 from contactsync.vcard import values
-from contactsync.vcard.known import Params
+from contactsync.vcard.heads import Params
 from contactsync.vcard.lines import Line, param_value
 from contactsync.vcard.reading import COPIES, NAME_PARTS
 

@@ -31,7 +31,8 @@ from contactsync.model.contact import (
 )
 from contactsync.vcard import values
 from contactsync.vcard.dialects import FEATURES, NO_CONTENT, PHONETIC, ROWS, SCHEMES
-from contactsync.vcard.lines import Line, safe_param
+from contactsync.vcard.heads import transfer_of
+from contactsync.vcard.lines import line_of, safe_param
 from contactsync.vcard.reading import NAME_ORDER
 from contactsync.vcard.shapes import (
     ADDRESS_KINDS,
@@ -189,15 +190,13 @@ def _media(entry: Media) -> Media | None:
     kind = entry.kind if entry.kind in ("photo", "logo", "sound") else "photo"
     if entry.sha256:
         return replace(entry, kind=kind, media_type=clean_media_type(entry.media_type), uri="")
-    uri = one_line(entry.uri)
-    if not _SCHEME.match(uri):
-        return None
-    line = Line(b"", "", kind.upper(), (("VALUE", "uri"),), uri)
+    line = line_of("", kind.upper(), (("VALUE", "uri"),), one_line(entry.uri))
     try:
-        read: Media = SHAPES["media"][0](line, ROWS[kind.upper()], "4.0", Side(ref=entry.ref))[0]
-    except ValueError:
+        read: Media = SHAPES["media"][0](line, ROWS[kind.upper()], "4.0", Side())[0]
+    except (ValueError, IndexError):
         return None
-    return read if read.sha256 else replace(read, media_type=clean_media_type(entry.media_type))
+    media_type = read.media_type if read.sha256 else clean_media_type(entry.media_type)
+    return replace(read, media_type=media_type, ref=entry.ref)
 
 
 def _extra(entry: Extra) -> Extra | None:
@@ -208,10 +207,10 @@ def _extra(entry: Extra) -> Extra | None:
         return None
     value = "\\n".join(loose(entry.value).split("\n"))
     params = tuple(pair for key, text in entry.params if (pair := _param(key, text)) != ("", ""))
-    line = Line(b"", "", name, params, value)
-    if line.transfer == "base64":
+    transfer = transfer_of(params)
+    if transfer == "base64":
         value = "".join(value.split())
-    elif line.transfer == "quoted-printable":
+    elif transfer == "quoted-printable":
         value = value.rstrip(" \t=")
     return replace(entry, name=name, value=value, params=params)
 

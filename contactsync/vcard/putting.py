@@ -5,8 +5,8 @@ from __future__ import annotations
 from contactsync.model.contact import Contact, Name
 from contactsync.vcard import values
 from contactsync.vcard.dialects import PHONETIC
-from contactsync.vcard.known import Params
-from contactsync.vcard.lines import Line
+from contactsync.vcard.heads import Params
+from contactsync.vcard.lines import Line, line_of
 from contactsync.vcard.naming import derived_mark, name_lists, name_parts, reading_of, sorted_params
 from contactsync.vcard.projecting import CLEANERS, clean_groups, clean_moment, clean_name
 from contactsync.vcard.reading import DERIVED, Card, derivable
@@ -55,7 +55,7 @@ def _put_name(editor: Editor, contact: Contact) -> None:
 def _put_parts(editor: Editor, old: Name, new: Name, place: int) -> None:
     """N and what to sort by: a parameter of N in 4.0 or where it is one now, else SORT-STRING."""
     index = editor.card.singles.get("N")
-    line = editor.card.lines[index] if index is not None else Line(b"", "", "N", (), "")
+    line = editor.card.lines[index] if index is not None else line_of("", "N", (), "")
     params = line.params
     if old.sort_as != new.sort_as and (editor.version == "4.0" or line.param("SORT-AS")):
         params = sorted_params(line.params, new.sort_as)

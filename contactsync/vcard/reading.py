@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from contactsync.errors import CodecError
 from contactsync.model.contact import Contact, Extra, Name, NameComponent
 from contactsync.vcard import values
-from contactsync.vcard.dialects import KIND_NAMES, NO_CONTENT, PHONETIC, ROWS, Row
+from contactsync.vcard.dialects import KIND_NAMES, NO_CONTENT, PHONETIC, Row
 from contactsync.vcard.lines import Line, parse_lines, to_utf8
-from contactsync.vcard.shapes import SHAPES, Side, label_of, prop_id, type_words
+from contactsync.vcard.shapes import SHAPES, Side, label_of
 from contactsync.vcard.values import tidy
 
 # The parts of N in their order (RFC 6350 section 6.2.2, RFC 9554 section 2.2), and the order of people.
@@ -32,11 +32,13 @@ LABELLED = frozenset(
 DERIVED = ("DERIVED", "X-DERIVED")
 # Where a part of RFC 9554 is written again, for readers that know five parts only.
 COPIES = {"surname": "surname2", "credential": "generation"}
-_NAME_LINES = frozenset({"N", "FN", "SORT-STRING", *PHONETIC})
+# What a contact has once, under the name by which it is found.
+_ONCE = {name: name for name in ("N", "FN", "SORT-STRING", *PHONETIC)} | dict.fromkeys(KIND_NAMES, "KIND")
 _HELPERS = ("X-ABLABEL", "X-ABADR")
 _SAY_MORE = frozenset({*_HELPERS, "LABEL"})
 _READERS = {field: reader for field, (reader, _) in SHAPES.items()}
 _NO_ROW = Row("", "extra")
+_NO_HELPERS: dict[str, int] = {}
 _ALONE = Side()
 
 
@@ -49,6 +51,9 @@ class Slot(NamedTuple):
     row: Row
 
 
+_new_slot = tuple.__new__
+
+
 class Card:
     """The lines of a card and what they mean. ``slots`` are by field of the contact."""
 
@@ -56,7 +61,7 @@ class Card:
         self.payload = payload
         data, self.wide = to_utf8(payload)
         self.lines = parse_lines(data)
-        self.names = [line.name.upper() for line in self.lines]
+        self.names = [line.head.upper for line in self.lines]
         self.begin, self.end = self._bounds()
         self.version = self._version()
         self.singles: dict[str, int] = {}
@@ -64,13 +69,12 @@ class Card:
         self.helpers: dict[int, dict[str, int]] = {}
         self.shared: dict[int, int] = defaultdict(int)
         self.members: dict[str, int] = defaultdict(int)
-        self._helper_places: list[int] = []
         self.categories: list[tuple[int, list[str]]] = []
-        self._contact = self._read()
-
-    @property
-    def contact(self) -> Contact:
-        return self._contact
+        self._helper_places: list[int] = []
+        self._groups: dict[str, dict[str, int]] = {}
+        self._deliveries: dict[int, int] = {}
+        self._read_helpers()
+        self.contact = self._read()
 
     def _bounds(self) -> tuple[int, int]:
         """Places of BEGIN and END; exactly one card is required, text around it is tolerated."""
@@ -84,8 +88,13 @@ class Card:
         return begins[0], ends[0]
 
     def _marks(self, name: str) -> list[int]:
-        places = (at for at, found in enumerate(self.names) if found == name)
-        return [at for at in places if self.lines[at].value.strip().upper() == "VCARD"]
+        places: list[int] = []
+        at = -1
+        for _ in range(self.names.count(name)):
+            at = self.names.index(name, at + 1)
+            if self.lines[at].value.strip().upper() == "VCARD":
+                places.append(at)
+        return places
 
     def _version(self) -> str:
         if "VERSION" not in self.names:
@@ -94,58 +103,51 @@ class Card:
         return "2.1" if text.startswith("2") else "4.0" if text.startswith("4") else "3.0"
 
     def _read(self) -> Contact:
-        groups, labels, deliveries = self._helper_lines()
+        deliveries = set(self._deliveries.values())
         opaque: list[int] = []
         for index in range(self.begin + 1, self.end):
-            name = self.names[index]
-            row = ROWS.get(name)
+            line = self.lines[index]
+            name, row = line.head.upper, line.head.row
             if row is not None:
-                if index not in deliveries and not self._entry(index, row, groups, labels):
+                if index not in deliveries and not self._entry(index, line, row):
                     opaque.append(index)
-            elif not name or (name in NO_CONTENT and self._first(name, index)):
-                continue
+            elif name in _ONCE:
+                if not self._single(_ONCE[name], index, line):
+                    opaque.append(index)
+            elif name in NO_CONTENT:
+                self.singles.setdefault(name, index)
             elif name == "CATEGORIES":
-                self.categories.append((index, self._category_names(self.lines[index])))
-            elif name not in _HELPERS and not self._single(name, index):
+                names = [tidy(text) for text in values.list_of(line, self.version)]
+                self.categories.append((index, names))
+            elif name and name not in _HELPERS:
                 opaque.append(index)
         return self._build([*opaque, *self._orphans()])
 
-    def _first(self, name: str, index: int) -> bool:
-        self.singles.setdefault(name, index)
-        return True
-
-    def _single(self, name: str, index: int) -> bool:
+    def _single(self, key: str, index: int, line: Line) -> bool:
         """The first line of a property that a contact has once; readings beside N are no content yet."""
-        key = KIND_NAMES[0] if name in KIND_NAMES else name
-        if key not in _NAME_LINES and key != KIND_NAMES[0]:
-            return False
-        if key in self.singles or (key == "N" and self.lines[index].param("PHONETIC")):
+        if key in self.singles or (key == "N" and line.param("PHONETIC")):
             return False
         self.singles[key] = index
         return True
 
-    def _category_names(self, line: Line) -> list[str]:
-        return [tidy(text) for text in values.list_of(line, self.version)]
-
-    def _helper_lines(self) -> tuple[dict[str, dict[str, int]], dict[int, int], set[int]]:
-        """Lines that say something about another one: by group, and LABEL by ADR; and paired LABELs."""
-        groups: dict[str, dict[str, int]] = defaultdict(dict)
+    def _read_helpers(self) -> None:
+        """Lines that say something about another one: by group, and LABEL by ADR."""
         if _SAY_MORE.isdisjoint(self.names):
-            return groups, {}, set()
+            return
         addresses: list[int] = []
         labels: list[int] = []
         for index in range(self.begin + 1, self.end):
             name = self.names[index]
             if name in _HELPERS:
                 self._helper_places.append(index)
-                if self.lines[index].group:
-                    groups[self.lines[index].group.lower()].setdefault(name, index)
+                if group := self.lines[index].group.lower():
+                    self._groups.setdefault(group, {}).setdefault(name, index)
             elif name == "ADR":
                 addresses.append(index)
             elif name == "LABEL":
                 labels.append(index)
-        pairs = self._paired_labels(addresses, labels) if labels else {}
-        return groups, pairs, set(pairs.values())
+        if labels:
+            self._deliveries = self._paired_labels(addresses, labels)
 
     def _paired_labels(self, addresses: list[int], labels: list[int]) -> dict[int, int]:
         """LABEL belongs to the ADR of its group, else to the next one of the same TYPE (RFC 2426 3.2.2)."""
@@ -164,16 +166,11 @@ class Card:
                 pairs[waiting.pop()] = label
         return pairs
 
-    def _entry(self, index: int, row: Row, groups: dict[str, dict[str, int]], labels: dict[int, int]) -> bool:
+    def _entry(self, index: int, line: Line, row: Row) -> bool:
         """Read one modelled line; False where it cannot be understood."""
-        line = self.lines[index]
-        helpers: dict[str, int] = {}
-        side = _ALONE
-        if line.group or labels:
-            helpers = self._helpers_of(index, row, groups, labels)
-            side = self._side(line, helpers)
-        elif line.params and (ref := prop_id(line.params)):
-            side = Side(ref=ref)
+        group = line.head.group
+        helpers = self._helpers_of(index, group.lower(), row) if group or self._deliveries else _NO_HELPERS
+        side = self._side(helpers) if helpers else _ALONE
         try:
             entries = _READERS[row.field](line, row, self.version, side)
         except (ValueError, UnicodeError):
@@ -182,40 +179,34 @@ class Card:
         if row.field == "nicknames":
             slots += [Slot(e, index, at, row) for at, e in enumerate(entries) if e is not None]
         elif entries:
-            slots.append(Slot(entries[0], index, -1, row))
-        if line.group and entries:
-            self.members[line.group.lower()] += 1
+            slots.append(_new_slot(Slot, (entries[0], index, -1, row)))
+        if group and entries:
+            self.members[group.lower()] += 1
         if helpers:
             self.helpers[index] = helpers
             for helper in helpers.values():
                 self.shared[helper] += 1
         return True
 
-    def _helpers_of(
-        self, index: int, row: Row, groups: dict[str, dict[str, int]], labels: dict[int, int]
-    ) -> dict[str, int]:
+    def _helpers_of(self, index: int, group: str, row: Row) -> dict[str, int]:
         found: dict[str, int] = {}
-        in_group = groups.get(self.lines[index].group.lower(), {})
-        if row.field in LABELLED and "X-ABLABEL" in in_group:
+        in_group = self._groups.get(group, _NO_HELPERS)
+        if "X-ABLABEL" in in_group and row.field in LABELLED:
             found["X-ABLABEL"] = in_group["X-ABLABEL"]
-        if row.name == "ADR" and "X-ABADR" in in_group:
+        if "X-ABADR" in in_group and row.name == "ADR":
             country = self.lines[in_group["X-ABADR"]].value.strip()
             if len(country) == 2 and country.isalpha() and country.isascii():
                 found["X-ABADR"] = in_group["X-ABADR"]
-        if index in labels:
-            found["LABEL"] = labels[index]
+        if index in self._deliveries:
+            found["LABEL"] = self._deliveries[index]
         return found
 
-    def _side(self, line: Line, helpers: dict[str, int]) -> Side:
-        ref = prop_id(line.params) or line.group
-        if not helpers:
-            return Side(ref=ref)
+    def _side(self, helpers: dict[str, int]) -> Side:
         texts = {name: values.text_of(self.lines[at], self.version) for name, at in helpers.items()}
         return Side(
             label_of(texts.get("X-ABLABEL", "")),
             texts.get("X-ABADR", ""),
             values.loose(texts.get("LABEL", "")),
-            ref,
         )
 
     def _orphans(self) -> list[int]:
@@ -336,7 +327,7 @@ def derivable(components: tuple[NameComponent, ...], contact: Contact) -> list[s
 
 
 def _address_type(line: Line) -> frozenset[str]:
-    return frozenset(type_words(line)[0]) - {"quoted-printable", "8bit", "pref", ""}
+    return frozenset(line.head.words) - {"quoted-printable", "8bit", "pref", ""}
 
 
 def extra_of(line: Line) -> Extra:

@@ -34,14 +34,13 @@ from contactsync.model.contact import (
 from contactsync.vcard import values
 from contactsync.vcard.dialects import (
     BUILT_IN_LABELS,
-    FEATURES,
     FINER_RELATIONS,
     PLAIN_RELATIONS,
     SCHEMES,
     Row,
 )
-from contactsync.vcard.known import Params, kept
-from contactsync.vcard.lines import Line, plain_param
+from contactsync.vcard.heads import NO_CONTEXT, Head, contexts_of
+from contactsync.vcard.lines import Line
 from contactsync.vcard.values import escape, escape_plain, loose, one_line, parts_of, text_of, tidy
 
 ADDRESS_KINDS = [
@@ -66,8 +65,6 @@ ADDRESS_KINDS = [
 ]
 
 _OLD_KINDS = frozenset(ADDRESS_KINDS[:7])
-_BUILT_IN = re.compile(r"_\$!<(.*)>!\$_\Z", re.DOTALL)
-_WORD = re.compile(r"[a-z0-9_/+.-]+\Z")
 _TEL_URI = re.compile(r"\+?[0-9().*#-]+(?:;[a-z0-9-]+=[^\s;,]*)*\Z", re.IGNORECASE)
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+\Z")
 _DATA_URI = re.compile(r"data:([^,;\\]*)((?:\\?;[^,;\\]*)*)\\?,", re.IGNORECASE)
@@ -92,54 +89,16 @@ class Draft(NamedTuple):
 
 
 class Side(NamedTuple):
-    """What stands beside a line: label, country code and delivery label of its group, and its ref."""
+    """What stands beside a line in its group: a label, a country code, a delivery label."""
 
     label: str = ""
     country: str = ""
     full: str = ""
-    ref: str = ""
 
 
 Entries = list[Any]
 Reader = Callable[[Line, Row, str, Side], Entries]
 Writer = Callable[[Any, Row, str, Line | None], Draft]
-
-
-def type_words(line: Line) -> tuple[list[str], int | None]:
-    """TYPE values and bare words in lower case without pref and internet, and the preference."""
-    return _type_words(line.params)
-
-
-def _type_words(params: Params) -> tuple[list[str], int | None]:
-    words: list[str] = []
-    pref: int | None = None
-    for key, value in params:
-        name = key.upper()
-        if name == "TYPE" or not key:
-            words += [word.strip('" ').lower() for word in value.split(",")]
-        elif name == "PREF":
-            text = plain_param(value)
-            pref = int(text) if text.isdecimal() and 1 <= int(text[:4]) <= 100 else pref
-    if "pref" in words:
-        pref = pref or 1
-    return words, pref
-
-
-_NOT_CONTEXT = frozenset({"", "pref", "internet", "quoted-printable", "base64", "8bit", "7bit"})
-
-
-@kept
-def prop_id(params: Params) -> str:
-    """The remote's own name for an entry (RFC 9554), or ""."""
-    return next((plain_param(value) for key, value in params if key.upper() == "PROP-ID"), "")
-
-
-@kept
-def _marks(params: Params) -> tuple[frozenset[str], int | None]:
-    """Contexts and preference of a line."""
-    words, pref = _type_words(params)
-    named = ("private" if word == "home" else word for word in words)
-    return frozenset(word for word in named if word not in _NOT_CONTEXT and _WORD.match(word)), pref
 
 
 @functools.lru_cache(maxsize=1024)
@@ -150,9 +109,7 @@ def _words(contexts: frozenset[str]) -> tuple[str, ...]:
 @functools.lru_cache(maxsize=1024)
 def clean_words(words: frozenset[str]) -> frozenset[str]:
     """Contexts that a TYPE parameter can hold: words of RFC 6350 section 5.6."""
-    lowered = (tidy(word).lower() for word in words)
-    named = ("private" if word == "home" else word for word in lowered)
-    return frozenset(word for word in named if _WORD.match(word) and word not in _NOT_CONTEXT)
+    return contexts_of([tidy(word).lower() for word in words])
 
 
 def clean_pref(pref: int | None) -> int | None:
@@ -161,10 +118,7 @@ def clean_pref(pref: int | None) -> int | None:
 
 def label_of(text: str) -> str:
     """The text of an X-ABLabel; Apple writes its own words as ``_$!<Home>!$_``."""
-    if not text.startswith("_$!<"):
-        return tidy(text) if text else ""
-    match = _BUILT_IN.match(text)
-    return tidy(match[1] if match else text)
+    return tidy(text[4:-4] if text[:4] == "_$!<" and text[-4:] == ">!$_" else text)
 
 
 def label_value(label: str) -> str:
@@ -176,9 +130,9 @@ def _label(label: str, row: Row, version: str) -> dict[str, str]:
 
 
 def _read_nickname(line: Line, row: Row, version: str, side: Side) -> Entries:
-    contexts, pref = _marks(line.params)
-    names = (tidy(text) for text in values.list_of(line, version))
-    return [Nickname(name, contexts, pref, side.ref) if name else None for name in names]
+    head = line.head
+    names = map(tidy, values.list_of(line, version))
+    return [Nickname(name, head.contexts, head.pref, head.ref) if name else None for name in names]
 
 
 def _write_nickname(entry: Nickname, row: Row, version: str, line: Line | None) -> Draft:
@@ -191,9 +145,9 @@ def escape_item(text: str, version: str) -> str:
 
 
 def _read_email(line: Line, row: Row, version: str, side: Side) -> Entries:
-    contexts, pref = _marks(line.params)
+    head = line.head
     address = tidy(text_of(line, version))
-    return [Email(address, contexts, side.label, pref, side.ref)] if address else []
+    return [Email(address, head.contexts, side.label, head.pref, head.ref)] if address else []
 
 
 def _write_email(entry: Email, row: Row, version: str, line: Line | None) -> Draft:
@@ -202,15 +156,11 @@ def _write_email(entry: Email, row: Row, version: str, line: Line | None) -> Dra
 
 
 def _read_phone(line: Line, row: Row, version: str, side: Side) -> Entries:
-    contexts, features, pref = _phone_marks(line.params)
+    head = line.head
     number = bare_number(text_of(line, version))
-    return [Phone(number, contexts, features, side.label, pref, side.ref)] if number else []
-
-
-@kept
-def _phone_marks(params: Params) -> tuple[frozenset[str], frozenset[str], int | None]:
-    words, pref = _marks(params)
-    return words - FEATURES, words & FEATURES, pref
+    if not number:
+        return []
+    return [Phone(number, head.contexts, head.features, side.label, head.pref, head.ref)]
 
 
 def bare_number(text: str) -> str:
@@ -231,10 +181,10 @@ def _write_phone(entry: Phone, row: Row, version: str, line: Line | None) -> Dra
 
 
 def _read_address(line: Line, row: Row, version: str, side: Side) -> Entries:
-    contexts, pref = _marks(line.params)
+    head, full, country = line.head, side.full, side.country
     if row.kind == "label":
         full = loose(text_of(line, version))
-        return [Address((), full, "", contexts, side.label, pref, side.ref)] if full.strip() else []
+        return [Address((), full, "", head.contexts, side.label, head.pref, head.ref)] if full.strip() else []
     parts = parts_of(line, version)
     if len(parts) > len(ADDRESS_KINDS):
         raise ValueError("more components than any version has")
@@ -245,14 +195,13 @@ def _read_address(line: Line, row: Row, version: str, side: Side) -> Entries:
             if part and (value := tidy(part))
         ]
     )
-    full, country = side.full, side.country
-    if line.params:
-        full = full or loose(line.param("LABEL"))
-        country = country or line.param("CC")
+    if head.params:
+        full = full or loose(head.param("LABEL"))
+        country = country or head.param("CC")
     country = clean_country(country) if country else ""
     if not components and not full.strip():
         return []
-    return [Address(components, full, country, contexts, side.label, pref, side.ref)]
+    return [Address(components, full, country, head.contexts, side.label, head.pref, head.ref)]
 
 
 def joined_parts(entry: Address) -> dict[str, str]:
@@ -291,11 +240,13 @@ def _write_address(entry: Address, row: Row, version: str, line: Line | None) ->
 
 
 def _read_organization(line: Line, row: Row, version: str, side: Side) -> Entries:
-    contexts, _ = _marks(line.params)
+    head = line.head
     name, *units = map(tidy, parts_of(line, version))
     while units and not units[-1]:
         units.pop()
-    return [Organization(name, tuple(units), contexts, side.label, side.ref)] if name or units else []
+    if not name and not units:
+        return []
+    return [Organization(name, tuple(units), head.contexts, side.label, head.ref)]
 
 
 def _write_organization(entry: Organization, row: Row, version: str, line: Line | None) -> Draft:
@@ -305,7 +256,7 @@ def _write_organization(entry: Organization, row: Row, version: str, line: Line 
 
 def _read_title(line: Line, row: Row, version: str, side: Side) -> Entries:
     name = tidy(text_of(line, version))
-    return [Title(name, row.kind, side.ref)] if name else []
+    return [Title(name, row.kind, line.head.ref)] if name else []
 
 
 def _write_title(entry: Title, row: Row, version: str, line: Line | None) -> Draft:
@@ -317,11 +268,12 @@ def _read_anniversary(line: Line, row: Row, version: str, side: Side) -> Entries
     if not text:
         return []
     date = values.parse_date(text)
-    if line.params and date.year is not None and line.param(_OMIT_YEAR) == str(date.year):
-        date = replace(date, year=None)
+    head = line.head
+    if head.params and date.year is not None and head.param(_OMIT_YEAR) == str(date.year):
+        date = values.clean_date(replace(date, year=None))
     if row.kind == "other" and side.label == "Anniversary":
-        return [Anniversary("wedding", values.clean_date(date), "", side.ref)]
-    return [Anniversary(row.kind, values.clean_date(date), side.label, side.ref)]
+        return [Anniversary("wedding", date, "", head.ref)]
+    return [Anniversary(row.kind, date, side.label, head.ref)]
 
 
 def _write_anniversary(entry: Anniversary, row: Row, version: str, line: Line | None) -> Draft:
@@ -343,7 +295,7 @@ def _write_anniversary(entry: Anniversary, row: Row, version: str, line: Line | 
 
 def _read_note(line: Line, row: Row, version: str, side: Side) -> Entries:
     text = loose(text_of(line, version))
-    return [Note(text, side.ref)] if text.strip() else []
+    return [Note(text, line.head.ref)] if text.strip() else []
 
 
 def _write_note(entry: Note, row: Row, version: str, line: Line | None) -> Draft:
@@ -357,9 +309,9 @@ def uri_text(line: Line, version: str) -> str:
 
 
 def _read_link(line: Line, row: Row, version: str, side: Side) -> Entries:
-    contexts, pref = _marks(line.params)
+    head = line.head
     uri = uri_text(line, version)
-    return [Link(uri, contexts, side.label or row.label, pref, side.ref)] if uri else []
+    return [Link(uri, head.contexts, side.label or row.label, head.pref, head.ref)] if uri else []
 
 
 def _write_link(entry: Link, row: Row, version: str, line: Line | None) -> Draft:
@@ -368,25 +320,30 @@ def _write_link(entry: Link, row: Row, version: str, line: Line | None) -> Draft
 
 
 def _read_service(line: Line, row: Row, version: str, side: Side) -> Entries:
-    contexts, pref = _marks(line.params)
-    text = uri_text(line, version)
-    service, user, kind = row.service, "", ""
-    if line.params:
-        service = service or (line.param("SERVICE-TYPE") or line.param("X-SERVICE-TYPE")).lower()
-        user = one_line(line.param("USERNAME") or line.param("X-USER"))
-        kind = line.param("VALUE").lower()
-    if row.name == "X-SOCIALPROFILE" and not service and contexts:
-        service = next((word for word in type_words(line)[0] if word not in ("home", "work", "pref")), "")
-        contexts -= {service}
-    if row.service or row.name.endswith("IMADDRESS") or kind == "text":
-        user, text = text, ""
-    if not text and not user:
+    head = line.head
+    service, user, contexts, only_user = _service_head(head)
+    uri = uri_text(line, version)
+    if only_user:
+        user, uri = uri, ""
+    if not uri and not user:
         return []
-    scheme = _SCHEME.match(text)
-    service = service or (SCHEMES.get(scheme[1].lower(), "") if scheme else "")
-    return [
-        OnlineService(tidy(service), text, user, row.kind, contexts, side.label, pref, side.ref),
-    ]
+    if not service and (scheme := _SCHEME.match(uri)):
+        service = SCHEMES.get(scheme[1].lower(), "")
+    return [OnlineService(service, uri, user, row.kind, contexts, side.label, head.pref, head.ref)]
+
+
+@functools.lru_cache(maxsize=1024)
+def _service_head(head: Head) -> tuple[str, str, frozenset[str], bool]:
+    """What a head says: service, user, contexts, and whether the value is the user and no URI."""
+    row, contexts = head.row, head.contexts
+    assert row is not None
+    service = row.service or (head.param("SERVICE-TYPE") or head.param("X-SERVICE-TYPE")).lower()
+    if row.name == "X-SOCIALPROFILE" and not service and contexts:
+        service = next((word for word in head.words if word not in ("home", "work", "pref")), "")
+        contexts -= {service}
+    user = one_line(head.param("USERNAME") or head.param("X-USER"))
+    only_user = row.service != "" or row.name.endswith("IMADDRESS") or head.param("VALUE").lower() == "text"
+    return tidy(service), user, contexts, only_user
 
 
 def _write_service(entry: OnlineService, row: Row, version: str, line: Line | None) -> Draft:
@@ -409,16 +366,16 @@ def _write_service(entry: OnlineService, row: Row, version: str, line: Line | No
 
 
 def _read_relation(line: Line, row: Row, version: str, side: Side) -> Entries:
-    words, _ = _marks(line.params)
+    head, label = line.head, side.label
+    words = head.contexts
     target = tidy(text_of(line, version))
-    label = side.label
     if row.relation:
         words |= {row.relation}
     elif row.name == "X-ABRELATEDNAMES" and label in PLAIN_RELATIONS:
         words, label = words | {PLAIN_RELATIONS[label]}, ""
     elif row.name == "X-ABRELATEDNAMES" and label in FINER_RELATIONS:
         words |= {FINER_RELATIONS[label]}
-    return [Relation(target, words, label, side.ref)] if target else []
+    return [Relation(target, words, label, head.ref)] if target else []
 
 
 def _write_relation(entry: Relation, row: Row, version: str, line: Line | None) -> Draft:
@@ -440,31 +397,28 @@ def _write_relation(entry: Relation, row: Row, version: str, line: Line | None) 
 
 
 def _read_media(line: Line, row: Row, version: str, side: Side) -> Entries:
-    value = line.value.strip()
-    media_type = _declared_type(line, row.kind)
+    head, value = line.head, line.value.strip()
+    if not value:
+        return []
     if value[:5].lower() == "data:":
-        return [_read_data_uri(value, row.kind, side.ref)]
-    if line.transfer == "base64":
-        if not value:
-            return []
-        return [_media(row.kind, media_type, values.from_base64(value), side.ref)]
-    if line.transfer or line.param("VALUE").lower() not in ("", "uri", "url") or not _SCHEME.match(value):
-        if not value:
-            return []
+        return [_read_data_uri(value, row.kind, head.ref)]
+    media_type = _declared_type(head, row.kind)
+    if head.transfer == "base64":
+        return [_media(row.kind, media_type, values.from_base64(value), head.ref)]
+    if head.transfer or head.param("VALUE").lower() not in ("", "uri", "url") or not _SCHEME.match(value):
         raise ValueError("neither bytes nor a URI")
-    return [Media(row.kind, media_type, uri_text(line, version), "", None, side.ref)]
+    return [Media(row.kind, media_type, uri_text(line, version), "", None, head.ref)]
 
 
 def _media(kind: str, media_type: str, data: bytes, ref: str) -> Media:
     return Media(kind, media_type, "", hashlib.sha256(data).hexdigest(), data, ref)
 
 
-def _declared_type(line: Line, kind: str) -> str:
+def _declared_type(head: Head, kind: str) -> str:
     """MEDIATYPE, or TYPE=JPEG as vCard 2.1 and 3.0 say it."""
     family = _MEDIA_FAMILY[kind]
-    words = [line.param("MEDIATYPE").lower()] + type_words(line)[0]
-    for word in words:
-        if word and word not in _NOT_CONTEXT and word not in ("home", "work", "uri"):
+    for word in [head.param("MEDIATYPE").lower(), *head.words]:
+        if word not in NO_CONTEXT and word not in ("home", "work", "uri"):
             return clean_media_type(word if "/" in word else family + word)
     return ""
 

@@ -10,9 +10,9 @@ from typing import Any
 from contactsync.model.contact import Extra
 from contactsync.vcard import values
 from contactsync.vcard.dialects import Row, rows_for_new
-from contactsync.vcard.known import Params
+from contactsync.vcard.heads import Params, plain_param, transfer_of
 from contactsync.vcard.layout import Style, fold, render, soft_wrap, tail_of
-from contactsync.vcard.lines import Line, param_value, plain_param, safe_param, transfer_of
+from contactsync.vcard.lines import Line, line_of, param_value, safe_param
 from contactsync.vcard.shapes import SHAPES, Draft, Side, escape_item, label_of
 
 _HELPER_NAMES = {"X-ABLABEL": "X-ABLabel", "X-ABADR": "X-ABADR", "LABEL": "LABEL"}
@@ -120,8 +120,8 @@ class Speller:
 
     def reads(self, field: str, row: Row, name: str, params: Params, draft: Draft) -> Any:
         """What a reader sees in a draft."""
-        line = Line(b"", "", name, params, draft.value)
-        if line.transfer == "quoted-printable":
+        line = line_of("", name, params, draft.value)
+        if line.head.transfer == "quoted-printable":
             line = line._replace(value=values.quoted_printable(draft.value))
         side = Side()
         if draft.helpers:

@@ -12,12 +12,13 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 
 from contactsync.model.contact import PartialDate
-from contactsync.vcard.lines import Line, transfer_of
+from contactsync.vcard.lines import Line
 
 _ESCAPE = re.compile(r"\\([\\;,:nN\"])")
 _ESCAPE_21 = re.compile(r"\\([;,])")
 _CONTROLS = {code: None for code in (*range(32), 127) if code not in (9, 10)}
 _SURROGATE = re.compile(f"[{chr(0xD800)}-{chr(0xDFFF)}]")
+_QUOTED = "quoted-printable"
 _NOT_PRINTABLE = re.compile(rb"[^\x21-\x3c\x3e-\x7e ]")
 _DATE = re.compile(
     r"(?:(?P<year>\d{4})|--)"
@@ -98,21 +99,22 @@ def split_raw(value: str, separator: str) -> list[str]:
 
 def text_of(line: Line, version: str) -> str:
     """The whole value as text."""
-    return unescape(transfer_decoded(line.value, line), version)
+    text = line.value
+    if line.head.transfer == _QUOTED:
+        text = transfer_decoded(text, line)
+    return unescape(text, version)
 
 
 def parts_of(line: Line, version: str) -> list[str]:
     """Components between semicolons, as text; quoted-printable is taken off after the split."""
-    parts = split_raw(line.value, ";")
-    if transfer_of(line.params) == "quoted-printable":
-        parts = [transfer_decoded(part, line) for part in parts]
+    parts = raw_parts_of(line)
     return [unescape(part, version) for part in parts] if "\\" in line.value else parts
 
 
 def raw_parts_of(line: Line) -> list[str]:
     """Like `parts_of`, still escaped, for components that are lists (N)."""
     parts = split_raw(line.value, ";")
-    if transfer_of(line.params) == "quoted-printable":
+    if line.head.transfer == _QUOTED:
         return [transfer_decoded(part, line) for part in parts]
     return parts
 
@@ -124,7 +126,7 @@ def list_of(line: Line, version: str) -> list[str]:
 
 
 def transfer_decoded(raw: str, line: Line) -> str:
-    if transfer_of(line.params) != "quoted-printable":
+    if line.head.transfer != _QUOTED:
         return raw
     data = quopri.decodestring(raw.encode("utf-8", "replace"))
     for charset in ("utf-8", line.param("CHARSET"), "cp1252"):

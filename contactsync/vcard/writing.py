@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from contactsync.vcard import values
-from contactsync.vcard.known import Params
+from contactsync.vcard.heads import Params
 from contactsync.vcard.layout import style_of, tail_of
 from contactsync.vcard.lines import Line, from_utf8
 from contactsync.vcard.pairing import pair

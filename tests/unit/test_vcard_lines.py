@@ -72,6 +72,7 @@ def test_base64_goes_on_without_indent_until_something_else_comes() -> None:
 def test_a_bare_cr_is_data_where_lines_end_in_lf_and_a_line_end_where_they_do_not() -> None:
     assert lines_of(b"NOTE:a\rb\r\n") == [("", "NOTE", "a\rb")]
     assert lines_of(b"NOTE:a\rTEL:b\r") == [("", "NOTE", "a"), ("", "TEL", "b")]
+    assert lines_of(b"NOTE:a\r b\r\tc\rTEL:b\r") == [("", "NOTE", "abc"), ("", "TEL", "b")]
 
 
 @pytest.mark.parametrize(
