@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -20,12 +19,14 @@ from typing import Any
 import typer
 from typer.models import CommandInfo, TyperInfo
 
+from contactsync.frozen import frozen
+
 #: Makes one command below the group of this context.
 Maker = Callable[[typer.Context], Any]
 STYLE: dict[str, Any] = {"pretty_exceptions_short": True, "rich_markup_mode": None}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reader:
     """Stands where Typer keeps the adapter of a parameter; ``kind`` is the parameter's annotation."""
 
