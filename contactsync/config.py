@@ -16,13 +16,14 @@ import stat
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, field, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from contactsync.calendar.texts import KINDS, alarm_of, problem_of
 from contactsync.errors import ConfigError, StoreError, UsageError
+from contactsync.frozen import frozen
 
 APP = "contactsync"
 MODES = ("two-way", "pull", "push", "mirror-pull", "mirror-push")
@@ -52,7 +53,7 @@ Section = MutableMapping[str, Any]
 """A table of tomlkit, which is typed as a mapping of anything."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PasswordSource:
     """Where the password of an account is: ``kind`` is command, file, env, keyring or vault.
 
@@ -79,7 +80,7 @@ class PasswordSource:
         return cls("file", place=str(path.expanduser().absolute()))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BookConfig:
     """What a person set for one book; an empty word means "as the account". ``group`` is what its cards are
     members of; ``only_`` is its filter: groups, fields and words, of which each that is given must fit."""
@@ -98,7 +99,7 @@ class BookConfig:
         return bool(self.only_groups or self.only_with or self.only_query)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AccountConfig:
     """One account. ``books`` are the selected names or hrefs (empty: all); ``password`` None means
     that the keyring and the vault are asked. ``settles_after``, ``sweep_after`` and ``give_up_after`` are in
@@ -147,7 +148,7 @@ class AccountConfig:
         return json.dumps([self.mode, self.conflicts, self.default_book, sorted(self.books), own])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CalendarConfig:
     """One calendar for birthdays and anniversaries: a ``file``, or the calendar ``href`` on the server of an
     ``account``, or on one at a ``url`` with a login of its own. ``summary`` has a text for each kind that is
@@ -186,7 +187,7 @@ class CalendarConfig:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     """Limits of the brake (L25), how long tombstones (L22) and the journal (L41) are kept, and the pause
     between two rounds of continuous sync, in seconds."""
@@ -198,7 +199,7 @@ class Settings:
     interval: int = 900
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Config:
     """Settings and accounts; ``path`` is the file that they were read from, if there is one."""
 

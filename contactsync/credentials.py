@@ -17,12 +17,13 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
 from contactsync.config import CALENDAR_LOGIN, AccountConfig, PasswordSource, make_private_dir, write_private
 from contactsync.errors import AuthError, StoreError
+from contactsync.frozen import frozen
 
 SERVICE = "contactsync"
 VAULT_PROTECTS = (
@@ -62,7 +63,7 @@ def _keeps_secrets(backend: type) -> bool:
     return not any(word in backend.__name__ for word in ("Plaintext", "Encrypted"))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Secrets:
     """The secrets of the accounts of one data directory."""
 

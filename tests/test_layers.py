@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent / PACKAGE
 
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "frozen": set(),
     "log": set(),
     "config": {"calendar.texts", "errors"},
     "credentials": {"errors", "config"},
@@ -84,6 +85,9 @@ ALLOWED: dict[str, set[str]] = {
     },
     "__main__": {"cli"},
 }
+
+# What a value is made of is not a part of anything.
+EVERYWHERE = ("__version__", "frozen")
 
 # What the connectors share; everything else in connectors/ is one kind of remote and stands alone.
 SHARED_BY_CONNECTORS = {
@@ -172,7 +176,7 @@ def wrong_own(module: str, target: str) -> bool:
         ours, theirs = kind_of_remote(module), kind_of_remote(target)
         return theirs is not None and ours != theirs
     allowed = ALLOWED.get(module, ALLOWED.get(part, set()))
-    return target != "__version__" and not inside(target, allowed)
+    return not inside(target, {*EVERYWHERE, *allowed})
 
 
 def wrong_foreign(module: str, imported: str) -> bool:

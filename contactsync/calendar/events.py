@@ -12,10 +12,11 @@ import hashlib
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, timedelta
 
 from contactsync.calendar.texts import KINDS, fill
+from contactsync.frozen import frozen
 from contactsync.model.contact import Anniversary, Contact, PartialDate
 from contactsync.model.fields import fold
 
@@ -40,7 +41,7 @@ _NAMESPACE = uuid.UUID("6d9a2c0e-3f63-5b1e-9c55-2f0f6a7f4a11")
 _NO_YEAR = (0, 1604)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wishes:
     """What a person wants of a calendar; ``alarm`` counts from the beginning of the day."""
 
@@ -50,7 +51,7 @@ class Wishes:
     alarm: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Event:
     """One day in every year. ``year`` is the year of the day itself, None where nobody knows it; ``contact``
     is the UID of whom it belongs to, ``name`` their name."""
@@ -85,7 +86,7 @@ class Event:
         return {name: _hash(value) for name, value in zip(PARTS, values, strict=True) if value}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Skipped:
     """A day that no event can be made of, and why."""
 

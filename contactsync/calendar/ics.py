@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from contactsync.calendar.events import PARTS, PREFIX, Event
 from contactsync.errors import CodecError
+from contactsync.frozen import frozen
 
 PRODUCT = "-//contactsync//contactsync//EN"
 #: What we last wrote of each part, as hashes. Only an event with it is ours.
@@ -32,7 +32,7 @@ _FOLD = re.compile(rb"(?:\r\n|\n|\r)[ \t]")
 _DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Line:
     """One content line (RFC 5545 section 3.1) as its bytes, folds and line end included."""
 
@@ -59,7 +59,7 @@ def lines(payload: bytes) -> list[Line]:
 # --- reading ---
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Block:
     """The lines of a component from its BEGIN to its END, by their numbers in the whole."""
 

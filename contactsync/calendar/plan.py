@@ -13,12 +13,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from contactsync.calendar.events import PARTS, Event
+from contactsync.frozen import frozen
 from contactsync.sync.brakes import Limits
 
 Marks = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Known:
     """What this device last wanted of an event, by its marks. ``declined``: somebody deleted it there."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from contactsync.errors import RemoteError
+from contactsync.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Look:
     """``tag`` changes whenever anything in the calendar does; empty where it does not tell. ``fresh``: it has
     just come to be, and that nothing is in it says nothing."""
@@ -19,7 +19,7 @@ class Look:
     fresh: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Held:
     """An event as it is there: a whole VCALENDAR, and its version."""
 
@@ -27,7 +27,7 @@ class Held:
     etag: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Write:
     """Put this payload there, or take the event away (None); only if it still is what was ``held``."""
 

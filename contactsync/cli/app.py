@@ -16,7 +16,7 @@ import typer
 from typer.exceptions import TyperException
 
 from contactsync import errors
-from contactsync.cli.light import Commands, lighten
+from contactsync.cli.light import commands_of_root, lighten
 from contactsync.cli.session import Session
 
 HELP = """Keep the contacts of this device and of any number of address books the same.
@@ -154,7 +154,7 @@ def options(
 def program() -> Any:
     """The whole command line as one command."""
     root = typer.main.get_command(app)
-    root.commands = Commands(COMMANDS, lighten(root))  # type: ignore[attr-defined]
+    root.commands = commands_of_root(COMMANDS, lighten(root))  # type: ignore[attr-defined]
     return root
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +12,7 @@ import typer
 
 from contactsync.cli.session import Session, is_a_person_there
 from contactsync.errors import UsageError
+from contactsync.frozen import frozen
 
 if TYPE_CHECKING:
     from contactsync.config import AccountConfig, CalendarConfig, PasswordSource
@@ -32,7 +33,7 @@ PasswordCommand = Annotated[
 WAYS = "--password-stdin, --password-file or --password-command"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NewSecret:
     """A password that the person just gave, or another login; None when it is somewhere else."""
 

@@ -18,6 +18,7 @@ import typer
 from contactsync.cli.output import clean, plural
 from contactsync.cli.session import is_a_person_there
 from contactsync.errors import UsageError
+from contactsync.frozen import frozen
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -32,7 +33,7 @@ _ALWAYS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Choice(Generic[T]):
     """One answer: its key, the word for it, the help, and what it does, which gives the number of its run.
 
@@ -46,7 +47,7 @@ class Choice(Generic[T]):
     fits: Callable[[T], bool] = lambda item: True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Review(Generic[T]):
     """What is reviewed.
 
@@ -62,7 +63,7 @@ class Review(Generic[T]):
     undo: Callable[[int], Iterable[str]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tally:
     """How a review ended: items by what became of them."""
 

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from contactsync.cli.output import Output
 from contactsync.errors import UsageError
+from contactsync.frozen import frozen
 
 if TYPE_CHECKING:
     from contactsync.api import Engine
@@ -146,7 +147,7 @@ def _writing(path: Path | None) -> Iterator[Witness | None]:
         yield transcript
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Secret:
     """A password that was just typed in and is kept nowhere yet."""
 

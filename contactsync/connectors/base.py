@@ -7,12 +7,13 @@ kind of remote it has: what a remote cannot do is a capability, and the engine a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from contactsync.errors import RemoteError
+from contactsync.frozen import frozen
 
 if TYPE_CHECKING:  # a round without news has nothing to do with contacts
     from contactsync.model.contact import Contact
@@ -25,7 +26,7 @@ CONTRACT = 1
 Payload = bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Capabilities:
     """What a remote can do; each flag is acted on by the engine or printed by the docs.
 
@@ -64,7 +65,7 @@ class Capabilities:
     written_apart: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Collection:
     """One address book as the remote shows it. ``default`` is what the server names as such."""
 
@@ -77,7 +78,7 @@ class Collection:
     color: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Change:
     """What a remote says of one card: there with this etag, or ``gone``.
 
@@ -98,7 +99,7 @@ class Change:
     elsewhere: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Page:
     """One page of changes; ``cursor`` is where to go on after it (None: nowhere).
 
@@ -112,7 +113,7 @@ class Page:
     last: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Create:
     """A new card. ``key`` is the engine's name of the step, ``href_hint`` a fresh random name
     ``[A-Za-z0-9_-]+`` of our choosing, kept in the journal so that a repeat uses the same one."""
@@ -123,7 +124,7 @@ class Create:
     payload: Payload
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Update:
     key: int
     href: str
@@ -131,7 +132,7 @@ class Update:
     payload: Payload
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delete:
     key: int
     href: str
@@ -141,7 +142,7 @@ class Delete:
 Step = Create | Update | Delete
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stored:
     """Confirmed. ``etag`` None: the remote did not say; ``payload`` only if the answer shows it.
     ``unwritten`` are contact fields (of `Capabilities.written_apart`) that may not have come along."""
@@ -153,7 +154,7 @@ class Stored:
     unwritten: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Removed:
     """Confirmed: the card is gone (also when it was gone already)."""
 
@@ -161,7 +162,7 @@ class Removed:
     href: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refused:
     """The remote did not do it; ``error.recovery`` says what follows (REPLAN, SKIP_CARD, ...)."""
 
@@ -169,7 +170,7 @@ class Refused:
     error: RemoteError
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unknown:
     """Sent, and no answer: it may or may not have happened (in doubt, L33)."""
 
@@ -215,7 +216,7 @@ class GroupCodec(Protocol):
         """The card of a group: made new with this ``uid``, or ``original`` with what differs changed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Traffic:
     """Counters since the connector was made; bytes are of bodies and headers as sent and received."""
 
@@ -283,7 +284,7 @@ class Completing(Protocol):
         so that nothing is fetched twice."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Exchange:
     """One request and its answer, as they were; ``status`` 0: there was none, for this ``trouble``.
     ``seconds`` went by until all of it had arrived."""
@@ -299,7 +300,7 @@ class Exchange:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AccountSettings:
     """What a connector is made from; secrets come by ``password`` when asked for, never stored.
     ``renew`` keeps the secret anew where logging in changes it, as with OAuth; ``witness`` sees every
@@ -330,7 +331,7 @@ class AccountSettings:
     witness: Callable[[Exchange], None] | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fact:
     """One thing about a remote, as a sentence; ``means`` is what follows for the person. Not ``ok``:
     something should be done about it."""
@@ -348,7 +349,7 @@ class Describing(Protocol):
         """Facts for people, by reading requests only."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where the cards of a book are on this machine: in the files right in ``folder`` whose names end in
     ``suffix`` and do not begin with a dot."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from io import BytesIO
@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 from xml.sax.saxutils import escape
 
 from contactsync.errors import ProtocolError
+from contactsync.frozen import frozen
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -60,7 +61,7 @@ _ABSOLUTE = re.compile(r"(?i)https?://")
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Value:
     """One property: its own text, the names of all elements in it, the hrefs and the attributes (name,
     value) in it."""
@@ -71,7 +72,7 @@ class Value:
     attributes: frozenset[tuple[str, str]] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Item:
     """One href of a multistatus. ``refused`` has the status of each property that is not there."""
 
@@ -107,7 +108,7 @@ class Item:
         return http_date(self.text(MODIFIED) or "")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Multistatus:
     """A whole answer (RFC 4918 section 13); ``sync_token`` as in RFC 6578 section 6.4."""
 

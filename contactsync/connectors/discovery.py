@@ -4,19 +4,19 @@ RFC 5397, RFC 6764)."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from urllib.parse import unquote
 
 from contactsync.connectors import dav
 from contactsync.connectors.base import Collection
 from contactsync.connectors.davlogin import Transport
 from contactsync.errors import AuthError, NotFound, ProtocolError, RemoteError, TransientError
+from contactsync.frozen import frozen
 
 _WRITE = frozenset({dav.DAV + "all", dav.DAV + "write"})
 _WRITE_PARTS = frozenset({dav.DAV + "write-content", dav.DAV + "bind"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Service:
     """What is looked for: ``home_set`` names the property of a principal, ``type`` the resource type of one
     ``thing``. One that takes other components than ``component`` only, a task list say, is none."""
@@ -68,7 +68,7 @@ CALDAV = Service(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Login:
     """Who we are on this server; ``collection`` is set when the URL names one book or calendar."""
 

@@ -43,6 +43,7 @@ from contactsync.errors import (
     RemoteError,
     TransientError,
 )
+from contactsync.frozen import frozen
 from contactsync.model.contact import Contact
 from contactsync.model.group import GroupCard
 
@@ -58,7 +59,7 @@ log = logging.getLogger(__name__)
 _END = object()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Origin:
     """Which connector it is, and whose."""
 

@@ -14,7 +14,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
@@ -31,6 +31,7 @@ from contactsync.connectors import dav
 from contactsync.connectors.base import AccountSettings, Exchange, Traffic
 from contactsync.connectors.tls import system_trust, tls_error
 from contactsync.errors import RemoteError, TransientError
+from contactsync.frozen import frozen
 
 #: Seconds to connect, and until the next byte comes. A server may work through a whole book before its first
 #: byte: Radicale needs minutes for 100,000 cards of which it has not made a list yet.
@@ -49,7 +50,7 @@ class Unreachable(TransientError):
     """No connection came about, so the request was certainly not carried out."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """An HTTP answer that has arrived in full."""
 

@@ -45,6 +45,7 @@ from contactsync.errors import (
     SyncTokenExpired,
     TransientError,
 )
+from contactsync.frozen import frozen
 
 _UID = re.compile(rb"(?im)^UID[:;].*?(?:\r?\n(?![ \t]))")
 
@@ -97,7 +98,7 @@ class Habits:
     break_off: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Card:
     etag: str
     payload: Payload

@@ -7,20 +7,21 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from html import escape
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 from contactsync.errors import AuthError
+from contactsync.frozen import frozen
 
 PATIENCE = timedelta(minutes=5)
 _PAGE = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>contactsync</title>
 <p>{text} You can close this page.</p></html>"""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Login:
     """``secret`` is what is kept; ``notes`` are for the person."""
 
@@ -28,7 +29,7 @@ class Login:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ways:
     """How the person gets to the page and back: ``show`` tells them its URL, ``open`` opens a browser
     (None: there is none), ``paste`` waits for the URL that the browser was sent to (None: nobody is there).
@@ -40,7 +41,7 @@ class Ways:
     patience: timedelta = PATIENCE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Page:
     """Where the person is sent; the answer must have the same ``state``."""
 

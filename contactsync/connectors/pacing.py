@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from contactsync.errors import RemoteError
+from contactsync.frozen import frozen
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -64,7 +65,7 @@ class Window:
         self.wary = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Done(Generic[R]):
     """A result with what it says about pace; ``stop`` ends the pulling of further steps."""
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
-from dataclasses import dataclass
 
 from contactsync.errors import PayloadRejected
+from contactsync.frozen import frozen
 
 #: A picture of more pixels than this is taken for an attempt to fill the memory.
 _BOMB = 100_000_000
 JPEG, PNG = b"\xff\xd8", b"\x89PNG"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """What ``remote`` takes: ``kinds`` are the first bytes of a file, ``most_pixels`` a side of one that we
     make."""

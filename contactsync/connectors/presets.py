@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from contactsync.frozen import frozen
 
 APP_PASSWORD = "Make an app password for contactsync, and give that instead of your own password."
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Preset:
     """``domains`` are of mail addresses, where ``*`` is one top-level domain; ``url`` may have
     ``{local}``, the part of the address before the @. ``hosts``: the login may go to all hosts below

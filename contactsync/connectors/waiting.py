@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from contactsync.frozen import frozen
+
 #: Seconds until a signal is noticed at the latest: one that comes just as a wait begins does not end it.
 LOOK_UP = 0.5
 
@@ -32,19 +34,19 @@ class _Left(BaseException):
     """Unwinds a call that nobody waits for; no `Exception`, so that the code of others lets it through."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Done:
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Raised:
     """What the call itself raised; what its caller raised meanwhile comes as an exception."""
 
     error: BaseException
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Question:
     make: Callable[[], Any]
 

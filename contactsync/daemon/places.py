@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contactsync.connectors.base import Place
+from contactsync.frozen import frozen
 
 if TYPE_CHECKING:
     from watchfiles.main import FileChange
@@ -25,7 +26,7 @@ POLL_MS = 2000
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class News:
     """What happened at the places of an account: with these files, and whether a folder is there again."""
 

@@ -12,6 +12,7 @@ from contactsync.engine.context import Round
 from contactsync.engine.groupnames import GroupNames, believed_renames
 from contactsync.engine.pull import Pulled
 from contactsync.errors import CodecError
+from contactsync.frozen import frozen
 from contactsync.model.contact import Contact
 from contactsync.model.fields import FIELD
 from contactsync.store.links import ALIVE, LET_GO, OUTSIDE
@@ -23,7 +24,7 @@ from contactsync.sync.selection import EVERYBODY, Selection
 from contactsync.sync.types import Base, Live
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Card:
     """A card that is there: its bytes and its meaning, with group ids."""
 
@@ -40,7 +41,7 @@ class Card:
         return Live(self.view, rev if moved else self.modified_at)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BadCard:
     """A card that cannot be read (L35)."""
 

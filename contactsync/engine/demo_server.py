@@ -11,10 +11,10 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from contactsync.errors import TransientError, UsageError
+from contactsync.frozen import frozen
 
 USER, PASSWORD = "demo", "demo"
 BOOK = f"/{USER}/contacts/"
@@ -38,7 +38,7 @@ filesystem_folder = {folder}/cards
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DemoServer:
     """Where it listens, and how it is started again."""
 

@@ -7,12 +7,13 @@ lets go of the one that was held back for the other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from contactsync.engine.hub import HubEdits
 from contactsync.engine.steps import keep_apart, set_held
 from contactsync.errors import UsageError
+from contactsync.frozen import frozen
 from contactsync.store.store import Store
 from contactsync.store.values import StoredContact
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from contactsync.sync.match import Pair
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Candidate:
     """Two that may be the same: ``one`` is the one to keep. ``other`` is None where the one that ``one`` is
     held back for is gone. ``score`` is from 0 to 1; ``sure`` ones differ in nothing that matters."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from contactsync.engine.report import AccountReport
+from contactsync.frozen import frozen
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RoundStarted:
     """A round of this account begins, in the run of this number."""
 
@@ -19,7 +19,7 @@ class RoundStarted:
     run: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Progress:
     """Some work got to ``done`` of ``of``; ``of`` 0 means that nobody knows how much there is."""
 
@@ -28,7 +28,7 @@ class Progress:
     of: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RoundEnded:
     """A round of an account is over, well or not."""
 

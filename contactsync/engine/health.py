@@ -8,7 +8,6 @@ import shutil
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +16,7 @@ from contactsync.connectors.base import Collection, Connector, Describing, Local
 from contactsync.connectors.registry import origin_of, refused
 from contactsync.engine.backup import backups
 from contactsync.errors import ConfigError, ContactSyncError
+from contactsync.frozen import frozen
 from contactsync.model.fields import FIELD
 from contactsync.store.files import file_of
 from contactsync.store.store import Store
@@ -24,7 +24,7 @@ from contactsync.store.store import Store
 LITTLE_SPACE = 200_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """One thing that was looked at. ``hint`` says what to do where it is not ``ok``."""
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from contactsync.engine.cards import BookState, Card
 from contactsync.engine.context import Round
 from contactsync.engine.merging import twin_inside
+from contactsync.frozen import frozen
 from contactsync.store.links import ALIVE, LET_GO
 from contactsync.store.values import StoredContact, StoredLink
 from contactsync.sync import match
 from contactsync.sync.union import strong_values, taken_over
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Meeting:
     """What an unlinked card turned out to be.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contactsync.errors import AuthError, SafetyStop, TransientError
+from contactsync.frozen import frozen
 
 
 @dataclass(slots=True)
@@ -21,7 +22,7 @@ class Counts:
         return bool(self.created or self.updated or self.deleted)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CardError:
     """One card or contact that was set aside (L35)."""
 
@@ -73,7 +74,7 @@ class BookReport:
         return found | {name: value for name, value in more.items() if value}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlannedChange:
     """One line of a plan for people: who, where, what, and the units that would change."""
 

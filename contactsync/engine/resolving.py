@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from contactsync.engine.hub import HubEdits, Step
 from contactsync.errors import UsageError
+from contactsync.frozen import frozen
 from contactsync.model import jsonform
 from contactsync.model.contact import Contact
 from contactsync.model.fields import FIELD, Kind, Path, build, flatten, parse_path, path_title
@@ -24,7 +25,7 @@ from contactsync.sync.diff import apply
 from contactsync.sync.types import Base
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answered:
     """What answers did. ``changed`` are the numbers of the conflicts by which a contact here is another
     now; ``failed`` could not be answered like that, each with the reason."""

@@ -4,9 +4,9 @@ configuration, applied to what the device has."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from contactsync.config import AccountConfig, BookConfig
+from contactsync.frozen import frozen
 from contactsync.model.contact import Contact
 from contactsync.model.fields import fold
 from contactsync.store.links import ALIVE
@@ -52,7 +52,7 @@ def selection_of(config: BookConfig, groups: Iterable[StoredGroup]) -> Selection
     return Selection.of(ids if config.only_groups else None, config.only_with, config.only_query)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """One book: what it takes, and the id of the group that its cards are members of."""
 

@@ -15,6 +15,7 @@ from contactsync.engine.merging import bury_into, change_inside, part, part_anew
 from contactsync.engine.resolving import reopen
 from contactsync.engine.steps import keep_apart, set_group, set_held
 from contactsync.errors import UsageError
+from contactsync.frozen import frozen
 from contactsync.model.contact import Contact
 from contactsync.model.fields import path_title
 from contactsync.store.values import JournalRow, StoredContact
@@ -23,7 +24,7 @@ from contactsync.sync.merge import Merged, merge
 from contactsync.sync.types import Base, Hub, Live, Policy
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Left:
     """What an undo leaves as it is: whose, and why. ``command`` are the words after ``contactsync`` that
     do it all the same, where there are any."""
@@ -36,7 +37,7 @@ class Left:
         return f"{self.name}: {self.reason}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Undone:
     """What an undo did. ``run`` is the run that it is, None when there was nothing to do; ``restored`` and
     ``groups`` count contacts and groups; ``sent`` are the steps of edits that the undone run sent: their
@@ -337,7 +338,7 @@ def _without(now: Contact, before: Contact, after: Contact) -> Merged:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Change:
     """All that a run did to the content of one contact; None where it is not there, or in the trash.
     ``came_in`` says that a remote had its part in it."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from contactsync.config import AccountConfig
 from contactsync.connectors.base import Codec
 from contactsync.engine.selecting import Places
+from contactsync.frozen import frozen
 from contactsync.model.contact import Contact
 from contactsync.model.fields import FIELD, Kind, Path, Units, flatten, path_text, same_unit, unit_text
 from contactsync.store.links import ALIVE, OUTSIDE
@@ -21,7 +22,7 @@ from contactsync.sync.types import Mode
 CodecOf = Callable[[AccountConfig], Codec | None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Where:
     """One value of a contact and the accounts that show it. ``missing`` have the contact without it, or do
     not have the contact; ``why`` says the reason of each."""

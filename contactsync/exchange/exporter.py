@@ -15,6 +15,7 @@ from typing import BinaryIO, Literal, NamedTuple, get_args
 
 from contactsync.errors import StoreError, UsageError
 from contactsync.exchange.device import Device
+from contactsync.frozen import frozen
 from contactsync.model.contact import Contact
 from contactsync.sync.diff import differs
 from contactsync.vcard.codec import VCardCodec, portable
@@ -36,7 +37,7 @@ class Form(NamedTuple):
     read: Callable[[bytes], Contact] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LeftOut:
     """What a format cannot hold of one contact: its fields by name."""
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, cast
@@ -14,6 +14,7 @@ from typing import BinaryIO, cast
 from contactsync.connectors.base import Change, Completing, Connector
 from contactsync.errors import CodecError, UsageError
 from contactsync.exchange.streaming import has_card, stream_cards
+from contactsync.frozen import frozen
 from contactsync.vcard.foreign import as_card, is_card, label_names
 
 SUFFIXES = (".vcf", ".vcard")
@@ -22,7 +23,7 @@ FETCH_SIZE = 100
 OpenAccount = Callable[[str], Connector]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Raw:
     """One card as it was found. ``source`` and ``key`` name it in the import memory, where it has no
     UID; ``place`` is for people. ``problem`` says why there is no card here at all."""
@@ -38,7 +39,7 @@ class Raw:
         return hashlib.sha256(self.payload).hexdigest()[:32]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scope:
     """A source whose cards are one collection of people; ``remote`` when reading it is slow."""
 

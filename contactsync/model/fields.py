@@ -13,10 +13,11 @@ import enum
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from contactsync.frozen import frozen
 from contactsync.model.contact import (
     Address,
     Contact,
@@ -42,7 +43,7 @@ class Kind(enum.Enum):
     SET = "set"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Field:
     """One row.
 
@@ -283,7 +284,7 @@ EMPTY_SCALARS: Mapping[str, Any] = {"kind": "", "name": Name()}
 EMPTY_CONTACT = Contact()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Units:
     """A contact as units. ``values`` maps a path to its value (an absent unit has no row; the value
     of an entry is the entry itself); ``order`` holds the keys of each list field in their order."""

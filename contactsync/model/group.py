@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contactsync.frozen import frozen
 
 _URN = "urn:uuid:"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GroupCard:
     """``members`` are the UIDs of the members' cards, as `member_uid` spells them."""
 

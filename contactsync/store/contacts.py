@@ -6,10 +6,11 @@ import json
 import re
 import sqlite3
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Any
 
+from contactsync.frozen import frozen
 from contactsync.model import jsonform
 from contactsync.model.contact import Contact
 from contactsync.model.fields import fold
@@ -41,7 +42,7 @@ _DOCUMENTS = (
 SHA256 = re.compile(r"\b[0-9a-f]{64}\b")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NewContact:
     """Somebody whom the device did not know. ``held`` and ``held_for`` are those of `StoredContact`."""
 

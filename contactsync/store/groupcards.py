@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from contactsync.frozen import frozen
 from contactsync.model.group import EMPTY, GroupCard, member_uid
 from contactsync.store.database import Database
 
@@ -17,7 +18,7 @@ _IN_GROUPS = """
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredGroupCard:
     """``base`` is what both sides agreed on, ``shown`` what the card says. ``original`` is empty until
     the card is there; ``lost`` are members that the remote did not keep; ``refused`` is the target that

@@ -6,10 +6,10 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from contactsync.frozen import frozen
 from contactsync.model import jsonform
 from contactsync.model.contact import Contact
 from contactsync.model.fields import path_text
@@ -90,7 +90,7 @@ _CONFLICTS = """
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Queued:
     """A remote step to put into the outbox."""
 

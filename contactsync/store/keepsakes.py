@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from contactsync.frozen import frozen
 from contactsync.model import jsonform
 from contactsync.model.contact import Contact
 from contactsync.store.contacts import chunks
@@ -28,7 +28,7 @@ _RELEASE = """
 _KNOWN = f"SELECT key, hash, contact_id FROM ({_REMEMBERED})"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Remembered:
     """What a card of a source said when it was imported, and the contact it became."""
 

@@ -6,10 +6,10 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from contactsync.frozen import frozen
 from contactsync.model import jsonform
 from contactsync.model.contact import Contact
 from contactsync.store.contacts import chunks
@@ -83,7 +83,7 @@ _ACCOUNTS_OF = f"""
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NewLink:
     """A card that is linked with a contact from now on; ``original`` are its bytes."""
 

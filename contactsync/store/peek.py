@@ -11,14 +11,14 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from contactsync.frozen import frozen
 from contactsync.store.times import moment, stamp
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuietAccount:
     """Books as (href, name, cursor) of an account in which nothing waits on the device side."""
 

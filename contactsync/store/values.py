@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from contactsync.frozen import frozen
 from contactsync.model.contact import Contact
 from contactsync.sync.types import Base
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredContact:
     """A contact of the hub.
 
@@ -52,7 +53,7 @@ class AccountState(NamedTuple):
     rules: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Book:
     """An address book as the store knows it."""
 
@@ -70,7 +71,7 @@ class Book:
     gone_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredLink:
     """A link with its shadows; ``original`` are the card's bytes as read, ``lost`` the paths of values that
     the remote did not keep by itself (L12)."""
@@ -91,7 +92,7 @@ class StoredLink:
     deleted_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StagedChange:
     """One card as a pull brought it."""
 
@@ -103,7 +104,7 @@ class StagedChange:
     modified_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OutboxRow:
     """A remote step that is decided and not yet confirmed."""
 
@@ -123,7 +124,7 @@ class OutboxRow:
     sent_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JournalRow:
     """One step for people: what was done to whom, before and after (contacts, or None); ``detail`` is what
     it did besides (`contactsync.engine.steps`)."""
@@ -142,7 +143,7 @@ class JournalRow:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepSum:
     """How often a run did something on one side; ``name`` of the contact, where it was one only."""
 
@@ -152,7 +153,7 @@ class StepSum:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredConflict:
     """Two values of one unit (L16); ``local_at`` and ``remote_at`` are when each was set, if known."""
 
@@ -174,7 +175,7 @@ class StoredConflict:
     remote_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredGroup:
     id: str
     name: str
@@ -182,7 +183,7 @@ class StoredGroup:
     members: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredRun:
     id: int
     kind: str
@@ -193,7 +194,7 @@ class StoredRun:
     report: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Quarantined:
     id: int
     collection_id: int | None

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from contactsync.errors import SafetyStop
+from contactsync.frozen import frozen
 
 SMALL_BOOK = 3
 MASS_FIELD = 20
@@ -14,7 +15,7 @@ LOOP = 20
 SHARE = 0.2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """More than ``count`` *and* more than ``share`` trips; ``count`` alone where ``share`` is None."""
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import compress
 from typing import Any
 
+from contactsync.frozen import frozen
 from contactsync.model.contact import Contact
 from contactsync.model.fields import (
     FIELD,
@@ -29,7 +30,7 @@ from contactsync.model.fields import (
 ALIKE = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Edit:
     """One unit before and after; None is an absent unit."""
 
@@ -218,7 +219,7 @@ def _insert(keys: tuple[str, ...], key: str, source: Sequence[str]) -> tuple[str
     return (*keys, key)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Joined:
     """``units`` without repeats; ``names`` maps the path of each entry that went to that of the one it
     went into; ``differing`` are units of which both had another value, such as their labels."""

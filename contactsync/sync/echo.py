@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from contactsync.frozen import frozen
 from contactsync.model.contact import Contact
 from contactsync.model.fields import FIELD, Kind, Path, Units, build, flatten, same_unit
 from contactsync.sync.diff import aligned, apply, diff
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settled:
     """``landed``: our write is in what is seen. ``remote`` is the shadow to compare ``seen`` with;
     ``lost`` are the units that the remote only cut or dropped by itself, ``rewritten`` those that we

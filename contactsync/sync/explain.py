@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from contactsync.frozen import frozen
 from contactsync.model.contact import Contact
 from contactsync.model.fields import FIELD, phone_class
 from contactsync.sync.likeness import address_words, phone_key, profile
@@ -28,7 +28,7 @@ LISTS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Explanation:
     """Rows for people, the name first; each begins with the title of its field.
 

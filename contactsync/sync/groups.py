@@ -6,14 +6,13 @@ states of a member.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from contactsync.frozen import frozen
 from contactsync.model.fields import squeeze
 from contactsync.model.group import GroupCard
 from contactsync.sync.types import Mode, Policy, Side
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MergedGroup:
     """Both new states, and the ``base`` as soon as the card is as it should be there; ``lost`` is a name
     that was given on one side and had to give way to another one (L16)."""

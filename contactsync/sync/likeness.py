@@ -9,10 +9,10 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from anyascii import anyascii
 
+from contactsync.frozen import frozen
 from contactsync.model.contact import Address, Anniversary, Contact, Name
 from contactsync.model.fields import FIELDS, email_class, fold, phone_class
 
@@ -28,7 +28,7 @@ Birthday = tuple[int | None, int | None, int | None]
 Content = tuple[object, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Profile:
     """One contact as it is compared.
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 import operator
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from contactsync.frozen import frozen
 from contactsync.model.contact import Contact
 from contactsync.sync.likeness import Content, content, profile
 from contactsync.sync.scoring import SAME_CONTENT, Counts, Names, Rarity, Verdict, compare, compare_names
@@ -32,7 +32,7 @@ UNIQUE_UID = 20
 _id = operator.itemgetter(0)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pair:
     """A card and a contact by their ids; ``score`` is from 0 to 1, ``reasons`` are for people."""
 
@@ -43,7 +43,7 @@ class Pair:
     sure: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Matches:
     """``sure`` is one-to-one; in ``unsure`` a card or contact may come several times, best first."""
 

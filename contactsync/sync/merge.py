@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from contactsync.frozen import frozen
 from contactsync.model.contact import Contact
 from contactsync.model.fields import (
     FIELD,
@@ -32,7 +33,7 @@ from contactsync.sync.types import Base, Clash, Hub, Live, Mode, Policy, Side
 Project = Callable[[Contact], Contact]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Merged:
     """``local`` and ``remote`` are the two new states; ``base`` the shadows once both are there, and
     ``interim`` the shadows while the outward edits are not confirmed yet: in their units the hub's is
@@ -64,7 +65,7 @@ class _Crossing:
     open: list[Path] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Judge:
     """Who wins what both sides changed (L16 to L18): in a one-way mode its source (L26)."""
 

@@ -7,8 +7,9 @@ An empty list means that there is nothing to do.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from contactsync.frozen import frozen
 from contactsync.model.contact import Contact
 from contactsync.model.fields import Path
 from contactsync.sync.diff import Edit, differs
@@ -37,7 +38,7 @@ from contactsync.sync.types import (
 WHOLE: Path = ("contact",)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rules:
     """What holds for one book: policy, mode, and the groups that were deleted in the hub (L39)."""
 

@@ -14,11 +14,11 @@ import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from rapidfuzz import fuzz
 
+from contactsync.frozen import frozen
 from contactsync.sync.likeness import Birthday, Profile
 
 SMALL_BOOK = 64
@@ -70,7 +70,7 @@ class Evidence(NamedTuple):
 NOTHING = Evidence()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """``safe``: sure if no other pair is close; ``double``: a second copy of one person, likely."""
 

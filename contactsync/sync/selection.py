@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from contactsync.frozen import frozen
 from contactsync.model.contact import Contact
 from contactsync.model.searching import search_form, search_text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Selection:
     """Contacts in one of ``groups`` (ids), with a value in one of ``fields``, and with all ``words`` in their
     texts. None, and nothing, do not restrict."""

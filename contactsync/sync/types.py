@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Literal
 
+from contactsync.frozen import frozen
 from contactsync.model.contact import Contact
 from contactsync.model.fields import Path
 
@@ -55,7 +56,7 @@ class Seen(enum.Enum):
     GONE = "gone"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Base:
     """The two shadows of a link: the hub's contact and the remote's view when they last agreed."""
 
@@ -66,7 +67,7 @@ class Base:
 NO_BASE = Base(Contact(), Contact())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Live:
     """A card that is there: its view, and the remote's own time of its last change (L18)."""
 
@@ -74,7 +75,7 @@ class Live:
     at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hub:
     """The contact in the hub. ``times`` maps the text of a path to the time of the unit's origin."""
 
@@ -83,7 +84,7 @@ class Hub:
     times: Mapping[str, datetime] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Clash:
     """Both sides changed one unit differently. ``winner`` None: a person is asked (L18). ``local_at`` and
     ``remote_at`` are when each side did so, as far as that is known."""
@@ -97,7 +98,7 @@ class Clash:
     remote_at: datetime | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SaveLocal:
     """The hub's contact becomes this one; ``taken`` are the units that came from the remote."""
 
@@ -105,17 +106,17 @@ class SaveLocal:
     taken: tuple[Path, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DropLocal:
     """The contact goes to the trash: the remote deleted it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CreateRemote:
     contact: Contact
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UpdateRemote:
     """The card becomes ``target`` (made on the remote's present view).
 
@@ -128,19 +129,19 @@ class UpdateRemote:
     interim: Base
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeleteRemote:
     """Delete the card, on the condition that it is still as it was read."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rebase:
     """Nothing to send: the two sides agree as far as this remote can hold; move the shadows."""
 
     base: Base
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unlink:
     """Let go of the card. ``left``: remember (href, uid) and neither pair nor pull it again (L26).
     ``away``: it is in a book that is not read; remember it until it is back (L21). ``outside``: the filter of
@@ -151,7 +152,7 @@ class Unlink:
     outside: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NoteConflict:
     clash: Clash
 

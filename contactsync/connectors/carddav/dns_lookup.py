@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from contactsync.frozen import frozen
 
 if TYPE_CHECKING:
     from dns.resolver import Resolver
@@ -14,7 +15,7 @@ NAME_SERVER = "CONTACTSYNC_NAME_SERVER"
 _SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Srv:
     """An SRV record (RFC 2782); ``host`` without the final dot, empty for "not offered"."""
 

@@ -13,9 +13,10 @@ from contactsync.connectors.carddav.dns_lookup import DnsLookup, Srv
 from contactsync.connectors.http import is_loopback
 from contactsync.connectors.presets import PATHS, is_below, other_type, preset_for
 from contactsync.errors import ConfigError, ProtocolError, RemoteError, TransientError
+from contactsync.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """A URL to try, and why. ``also_as`` is the user name to try after the whole mail address was refused
     as one (RFC 6764 section 6)."""

@@ -6,10 +6,10 @@ Nothing in the connector asks which server it talks to: each of these is recogni
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contactsync.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Quirk:
     """``key`` is what `Transport.saw` notes when an answer shows it, empty where none can; ``means`` is for
     the person who asks the doctor."""

@@ -12,7 +12,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from contactsync.connectors.http import Answer, Session, require_private, route
 from contactsync.connectors.oauth import Login, Page, Ways, ask
 from contactsync.connectors.tls import require_files
 from contactsync.errors import AuthError, ConfigError, RemoteError
+from contactsync.frozen import frozen
 
 SCOPE = "https://www.googleapis.com/auth/contacts"
 TESTING = (
@@ -32,7 +33,7 @@ _DESKTOP = "In the Google Cloud console, create a client of the type Desktop app
 _NEEDED = ("client_id", "client_secret", "auth_uri", "token_uri")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Client:
     """The client of a person, out of their client file (https://developers.google.com/identity)."""
 

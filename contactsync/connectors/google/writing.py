@@ -48,6 +48,7 @@ from contactsync.errors import (
     RemoteError,
     TransientError,
 )
+from contactsync.frozen import frozen
 
 OP_KEY = "contactsync-op"
 BATCH = 200
@@ -60,7 +61,7 @@ _MINE = f"{LABEL}myContacts"
 _REFUSED = (PayloadRejected, PreconditionFailed)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _New:
     """A contact to be made: what is sent, with our two marks (L33), and its picture."""
 

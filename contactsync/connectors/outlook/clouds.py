@@ -3,11 +3,11 @@ accounts, clouds)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from contactsync.connectors.http import is_loopback, require_private
 from contactsync.errors import ConfigError, RemoteError
+from contactsync.frozen import frozen
 
 LOGIN = "https://login.microsoftonline.com"
 VERSION = "/v1.0"
@@ -20,7 +20,7 @@ GRAPHS = {
 ROOT = GRAPHS["login.microsoftonline.com"] + VERSION
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Authority:
     """Where one logs in. ``url`` is what the library is told; ``instead_of`` and ``at`` say which beginning
     of its URLs stands for a server on this machine, as the library itself takes no plain http."""

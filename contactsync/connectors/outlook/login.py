@@ -11,7 +11,6 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
@@ -23,6 +22,7 @@ from contactsync.connectors.outlook.clouds import Authority, authority_of
 from contactsync.connectors.outlook.refusals import login_refused
 from contactsync.connectors.tls import require_files
 from contactsync.errors import AuthError, ConfigError, TransientError
+from contactsync.frozen import frozen
 
 if TYPE_CHECKING:
     from msal import PublicClientApplication, SerializableTokenCache
@@ -43,7 +43,7 @@ def require_library(account: str) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class App:
     """The app that the person registered, and where they log in."""
 

@@ -11,7 +11,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -41,6 +41,7 @@ from contactsync.errors import (
     RemoteError,
     SyncTokenExpired,
 )
+from contactsync.frozen import frozen
 
 #: A place in a list is for exactly these fields: others need another version.
 VERSION = "outlook1:"
@@ -56,7 +57,7 @@ _NUMBER = re.compile(r"0[xX]([0-9a-fA-F]+)")
 _FOLDER = "id,displayName,parentFolderId"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """A contact that is there: which folder it is in, its version, and all that is known but its picture."""
 
@@ -74,7 +75,7 @@ class Found:
         return Change(self.href, self.etag, dumps(self.person), modified_at=self.modified_at, partial=partial)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Place:
     """Where we are in a list of changes, and when all etags were looked through."""
 

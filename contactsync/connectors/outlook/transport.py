@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -28,6 +28,7 @@ from contactsync.connectors.outlook.login import Tokens
 from contactsync.connectors.outlook.refusals import classify
 from contactsync.connectors.pacing import Quota
 from contactsync.errors import AuthError, ProtocolError, RemoteError, TransientError
+from contactsync.frozen import frozen
 
 Json = dict[str, Any]
 
@@ -42,7 +43,7 @@ _IMMUTABLE = 'IdType="ImmutableId"'
 _CLAIMS = re.compile(r'claims="([^"]+)"')
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """``path`` begins with a slash and has its query; ``body`` is JSON."""
 
@@ -64,7 +65,7 @@ class Request:
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     """The answer to one request, alone or in a batch."""
 

@@ -14,7 +14,6 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from stat import S_IMODE
 from typing import BinaryIO
@@ -28,6 +27,7 @@ from contactsync.errors import (
     RemoteError,
     TransientError,
 )
+from contactsync.frozen import frozen
 
 SUFFIX = ".vcf"
 #: How the files begin that we write before they are moved to their place.
@@ -58,7 +58,7 @@ def several(href: str) -> PayloadRejected:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Card:
     """A file as it was at one moment. ``stat`` is that of the bytes that were read."""
 

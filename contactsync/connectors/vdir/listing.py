@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container
-from dataclasses import dataclass
 from pathlib import Path
 
 from contactsync.connectors.vdir import files
 from contactsync.errors import RemoteError, SyncTokenExpired
+from contactsync.frozen import frozen
 
 #: A file that is younger may change once more without its times showing it: FAT counts in two seconds.
 YOUNG_NS = 2_000_000_000
@@ -20,7 +20,7 @@ WRITING_NS = 60_000_000_000
 _KIND = "vdir"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Seen:
     """A file that was read. ``ctime`` tells of an edit that kept size and mtime; 0: read it again."""
 
@@ -28,7 +28,7 @@ class Seen:
     ctime: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listing:
     """All card files of a folder; ``unread`` are there and could not be read now."""
 
