@@ -112,6 +112,9 @@ class AtDevice:
         if len(self._stage.devices) > 1 < len(self._stage.remotes):
             # another device may know one of them from an account that this one did not meet yet
             self._stage.ledger.several.update(map(facts.key, both))
+        for who in map(facts.key, both):
+            if any(self._stage.let_go(who, place, but=act.who) for place in self._stage.remotes):
+                self._stage.ledger.several.add(who)  # or from a file, and brings them there on its own
         self._stage.ledger.united(*both, self._stage.facts(act.who, merged.contact))
         return f"merges {facts.key(both[1])} into {facts.key(both[0])}"
 

@@ -78,8 +78,9 @@ class Ledger:
         """Somebody who saw ``before`` made it ``after``; of this ``kept`` is what the remote took."""
         self._join(after.get("group", frozenset()) - before.get("group", frozenset()))
         gone = self._set(before, after, after if kept is None else kept)
-        came = values(after) - values(before)
-        self.taken -= {(place, self.classed((key(after), *value))) for value in came}
+        came = {self.classed((key(after), *value)) for value in values(after) - values(before)}
+        self.ended = {value for value in self.ended if self.classed(value) not in came}
+        self.taken -= {(place, value) for value in came}
         self.taken |= {(place, value) for value in gone}
 
     def _set(self, before: Facts, after: Facts, kept: Facts) -> set[tuple[str, str, str]]:
@@ -100,7 +101,7 @@ class Ledger:
         gone = {
             (who, "label", label)
             for w, address, label in self.labels
-            if w == who and address in before["email"] - after["email"]
+            if w == who and address in before["email"] - after["email"] and label not in after["label"]
         }
         self.standing -= gone
 
@@ -109,20 +110,23 @@ class Ledger:
         where the group itself was deleted: a rename beats a deletion that had not seen it (L39). Where
         somebody got into it after that, it lives in any case, and its deletion was an edit of memberships."""
         mine = self.classed((key(before), "group", old))
-        if mine in {self.classed(value) for value in self.standing} | self.ended - self._doubted():
+        ended = {self.classed(value) for value in self.ended}
+        if mine in {self.classed(value) for value in self.standing} | ended - self._doubted():
             self._set(before, after, after)
         else:
             self.ever |= {(key(after), unit, value) for unit, value in values(after)}
-            self.maybe |= {(key(after), "group", text) for text in after["group"] if mine in self.ended}
+            self.maybe |= {(key(after), "group", text) for text in after["group"] if mine in ended}
 
     def _doubted(self) -> set[tuple[str, str, str]]:
         """Memberships that went with a group that somebody got into since."""
-        return {one for one in self.ended if one[2] in self.anew}
+        return {one for one in map(self.classed, self.ended) if one[2] in self.anew}
 
     def _join(self, groups: Iterable[str]) -> None:
         """Somebody got into groups."""
-        ended = {group for _, _, group in self.ended}
-        self.anew |= {self.groups.of(text) for text in groups} & ended
+        fresh = {self.groups.of(text) for text in groups} & {self.groups.of(v[2]) for v in self.ended}
+        if not fresh:
+            return
+        self.anew |= fresh
         doubted = {value for value in self.standing if self.classed(value) in self._doubted()}
         self.standing -= doubted
         self.maybe |= doubted
@@ -130,7 +134,7 @@ class Ledger:
     def renamed_here(self, before: Facts, old: str, new: str) -> None:
         """A device gave a group of this member another name. Was it deleted by somebody else, it depends on
         who is first at the remote: a card that lost the old name has no group that could get the new one."""
-        if self.classed((key(before), "group", old)) in self.ended:
+        if self.classed((key(before), "group", old)) in set(map(self.classed, self.ended)):
             self.maybe.add((key(before), "group", new))
 
     def ungrouped(
@@ -140,7 +144,7 @@ class Ledger:
         (L39); who has it on another device may be."""
         mine = self.classed((key(before), "group", name))
         self.saw(before, {**before, "group": before["group"] - {name}})
-        self.ended.add(mine)
+        self.ended.add((key(before), "group", name))
         for seen, places in ((self.standing, cards), (self.maybe, others)):
             texts = {text for one in places for text in one["group"] - self.known[device]}
             seen |= {v for text in texts if self.classed(v := (key(before), "group", text)) == mine}

@@ -815,6 +815,22 @@ def a_card_that_was_moved_and_has_other_values_is_still_the_twins(s: Script) -> 
     s.people_at("L40", "r0", "Anna")
 
 
+@world("L33", "vdir-folder")
+def a_card_that_is_half_written_under_our_name_is_waited_for(s: Script) -> None:
+    """Seed vdir 60045: two devices had imported the same file."""
+    s.put(s.person("Ben"))
+    s.sync()
+    anna = s.put(s.person("Anna"))
+    remote = s.remotes["r0"]
+    while not remote.server.half:  # type: ignore[attr-defined]
+        remote.server.put(f"{remote.books[0]}{anna.uid}.vcf", remote.codec.write(anna, None))
+    s.sync()
+    remote.settle()
+    s.sync()
+    s.people_at("L33", "a", "Anna", "Ben")
+    s.people_at("L33", "r0", "Anna", "Ben")
+
+
 @world("L33", "faithful")
 def somebody_elses_card_under_our_name_does_not_pass_for_ours(s: Script) -> None:
     """Seeds 12928 and 14915: two devices had imported the same file."""

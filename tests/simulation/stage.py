@@ -459,9 +459,11 @@ class Stage:
         """What is known of a person at all places at this moment."""
         return [*self.on_devices(who), *self.cards_of(who)]
 
-    def let_go(self, who: str, place: str) -> bool:
-        """Does a device know this person, and none of their cards at a place?"""
+    def let_go(self, who: str, place: str, *, but: str = "") -> bool:
+        """Does a device, other than ``but``, know this person, and none of their cards at a place?"""
         for name, engine in self.devices.items():
+            if name == but:
+                continue
             people = [*engine.contacts(), *engine.trash()]
             ids = {s.id for s in people if facts.key(self.facts(name, s.contact)) == who}
             books = {book.id for book in engine.books(place, refresh=False)}

@@ -34,6 +34,7 @@ from contactsync.connectors.base import (
 )
 from contactsync.connectors.vdir import files, listing
 from contactsync.errors import (
+    AlreadyExists,
     BookGone,
     ConfigError,
     NotFound,
@@ -161,7 +162,12 @@ class VdirConnector:
             case Create(key, hint, _, payload):
                 self._count(sent=len(payload))
                 name = hint + files.SUFFIX
-                return Stored(key, _href(collection, name), files.create(folder / name, payload))
+                try:
+                    return Stored(key, _href(collection, name), files.create(folder / name, payload))
+                except AlreadyExists:
+                    if writing := self._being_written({}):
+                        raise _taken(name, writing) from None
+                    raise
             case Update(key, href, etag, payload):
                 self._count(sent=len(payload))
                 return Stored(key, href, files.replace(_path(folder, collection, href), etag, payload))
@@ -298,6 +304,14 @@ def _moving(href: str, writing: str) -> TransientError:
         f"It is missing while {writing} is being written, which may be the same card under another name.",
         hint="The next round looks again.",
         href=href,
+    )
+
+
+def _taken(name: str, writing: str) -> TransientError:
+    """L33: whose card it is can be read only when it is whole."""
+    return TransientError(
+        f"There is a file {name} already, and {writing} is being written: it may be the same contact.",
+        hint="The next round looks again.",
     )
 
 
