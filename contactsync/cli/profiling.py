@@ -32,7 +32,7 @@ Here are no contacts, names, logins or hosts: of a path its shape stays.
 """
 EVERY = 0.005
 
-#: The first row that fits a module on the way from the command to the work says what stage of a round it is.
+#: The first row that fits any module between the command and the work says what stage of a round it is.
 STAGES = (
     ("contactsync.engine.idle", "look for news"),
     ("contactsync.engine.pull", "pull"),
@@ -41,9 +41,9 @@ STAGES = (
     ("contactsync.engine.apply", "store what was decided"),
     ("contactsync.engine.push", "push"),
     ("contactsync.engine.groupcards", "push"),
-    ("contactsync.engine.connect", "connect"),
     ("contactsync.calendar", "calendar"),
     ("contactsync.exchange", "files"),
+    ("contactsync.engine.connect", "connect"),
 )
 #: The first row that fits a module on the way back says what kind of work it is.
 WORK = (
@@ -165,7 +165,8 @@ def kind_of(modules: Iterable[str]) -> tuple[str, str]:
     loading = next((at for at, name in enumerate(way) if name.startswith("importlib")), None)
     if loading is not None:
         way = way[: loading + 1]
-    return _first(way, STAGES, "before and after"), _first(way[::-1], WORK, "all else")
+    stages = (word for part, word in STAGES if any(name.startswith(part) for name in way))
+    return next(stages, "before and after"), _first(way[::-1], WORK, "all else")
 
 
 def _first(modules: Iterable[str], rows: Iterable[tuple[str, str]], otherwise: str) -> str:

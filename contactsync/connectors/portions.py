@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from contactsync.connectors.base import Change
 
 #: Two keep a server busy while the last answer is read here: more made Radicale and Xandikos no faster.
 UNDER_WAY = 2
+_Part = TypeVar("_Part")
 FIRST, MOST = 50, 400
 BYTES, SECONDS = 2_000_000, 2.0
 
@@ -56,5 +58,22 @@ def read_ahead(
             changes, seconds = waiting.popleft().result()
             portion.learn(len(changes), sum(len(change.payload or b"") for change in changes), seconds)
             yield from changes
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def ahead(pages: Iterator[_Part]) -> Generator[_Part, None, None]:
+    """The same pages, the next of which is asked for while one is used.
+
+    That happens in another thread, one page at a time; what it raises is raised where the page would have
+    come.
+    """
+    pool = ThreadPoolExecutor(1, thread_name_prefix="read")
+    try:
+        page = pool.submit(next, pages, None).result()
+        while page is not None:
+            following = pool.submit(next, pages, None)
+            yield page
+            page = following.result()
     finally:
         pool.shutdown(cancel_futures=True)

@@ -10,7 +10,6 @@ import dataclasses
 import functools
 import hashlib
 import json
-import operator
 import types
 import typing
 from collections.abc import Callable
@@ -54,19 +53,13 @@ encode = json.JSONEncoder(
 def to_json(value: Any, *, remote: bool = False) -> Any:
     """Plain JSON values of any model value."""
     kind: type = type(value)
+    if dataclasses.is_dataclass(kind):
+        return _writer(kind, remote)(value)
     if kind is tuple:
-        return [part if type(part) is str else to_json(part, remote=remote) for part in value]
+        return [to_json(part, remote=remote) for part in value]
     if kind is frozenset:
         return sorted(value)
-    shape = _shape(kind, remote)
-    if shape is None:
-        return value.isoformat() if kind is datetime else value
-    names, empty, parts = shape
-    return {
-        name: part if type(part) is str else to_json(part, remote=remote)
-        for name, nothing, part in zip(names, empty, parts(value), strict=False)
-        if part != nothing
-    }
+    return value.isoformat() if kind is datetime else value
 
 
 def loads(text: str, **known: str) -> Contact:
@@ -95,17 +88,36 @@ def text_hash(document: str) -> str:
 
 
 @functools.cache
-def _shape(kind: type, remote: bool) -> tuple[tuple[str, ...], tuple[Any, ...], Callable[[Any], Any]] | None:
-    """The fields that belong to the document: their names in order, their empty values (required ones are
-    never empty), and how to get them all. None for what is no dataclass."""
-    if not dataclasses.is_dataclass(kind):
-        return None
-    fields = [(f.name, f.default) for f in dataclasses.fields(kind)]
-    kept = [(name, empty) for name, empty in fields if name != "data" and (remote or name not in REMOTE_ONLY)]
-    names, empty = zip(*kept, strict=True)
-    if len(names) == 1:
-        return names, empty, lambda value: (getattr(value, names[0]),)
-    return names, empty, operator.attrgetter(*names)
+def _writer(kind: type, remote: bool) -> Callable[[Any], dict[str, Any]]:
+    """How dataclass ``kind`` is written: what belongs to the document and is not empty (what is required
+    never is)."""
+    hints = typing.get_type_hints(kind)
+    fields = [
+        (field.name, field.default, _part_writer(hints[field.name], remote))
+        for field in dataclasses.fields(kind)
+        if field.name != "data" and (remote or field.name not in REMOTE_ONLY)
+    ]
+    return lambda value: {
+        name: part if write is None else write(part)
+        for name, empty, write in fields
+        if (part := getattr(value, name)) != empty
+    }
+
+
+def _part_writer(hint: Any, remote: bool) -> Callable[[Any], Any] | None:
+    """How a value of this type is written; None for what is the same here and there."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is frozenset:
+        return sorted
+    if origin is tuple:
+        inner = _part_writer(arguments[0], remote)
+        return list if inner is None else lambda parts: [inner(part) for part in parts]
+    if origin is types.UnionType:
+        return _part_writer(arguments[0], remote)
+    if hint is datetime:
+        return datetime.isoformat
+    kind: type = hint
+    return _writer(kind, remote) if dataclasses.is_dataclass(kind) else None
 
 
 @functools.cache

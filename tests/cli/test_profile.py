@@ -63,6 +63,8 @@ def test_a_file_that_cannot_be_written_is_said(cli: Cli) -> None:
         ("contactsync.engine.push contactsync.connectors.http ssl", "push/network"),
         ("contactsync.engine.decide contactsync.store.links contactsync.store.database", "decide/database"),
         ("contactsync.engine.decide contactsync.sync.plan contactsync.vcard.reading", "decide/cards"),
+        ("contactsync.engine.push contactsync.engine.backup contactsync.vcard.writing", "back up/cards"),
+        ("contactsync.exchange.sources contactsync.engine.connect", "files/all else"),
         ("contactsync.cli.sync importlib._bootstrap", "before and after/loading code"),
         ("contactsync.api importlib._bootstrap contactsync.engine.push", "before and after/loading code"),
     ],

@@ -184,6 +184,19 @@ def test_pages_are_read_to_the_end_and_a_list_without_an_end_is_not_believed(
         listed(rig)
 
 
+def test_the_second_page_of_everything_is_read_while_the_first_is_used(server: Google, rig: Rig) -> None:
+    for n in range(6):
+        rig.other.put(identity(str(n)), person(f"P{n}"))
+    server.page_cap = 3
+    second = threading.Event()
+    reader = connector(server, witness=lambda seen: second.set() if "pageToken" in seen.url else None)
+    pages = reader.changes(rig.book, None)
+    assert len(next(pages).changes) == 3
+    assert second.wait(timeout=30)
+    assert sum(len(page.changes) for page in pages) == 3
+    reader.close()
+
+
 @pytest.mark.parametrize("status", ["FAILED_PRECONDITION", "INVALID_ARGUMENT"])
 def test_an_expired_token_is_known_by_its_reason(server: Google, rig: Rig, status: str) -> None:
     server.expired_status = status

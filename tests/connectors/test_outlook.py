@@ -15,6 +15,7 @@ import pytest
 from contactsync.connectors.base import (
     AccountSettings,
     Create,
+    Exchange,
     Payload,
     Refused,
     Stored,
@@ -324,6 +325,26 @@ def test_what_one_request_was_told_to_wait_holds_for_those_beside_it(server: Gra
         assert first.result()["id"] == server.mailbox.default
     transport.close()
     assert not server.troubles
+
+
+def test_the_second_page_of_everything_is_read_while_the_first_is_used(server: Graph, rig: Rig) -> None:
+    for n in range(6):
+        server.mailbox.create("contacts", {"givenName": f"P{n}"})
+    server.page_cap = 3
+    lists: list[str] = []
+    second = threading.Event()
+
+    def witness(seen: Exchange) -> None:
+        lists.append(seen.url)
+        if sum("/delta" in url for url in lists) == 2:
+            second.set()
+
+    reader = connector(server, witness=witness)
+    pages = reader.changes(rig.book, None)
+    assert len(next(pages).changes) == 3
+    assert second.wait(timeout=30)
+    assert sum(len(page.changes) for page in pages) == 3
+    reader.close()
 
 
 def test_a_picture_that_is_not_to_be_had_is_named(server: Graph, rig: Rig) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from contactsync.store.groupcards import StoredGroupCard
+from contactsync.store.links import NewLink
 from contactsync.store.store import Store
 from contactsync.store.values import StagedChange
-from tests.store.people import LATER, NOON, add_book, add_contact, noted, person
+from tests.store.people import LATER, NOON, add_book, add_contact, noted, person, same
 
 
 def test_an_account_is_made_once_and_keeps_how_it_fared(store: Store) -> None:
@@ -91,6 +93,27 @@ def test_a_bad_card_is_set_aside_once_with_its_bytes_until_it_is_released(store:
     with store.transaction():
         store.keepsakes.release(book, [""], contact_id=key)
     assert store.keepsakes.quarantined() == []
+
+
+@pytest.mark.law("L38")
+def test_the_cards_of_a_book_are_what_was_read_last_of_each_wherever_it_is_kept(store: Store) -> None:
+    book, other = add_book(store), add_book(store, href="/other/")
+    keys = {name: add_contact(store, person(name)) for name in ("ok", "left", "deleted", "away", "newer")}
+    with store.transaction():
+        store.links.add_all(
+            NewLink(key, book, f"/{name}.vcf", None, same(person(name)), name.encode(), name)
+            for name, key in keys.items()
+        )
+        store.links.add(NewLink(keys["ok"], other, "/o.vcf", None, same(person("ok")), b"another book"))
+        store.books.stage(book, [StagedChange(book, "/newer.vcf", None, b"newest", False, None)])
+        store.books.stage(book, [StagedChange(book, "/gone.vcf", None, None, True, None)])
+        store.books.leave_outside(book, {"/outside.vcf": (None, b"outside")})
+        store.groups.add("g", "Chess", NOON)
+        store.group_cards.put(StoredGroupCard("g", book, "/g.vcf", "g", original=b"group"))
+        aside = {"reason": "cut off", "at": NOON, "collection_id": book}
+        store.keepsakes.set_aside(payload=b"bad", name="", href="/bad.vcf", **aside)
+        store.keepsakes.set_aside(payload=b"our own", name="", contact_id=keys["ok"], **aside)
+    assert list(store.books.cards(book)) == [b"newest", b"bad", b"group", b"ok", b"left", b"outside"]
 
 
 @pytest.mark.law("L35")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from contactsync.connectors.base import Change
-from contactsync.connectors.portions import BYTES, FIRST, MOST, SECONDS, UNDER_WAY, Portion, read_ahead
+from contactsync.connectors.portions import BYTES, FIRST, MOST, SECONDS, UNDER_WAY, Portion, ahead, read_ahead
 from contactsync.errors import TransientError
 
 HREFS = [f"/{n}.vcf" for n in range(1000)]
@@ -72,6 +72,41 @@ def test_a_reader_that_stops_leaves_no_request_to_come() -> None:
     next(source)
     source.close()
     assert len(asked) <= UNDER_WAY * FIRST
+
+
+def test_a_page_is_asked_for_while_the_one_before_it_is_used() -> None:
+    asked = threading.Event()
+
+    def pages() -> Iterator[int]:
+        yield 1
+        asked.set()
+        yield 2
+
+    source = ahead(pages())
+    assert next(source) == 1
+    assert asked.wait(timeout=30)
+    assert list(source) == [2]
+
+
+def test_a_page_that_fails_is_raised_in_its_place_and_one_page_at_most_is_asked_for_in_vain() -> None:
+    asked: list[int] = []
+
+    def pages() -> Iterator[int]:
+        for page in range(3):
+            asked.append(page)
+            yield page
+        raise TransientError("not now")
+
+    came = []
+    with pytest.raises(TransientError, match="not now"):
+        for page in ahead(pages()):
+            came.append(page)
+    assert came == [0, 1, 2]
+    asked.clear()
+    source = ahead(pages())
+    next(source)
+    source.close()
+    assert len(asked) <= 2
 
 
 def _read(hrefs: Sequence[str]) -> list[Change]:

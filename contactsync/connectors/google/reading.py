@@ -19,6 +19,7 @@ from contactsync.connectors.google.person import LABEL, items_of, photo_of, sour
 from contactsync.connectors.google.pictures import with_picture
 from contactsync.connectors.google.transport import Json, Transport
 from contactsync.connectors.pacing import several
+from contactsync.connectors.portions import ahead
 from contactsync.errors import NotFound, PermissionDenied, ProtocolError, RemoteError, SyncTokenExpired
 
 #: A sync token is for exactly these parameters: another list of fields needs another version.
@@ -101,7 +102,8 @@ class Reader:
         place = _Place.of(cursor) if cursor else _Place()
         self._names = place.names
         full, news = cursor is None, False
-        for answer in self._pages(place):
+        answers = ahead(self._pages(place)) if full else self._pages(place)
+        for answer in answers:
             changes = tuple(self._row(person) for person in answer.get("connections", ()))
             news = news or bool(changes)
             if changes:

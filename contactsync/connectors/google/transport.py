@@ -46,8 +46,8 @@ _TRIES_OF_READS = 3
 
 
 class Transport:
-    """Sends what the library asks for; for one thread, as changes of one person must not overlap. Only
-    `picture` may be called from several."""
+    """Sends what the library asks for; for one thread at a time, as changes of one person must not overlap.
+    Only `picture` may be called from several."""
 
     def __init__(self, settings: AccountSettings, pause: Callable[[float], None] = time.sleep) -> None:
         self._settings = settings

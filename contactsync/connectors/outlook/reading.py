@@ -31,6 +31,7 @@ from contactsync.connectors.outlook.person import (
 from contactsync.connectors.outlook.slots import is_ambiguous, read_day
 from contactsync.connectors.outlook.transport import Json, Reply, Request, Transport, path_of
 from contactsync.connectors.pacing import several
+from contactsync.connectors.portions import ahead
 from contactsync.errors import (
     AuthError,
     BookGone,
@@ -176,7 +177,7 @@ class Reader:
         first = path_of("contactFolders", folder, "contacts", "delta", select=_SHOWN)
         extended = self._extended(folder)
         link = ""
-        for rows, done in self._delta(first, folder):
+        for rows, done in ahead(self._delta(first, folder)):
             link = done
             changes = []
             for row in rows:
