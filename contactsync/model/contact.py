@@ -9,13 +9,15 @@ own name for one entry (PROP-ID, item group, source id): a help for alignment (L
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
+
+from contactsync.model.value import value
 
 NO_WORDS: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class NameComponent:
     """RFC 9553 section 2.2.1.2; kinds: title given given2 surname surname2 credential generation."""
 
@@ -24,7 +26,7 @@ class NameComponent:
     phonetic: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Name:
     """A structured name, one unit (L19). ``full`` is the display name as the person wrote it."""
 
@@ -37,7 +39,7 @@ class Name:
         return " ".join(c.value for c in self.components if c.kind == kind)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class PartialDate:
     """A calendar date of which parts may be missing; ``text`` where it is no date at all."""
 
@@ -47,7 +49,7 @@ class PartialDate:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Nickname:
     name: str
     contexts: frozenset[str] = NO_WORDS
@@ -55,7 +57,7 @@ class Nickname:
     ref: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Email:
     address: str
     contexts: frozenset[str] = NO_WORDS
@@ -64,7 +66,7 @@ class Email:
     ref: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Phone:
     number: str
     contexts: frozenset[str] = NO_WORDS
@@ -74,7 +76,7 @@ class Phone:
     ref: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AddressComponent:
     """RFC 9553 section 2.5.1.2; kinds: postOfficeBox apartment name locality region postcode country ...
 
@@ -86,7 +88,7 @@ class AddressComponent:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Address:
     """One unit besides its label (L19 table); ``full`` is the delivery label as text."""
 
@@ -102,7 +104,7 @@ class Address:
         return ", ".join(c.value for c in self.components if c.kind == kind)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Organization:
     name: str
     units: tuple[str, ...] = ()
@@ -111,7 +113,7 @@ class Organization:
     ref: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Title:
     """``kind`` is ``title`` or ``role``."""
 
@@ -120,7 +122,7 @@ class Title:
     ref: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class OnlineService:
     """IMPP, SOCIALPROFILE and the X- families: ``service`` in lower case, ``uri`` or ``user``."""
 
@@ -134,7 +136,7 @@ class OnlineService:
     ref: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Link:
     uri: str
     contexts: frozenset[str] = NO_WORDS
@@ -143,7 +145,7 @@ class Link:
     ref: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Anniversary:
     """``kind`` is ``birth``, ``wedding``, ``death`` or ``other`` (then ``label`` says which)."""
 
@@ -153,19 +155,18 @@ class Anniversary:
     ref: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Note:
     text: str
     ref: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Media:
     """A photo, logo or sound: bytes named by their SHA-256, or a URI.
 
-    ``data`` holds the bytes while they travel between a codec and the store; documents, comparison
-    and hashes know only ``sha256``, so a contact costs no photo in memory. Given ``data`` alone, ``sha256``
-    is made from it.
+    ``data`` holds the bytes while they travel between a codec and the store; documents, comparison and
+    hashes know only ``sha256``, so a contact costs no photo in memory. It is made from ``data`` given alone.
     """
 
     kind: str = "photo"
@@ -180,7 +181,7 @@ class Media:
             object.__setattr__(self, "sha256", hashlib.sha256(self.data).hexdigest())
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Relation:
     """A related person: a URI (``urn:uuid:...``) or a name, and words such as ``spouse``."""
 
@@ -190,7 +191,7 @@ class Relation:
     ref: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Extra:
     """A property without a home in this model, kept as it is (L19 table, last row).
 
@@ -204,7 +205,7 @@ class Extra:
     group: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Contact:
     """One person or organisation.
 
