@@ -220,9 +220,9 @@ class Card:
 
     def _lone_readings(self) -> list[int]:
         """Readings of a name part that is not there; they stay lines of their own."""
-        found = [name for name in PHONETIC if name in self.singles]
-        if not found:
+        if PHONETIC.keys().isdisjoint(self.singles):
             return []
+        found = [name for name in PHONETIC if name in self.singles]
         lists = self._name_lists(self.lines[self.singles["N"]]) if "N" in self.singles else {}
         return [self.singles.pop(name) for name in found if not lists.get(PHONETIC[name])]
 
@@ -235,14 +235,14 @@ class Card:
             uid=self._uid(),
             kind=self._single_text("KIND").lower(),
             name=self._name(lists),
-            groups=frozenset(name for _, names in self.categories for name in names if name),
+            groups=frozenset([name for _, names in self.categories for name in names if name]),
             updated=self._updated(),
             **lists,
         )
 
     def _single_text(self, name: str) -> str:
         index = self.singles.get(name)
-        return tidy(values.text_of(self.lines[index], self.version)) if index is not None else ""
+        return values.plain_text(self.lines[index], self.version) if index is not None else ""
 
     def _uid(self) -> str:
         index = self.singles.get("UID")
@@ -269,6 +269,8 @@ class Card:
         return Name(components, self._full(components, others), self._sort_as(index))
 
     def _phonetics(self, lists: dict[str, list[str]]) -> dict[str, list[str]]:
+        if PHONETIC.keys().isdisjoint(self.singles):
+            return {}
         return {
             kind: self._readings(name, len(lists.get(kind, ())))
             for name, kind in PHONETIC.items()
@@ -295,7 +297,7 @@ class Card:
         """One reading for each component; a single component takes the whole text."""
         line = self.lines[self.singles[name]]
         if count == 1:
-            return [tidy(values.text_of(line, self.version))]
+            return [values.plain_text(line, self.version)]
         items = [tidy(item) for item in values.list_of(line, self.version)]
         items += [""] * count
         return [*items[: count - 1], ", ".join(filter(None, items[count - 1 :]))]
@@ -303,14 +305,14 @@ class Card:
     def _full(self, components: tuple[NameComponent, ...], others: dict[str, Any]) -> str:
         """The display name, unless its writer says that it made one up."""
         full = self._single_text("FN")
-        if "FN" not in self.singles or not full:
+        if not full:
             return ""
-        line = self.lines[self.singles["FN"]]
-        marked = line.params and any(line.param(name).lower() == "true" for name in DERIVED)
+        head = self.lines[self.singles["FN"]].head
+        marked = head.params and any(head.param(name).lower() == "true" for name in DERIVED)
         return "" if marked and full in derivable(components, Contact(**others)) else full
 
     def _sort_as(self, index: int | None) -> tuple[str, ...]:
-        text = self.lines[index].param("SORT-AS") if index is not None and self.lines[index].params else ""
+        text = self.lines[index].param("SORT-AS") if index is not None else ""
         if not text and "SORT-STRING" not in self.singles:
             return ()
         if not text:
