@@ -6,10 +6,11 @@ like that, best first. A row without ``new`` is read, and edited where it stands
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True)
+class Row:
     name: str
     field: str
     kind: str = ""

@@ -10,6 +10,7 @@ from contactsync.errors import CodecError
 from contactsync.model.contact import Contact, Extra, Name, NameComponent
 from contactsync.vcard import values
 from contactsync.vcard.dialects import KIND_NAMES, NO_CONTENT, PHONETIC, Row
+from contactsync.vcard.heads import Head
 from contactsync.vcard.lines import Line, parse_lines, to_utf8
 from contactsync.vcard.shapes import SHAPES, Side, label_of
 from contactsync.vcard.values import tidy
@@ -34,7 +35,7 @@ DERIVED = ("DERIVED", "X-DERIVED")
 COPIES = {"surname": "surname2", "credential": "generation"}
 # What a contact has once, under the name by which it is found.
 _ONCE = {name: name for name in ("N", "FN", "SORT-STRING", *PHONETIC)} | dict.fromkeys(KIND_NAMES, "KIND")
-_HELPERS = ("X-ABLABEL", "X-ABADR")
+_HELPERS = frozenset({"X-ABLABEL", "X-ABADR"})
 _SAY_MORE = frozenset({*_HELPERS, "LABEL"})
 _READERS = {field: reader for field, (reader, _) in SHAPES.items()}
 _NO_ROW = Row("", "extra")
@@ -51,11 +52,8 @@ class Slot(NamedTuple):
     row: Row
 
 
-_new_slot = tuple.__new__
-
-
 class Card:
-    """The lines of a card and what they mean. ``slots`` are by field of the contact."""
+    """The lines of a card and what they mean."""
 
     def __init__(self, payload: bytes) -> None:
         self.payload = payload
@@ -65,7 +63,8 @@ class Card:
         self.begin, self.end = self._bounds()
         self.version = self._version()
         self.singles: dict[str, int] = {}
-        self.slots: dict[str, list[Slot]] = defaultdict(list)
+        self._entries: dict[str, list[Any]] = defaultdict(list)
+        self._places: dict[str, list[tuple[int, int]]] = defaultdict(list)
         self.helpers: dict[int, dict[str, int]] = {}
         self.shared: dict[int, int] = defaultdict(int)
         self.members: dict[str, int] = defaultdict(int)
@@ -75,6 +74,12 @@ class Card:
         self._deliveries: dict[int, int] = {}
         self._read_helpers()
         self.contact = self._read()
+
+    def slots(self, field: str) -> list[Slot]:
+        """The entries of a field, and where they stand."""
+        rows = [self.lines[line].head.row or _NO_ROW for line, _ in self._places[field]]
+        found = zip(self._entries[field], self._places[field], rows, strict=True)
+        return [Slot(entry, line, element, row) for entry, (line, element), row in found]
 
     def _bounds(self) -> tuple[int, int]:
         """Places of BEGIN and END; exactly one card is required, text around it is tolerated."""
@@ -105,11 +110,11 @@ class Card:
     def _read(self) -> Contact:
         deliveries = set(self._deliveries.values())
         opaque: list[int] = []
-        for index in range(self.begin + 1, self.end):
-            line = self.lines[index]
-            name, row = line.head.upper, line.head.row
-            if row is not None:
-                if index not in deliveries and not self._entry(index, line, row):
+        for index, line in enumerate(self.lines[self.begin + 1 : self.end], self.begin + 1):
+            head = line.head
+            name = head.upper
+            if head.row is not None:
+                if index not in deliveries and not self._entry(index, line, head, head.row):
                     opaque.append(index)
             elif name in _ONCE:
                 if not self._single(_ONCE[name], index, line):
@@ -136,8 +141,7 @@ class Card:
             return
         addresses: list[int] = []
         labels: list[int] = []
-        for index in range(self.begin + 1, self.end):
-            name = self.names[index]
+        for index, name in enumerate(self.names[self.begin + 1 : self.end], self.begin + 1):
             if name in _HELPERS:
                 self._helper_places.append(index)
                 if group := self.lines[index].group.lower():
@@ -166,20 +170,21 @@ class Card:
                 pairs[waiting.pop()] = label
         return pairs
 
-    def _entry(self, index: int, line: Line, row: Row) -> bool:
+    def _entry(self, index: int, line: Line, head: Head, row: Row) -> bool:
         """Read one modelled line; False where it cannot be understood."""
-        group = line.head.group
+        group = head.group
         helpers = self._helpers_of(index, group.lower(), row) if group or self._deliveries else _NO_HELPERS
         side = self._side(helpers) if helpers else _ALONE
         try:
             entries = _READERS[row.field](line, row, self.version, side)
         except (ValueError, UnicodeError):
             return False
-        slots = self.slots[row.field]
         if row.field == "nicknames":
-            slots += [Slot(e, index, at, row) for at, e in enumerate(entries) if e is not None]
+            self._entries[row.field] += [entry for entry in entries if entry is not None]
+            self._places[row.field] += [(index, at) for at, entry in enumerate(entries) if entry is not None]
         elif entries:
-            slots.append(_new_slot(Slot, (entries[0], index, -1, row)))
+            self._entries[row.field] += entries
+            self._places[row.field].append((index, -1))
         if group and entries:
             self.members[group.lower()] += 1
         if helpers:
@@ -215,30 +220,29 @@ class Card:
 
     def _lone_readings(self) -> list[int]:
         """Readings of a name part that is not there; they stay lines of their own."""
-        found = [name for name in PHONETIC if name in self.singles]
-        if not found:
+        if PHONETIC.keys().isdisjoint(self.singles):
             return []
+        found = [name for name in PHONETIC if name in self.singles]
         lists = self._name_lists(self.lines[self.singles["N"]]) if "N" in self.singles else {}
         return [self.singles.pop(name) for name in found if not lists.get(PHONETIC[name])]
 
     def _build(self, opaque: list[int]) -> Contact:
         for index in sorted([*opaque, *self._lone_readings()]):
-            self.slots["extra"].append(Slot(extra_of(self.lines[index]), index, -1, _NO_ROW))
-        lists: dict[str, Any] = {
-            field: tuple([slot.entry for slot in slots]) for field, slots in self.slots.items()
-        }
+            self._entries["extra"].append(extra_of(self.lines[index]))
+            self._places["extra"].append((index, -1))
+        lists: dict[str, Any] = {field: tuple(entries) for field, entries in self._entries.items()}
         return Contact(
             uid=self._uid(),
             kind=self._single_text("KIND").lower(),
             name=self._name(lists),
-            groups=frozenset(name for _, names in self.categories for name in names if name),
+            groups=frozenset([name for _, names in self.categories for name in names if name]),
             updated=self._updated(),
             **lists,
         )
 
     def _single_text(self, name: str) -> str:
         index = self.singles.get(name)
-        return tidy(values.text_of(self.lines[index], self.version)) if index is not None else ""
+        return values.plain_text(self.lines[index], self.version) if index is not None else ""
 
     def _uid(self) -> str:
         index = self.singles.get("UID")
@@ -265,6 +269,8 @@ class Card:
         return Name(components, self._full(components, others), self._sort_as(index))
 
     def _phonetics(self, lists: dict[str, list[str]]) -> dict[str, list[str]]:
+        if PHONETIC.keys().isdisjoint(self.singles):
+            return {}
         return {
             kind: self._readings(name, len(lists.get(kind, ())))
             for name, kind in PHONETIC.items()
@@ -291,7 +297,7 @@ class Card:
         """One reading for each component; a single component takes the whole text."""
         line = self.lines[self.singles[name]]
         if count == 1:
-            return [tidy(values.text_of(line, self.version))]
+            return [values.plain_text(line, self.version)]
         items = [tidy(item) for item in values.list_of(line, self.version)]
         items += [""] * count
         return [*items[: count - 1], ", ".join(filter(None, items[count - 1 :]))]
@@ -299,14 +305,14 @@ class Card:
     def _full(self, components: tuple[NameComponent, ...], others: dict[str, Any]) -> str:
         """The display name, unless its writer says that it made one up."""
         full = self._single_text("FN")
-        if "FN" not in self.singles or not full:
+        if not full:
             return ""
-        line = self.lines[self.singles["FN"]]
-        marked = line.params and any(line.param(name).lower() == "true" for name in DERIVED)
+        head = self.lines[self.singles["FN"]].head
+        marked = head.params and any(head.param(name).lower() == "true" for name in DERIVED)
         return "" if marked and full in derivable(components, Contact(**others)) else full
 
     def _sort_as(self, index: int | None) -> tuple[str, ...]:
-        text = self.lines[index].param("SORT-AS") if index is not None and self.lines[index].params else ""
+        text = self.lines[index].param("SORT-AS") if index is not None else ""
         if not text and "SORT-STRING" not in self.singles:
             return ()
         if not text:

@@ -11,7 +11,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -41,7 +41,16 @@ from contactsync.vcard.dialects import (
 )
 from contactsync.vcard.heads import NO_CONTEXT, Head, contexts_of
 from contactsync.vcard.lines import Line
-from contactsync.vcard.values import escape, escape_plain, loose, one_line, parts_of, text_of, tidy
+from contactsync.vcard.values import (
+    escape,
+    escape_plain,
+    loose,
+    one_line,
+    parts_of,
+    plain_text,
+    text_of,
+    tidy,
+)
 
 ADDRESS_KINDS = [
     "postOfficeBox",
@@ -88,7 +97,8 @@ class Draft(NamedTuple):
     helpers: Mapping[str, str] = _NONE
 
 
-class Side(NamedTuple):
+@dataclass
+class Side:
     """What stands beside a line in its group: a label, a country code, a delivery label."""
 
     label: str = ""
@@ -146,7 +156,7 @@ def escape_item(text: str, version: str) -> str:
 
 def _read_email(line: Line, row: Row, version: str, side: Side) -> Entries:
     head = line.head
-    address = tidy(text_of(line, version))
+    address = plain_text(line, version)
     return [Email(address, head.contexts, side.label, head.pref, head.ref)] if address else []
 
 
@@ -157,7 +167,7 @@ def _write_email(entry: Email, row: Row, version: str, line: Line | None) -> Dra
 
 def _read_phone(line: Line, row: Row, version: str, side: Side) -> Entries:
     head = line.head
-    number = bare_number(text_of(line, version))
+    number = bare_number(plain_text(line, version))
     if not number:
         return []
     return [Phone(number, head.contexts, head.features, side.label, head.pref, head.ref)]
@@ -255,7 +265,7 @@ def _write_organization(entry: Organization, row: Row, version: str, line: Line 
 
 
 def _read_title(line: Line, row: Row, version: str, side: Side) -> Entries:
-    name = tidy(text_of(line, version))
+    name = plain_text(line, version)
     return [Title(name, row.kind, line.head.ref)] if name else []
 
 
@@ -264,7 +274,7 @@ def _write_title(entry: Title, row: Row, version: str, line: Line | None) -> Dra
 
 
 def _read_anniversary(line: Line, row: Row, version: str, side: Side) -> Entries:
-    text = tidy(text_of(line, version))
+    text = plain_text(line, version)
     if not text:
         return []
     date = values.parse_date(text)
@@ -304,8 +314,8 @@ def _write_note(entry: Note, row: Row, version: str, line: Line | None) -> Draft
 
 def uri_text(line: Line, version: str) -> str:
     """A URI: no escapes by the book, but ``http\\:`` and ``\\,`` are common."""
-    raw = values.transfer_decoded(line.value, line)
-    return one_line(values.unescape(raw, "3.0" if r"\:" in raw else version))
+    raw = values.transfer_decoded(line.value, line) if line.head.transfer else line.value
+    return one_line(values.unescape(raw, "3.0" if r"\:" in raw else version) if "\\" in raw else raw)
 
 
 def _read_link(line: Line, row: Row, version: str, side: Side) -> Entries:
@@ -368,7 +378,7 @@ def _write_service(entry: OnlineService, row: Row, version: str, line: Line | No
 def _read_relation(line: Line, row: Row, version: str, side: Side) -> Entries:
     head, label = line.head, side.label
     words = head.contexts
-    target = tidy(text_of(line, version))
+    target = plain_text(line, version)
     if row.relation:
         words |= {row.relation}
     elif row.name == "X-ABRELATEDNAMES" and label in PLAIN_RELATIONS:

@@ -18,7 +18,6 @@ _ESCAPE = re.compile(r"\\([\\;,:nN\"])")
 _ESCAPE_21 = re.compile(r"\\([;,])")
 _CONTROLS = {code: None for code in (*range(32), 127) if code not in (9, 10)}
 _SURROGATE = re.compile(f"[{chr(0xD800)}-{chr(0xDFFF)}]")
-_QUOTED = "quoted-printable"
 _NOT_PRINTABLE = re.compile(rb"[^\x21-\x3c\x3e-\x7e ]")
 _DATE = re.compile(
     r"(?:(?P<year>\d{4})|--)"
@@ -48,8 +47,7 @@ def loose(text: str) -> str:
     """Like `tidy`, but blanks around the text stay (notes, labels of addresses)."""
     if text.replace("\n", "").isprintable():
         return text
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _SURROGATE.sub("\ufffd", text.translate(_CONTROLS))
 
 
@@ -58,16 +56,11 @@ def one_line(text: str) -> str:
     return tidy(tidy(text).replace("\n", ""))
 
 
-def _escaped(match: re.Match[str]) -> str:
-    return "\n" if match[1] in "nN" else match[1]
-
-
 def unescape(text: str, version: str) -> str:
     if "\\" not in text:
         return text
-    if version == "2.1":
-        return _ESCAPE_21.sub(r"\1", text)
-    return _ESCAPE.sub(_escaped, text)
+    escapes = _ESCAPE_21 if version == "2.1" else _ESCAPE
+    return escapes.sub(lambda match: "\n" if match[1] in "nN" else match[1], text)
 
 
 def escape(text: str, version: str) -> str:
@@ -99,10 +92,16 @@ def split_raw(value: str, separator: str) -> list[str]:
 
 def text_of(line: Line, version: str) -> str:
     """The whole value as text."""
+    text = transfer_decoded(line.value, line) if line.head.transfer else line.value
+    return unescape(text, version) if "\\" in text else text
+
+
+def plain_text(line: Line, version: str) -> str:
+    """The whole value as text, `tidy`."""
     text = line.value
-    if line.head.transfer == _QUOTED:
-        text = transfer_decoded(text, line)
-    return unescape(text, version)
+    if "\\" in text or line.head.transfer:
+        text = text_of(line, version)
+    return text.strip() if text.isprintable() else tidy(text)
 
 
 def parts_of(line: Line, version: str) -> list[str]:
@@ -114,9 +113,7 @@ def parts_of(line: Line, version: str) -> list[str]:
 def raw_parts_of(line: Line) -> list[str]:
     """Like `parts_of`, still escaped, for components that are lists (N)."""
     parts = split_raw(line.value, ";")
-    if line.head.transfer == _QUOTED:
-        return [transfer_decoded(part, line) for part in parts]
-    return parts
+    return [transfer_decoded(part, line) for part in parts] if line.head.transfer else parts
 
 
 def list_of(line: Line, version: str) -> list[str]:
@@ -126,7 +123,7 @@ def list_of(line: Line, version: str) -> list[str]:
 
 
 def transfer_decoded(raw: str, line: Line) -> str:
-    if line.head.transfer != _QUOTED:
+    if line.head.transfer != "quoted-printable":
         return raw
     data = quopri.decodestring(raw.encode("utf-8", "replace"))
     for charset in ("utf-8", line.param("CHARSET"), "cp1252"):

@@ -50,7 +50,7 @@ class Editor:
 
     def entries(self, field: str, new: tuple[Any, ...]) -> None:
         """Bring one list of the contact to ``new``."""
-        slots = self.card.slots.get(field, [])
+        slots = self.card.slots(field)
         if new == tuple(slot.entry for slot in slots):
             return
         partners = pair([slot.entry for slot in slots], new)
