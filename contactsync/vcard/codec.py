@@ -12,7 +12,7 @@ from contactsync.vcard.groups import group_of, with_group
 from contactsync.vcard.lines import Line, transfer_of
 from contactsync.vcard.projecting import project
 from contactsync.vcard.putting import put
-from contactsync.vcard.reading import Card
+from contactsync.vcard.reading import Card, card_of
 
 _TRANSFERS = ("quoted-printable", "base64", "7bit", "8bit")
 
@@ -27,7 +27,7 @@ class VCardCodec:
 
     def read(self, payload: bytes) -> Contact:
         """The meaning of a card; ``groups`` are its CATEGORIES. Raises `CodecError`."""
-        return Card(payload).contact
+        return card_of(payload).contact
 
     def write(self, contact: Contact, original: bytes | None) -> bytes:
         """A new card, or ``original`` with only the lines changed that say something else now."""
