@@ -23,7 +23,8 @@ def frozen(plain: type[T]) -> type[T]: ...
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def frozen(*, kw_only: bool) -> Callable[[type[T]], type[T]]: ...
 def frozen(plain: Any = None, *, kw_only: bool = False) -> Any:
-    """The class, whose fields are its annotations; with ``kw_only`` they are given by name."""
+    """The class, whose fields are its annotations; with ``kw_only`` they are given by name. What it defines
+    itself stays."""
     return partial(_made, kw_only=kw_only) if plain is None else _made(plain)
 
 
@@ -39,11 +40,11 @@ def _made(plain: type, kw_only: bool = False) -> type:
     names |= {f"given_{f.name}": f.default for f in all_fields}
     names |= {f"make_{f.name}": f.default_factory for f in all_fields}
     exec("\n".join(_source(all_fields, compared, hasattr(made, "__post_init__"))), names)
-    for name, shared in _SHARED.items():
-        setattr(made, name, shared)
-    made.__init__, made.__eq__ = names["__init__"], names["__eq__"]
-    made.__init__.__qualname__ = f"{made.__qualname__}.__init__"
-    made.__hash__ = _hash_of(compared)
+    names["__init__"].__qualname__ = f"{made.__qualname__}.__init__"
+    own = {"__init__": names["__init__"], "__eq__": names["__eq__"], "__hash__": _hash_of(compared)}
+    for name, function in {**_SHARED, **own}.items():
+        if name not in vars(plain):
+            setattr(made, name, function)
     return made  # type: ignore[no-any-return]
 
 

@@ -195,6 +195,9 @@ class _Applier:
         detail: dict[str, Any] | None = None,
     ) -> None:
         book = outcome.spokes[0].state.book
+        if self._round.dry_run:
+            self._plan_line(book.name, outcome, "device", action, before, after)
+            return
         self._store.journal.note(
             self._round.run_id,
             action,
@@ -206,7 +209,6 @@ class _Applier:
             note=self._source,
             detail=detail,
         )
-        self._plan_line(book.name, outcome, "device", action, before, after)
 
     def _spoke(self, outcome: Outcome, contact_id: int, spoke: Spoke) -> None:
         if spoke.moved and spoke.link and spoke.card:
@@ -450,8 +452,9 @@ class _Applier:
                 self._again = True
 
     def _queue(self, state: BookState, step: Queued) -> None:
-        self._store.journal.queue(self._round.run_id, step, self._at)
-        if self._round.dry_run:
+        if not self._round.dry_run:
+            self._store.journal.queue(self._round.run_id, step, self._at)
+        else:  # nobody looks for it there: what a trial wrote down is gone when it ends
             pushed = self._round.book_report(state.book).pushed
             match step.action:
                 case "create":

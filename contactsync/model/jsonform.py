@@ -20,6 +20,7 @@ from contactsync.errors import CodecError
 from contactsync.model.contact import Contact
 
 VERSION = 1
+MOST_KEPT = 1024
 REMOTE_ONLY = frozenset({"ref", "updated", "uid"})
 
 
@@ -33,13 +34,12 @@ def dumps(contact: Contact, *, remote: bool = False) -> str:
     text = encode(to_json(contact))
     if any(media.data is not None for media in contact.media):
         return text  # photos are not kept in memory for the sake of a few microseconds
-    if len(_written) >= MOST_WRITTEN:
+    if len(_written) >= MOST_KEPT:
         _written.clear()
     _written[id(contact)] = contact, text
     return text
 
 
-MOST_WRITTEN = 1024
 #: What was written last, by identity: a new contact is a document, a step, and a shadow at once.
 _written: dict[int, tuple[Contact, str]] = {}
 
@@ -62,8 +62,12 @@ def to_json(value: Any, *, remote: bool = False) -> Any:
     return value.isoformat() if kind is datetime else value
 
 
+@functools.lru_cache(maxsize=MOST_KEPT)
 def loads(text: str, **known: str) -> Contact:
-    """The contact of `dumps`, with the ``uid`` where that is known. Raises `CodecError` for anything else."""
+    """The contact of `dumps`, with the ``uid`` where that is known. Raises `CodecError` for anything else.
+
+    Those read last are kept: a contact, its shadow, and both once more in the same round, are one text.
+    """
     try:
         return typing.cast(Contact, from_json(Contact, {**json.loads(text), **known}))
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -13,7 +13,7 @@ from contactsync.vcard.heads import transfer_of
 from contactsync.vcard.lines import line_of
 from contactsync.vcard.projecting import project
 from contactsync.vcard.putting import put
-from contactsync.vcard.reading import Card
+from contactsync.vcard.reading import Card, card_of
 
 _TRANSFERS = ("quoted-printable", "base64", "7bit", "8bit")
 
@@ -28,7 +28,7 @@ class VCardCodec:
 
     def read(self, payload: bytes) -> Contact:
         """The meaning of a card; ``groups`` are its CATEGORIES. Raises `CodecError`."""
-        return Card(payload).contact
+        return card_of(payload).contact
 
     def write(self, contact: Contact, original: bytes | None) -> bytes:
         """A new card, or ``original`` with only the lines changed that say something else now."""

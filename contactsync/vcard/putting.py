@@ -9,14 +9,14 @@ from contactsync.vcard.heads import Params
 from contactsync.vcard.lines import Line, line_of
 from contactsync.vcard.naming import derived_mark, name_lists, name_parts, reading_of, sorted_params
 from contactsync.vcard.projecting import CLEANERS, clean_groups, clean_moment, clean_name
-from contactsync.vcard.reading import DERIVED, Card, derivable
+from contactsync.vcard.reading import DERIVED, card_of, derivable
 from contactsync.vcard.shapes import escape_item
 from contactsync.vcard.writing import Editor
 
 
 def put(contact: Contact, payload: bytes) -> bytes:
     """``contact`` written into the card; its UID stays, REV follows ``contact.updated``."""
-    card = Card(payload)
+    card = card_of(payload)
     editor = Editor(card)
     editor.spell.reserve(contact.extra)
     _put_name(editor, contact)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ LABELLED = frozenset(
         "related_to",
     )
 )
+LONGEST_KEPT = 2**15  # no photos
 DERIVED = ("DERIVED", "X-DERIVED")
 # Where a part of RFC 9554 is written again, for readers that know five parts only.
 COPIES = {"surname": "surname2", "credential": "generation"}
@@ -338,3 +340,11 @@ def _address_type(line: Line) -> frozenset[str]:
 
 def extra_of(line: Line) -> Extra:
     return Extra(line.name, line.value, line.params, line.group)
+
+
+def card_of(payload: bytes) -> Card:
+    """The card; those read last are kept, for whoever writes over a card has read it."""
+    return Card(payload) if len(payload) > LONGEST_KEPT else _kept(payload)
+
+
+_kept = functools.lru_cache(maxsize=256)(Card)

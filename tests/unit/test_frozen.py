@@ -92,6 +92,17 @@ def test_a_slip_is_told_as_by_the_standard_library() -> None:
         Point()
 
 
+def test_what_a_class_defines_itself_stays() -> None:
+    @frozen
+    class Shown:
+        name: str
+
+        def __repr__(self) -> str:
+            return self.name
+
+    assert repr(Shown("a")) == "a" and Shown("a") == Shown("a")
+
+
 def test_a_copy_is_equal() -> None:
     value = Ours("a", (1, 2), {"b": 1})
     assert copy.copy(value) == copy.deepcopy(value) == pickle.loads(pickle.dumps(value)) == value

@@ -34,6 +34,7 @@ from contactsync.model.contact import (
 from contactsync.vcard import VCardCodec, convert, split_cards
 from contactsync.vcard.glimpse import glimpse
 from contactsync.vcard.interop import from_vobject, to_vobject
+from contactsync.vcard.reading import LONGEST_KEPT, card_of
 from tests.contacts import CONTACTS, FIELDS, alike
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "vcards"
@@ -380,3 +381,16 @@ def test_a_comma_that_quoted_printable_hides_separates_as_any_other() -> None:
     )
     hidden = V3.read(payload)
     assert [c.value for c in hidden.name.components if c.kind == "given"] == ["Ada", "King"]
+
+
+def test_a_card_is_taken_apart_once_to_be_read_and_written_and_writing_leaves_it_as_it_was() -> None:
+    codec = VCardCodec()
+    for payload in DEMO:
+        before = codec.read(payload)
+        kept = card_of(payload)
+        fields = {field: () for field in FIELDS if isinstance(getattr(before, field), tuple)}
+        assert codec.write(replace(before, name=Name(full="Else"), **fields), payload) != payload
+        assert card_of(bytes(bytearray(payload))) is kept
+        assert codec.write(before, payload) == payload and codec.read(payload) == before
+    long = DEMO[0].replace(b"END:VCARD", b"X-LONG:" + b"x" * LONGEST_KEPT + b"\r\nEND:VCARD")
+    assert card_of(long) is not card_of(long)
