@@ -21,6 +21,7 @@ from contactsync.model.contact import Contact
 
 VERSION = 1
 MOST_KEPT = 1024
+LONGEST_KEPT = 2**15
 REMOTE_ONLY = frozenset({"ref", "updated", "uid"})
 
 
@@ -32,7 +33,7 @@ def dumps(contact: Contact, *, remote: bool = False) -> str:
     if known is not None and known[0] is contact:
         return known[1]
     text = encode(to_json(contact))
-    if any(media.data is not None for media in contact.media):
+    if len(text) > LONGEST_KEPT or any(media.data is not None for media in contact.media):
         return text  # photos are not kept in memory for the sake of a few microseconds
     if len(_written) >= MOST_KEPT:
         _written.clear()
@@ -62,16 +63,22 @@ def to_json(value: Any, *, remote: bool = False) -> Any:
     return value.isoformat() if kind is datetime else value
 
 
-@functools.lru_cache(maxsize=MOST_KEPT)
 def loads(text: str, **known: str) -> Contact:
     """The contact of `dumps`, with the ``uid`` where that is known. Raises `CodecError` for anything else.
 
     Those read last are kept: a contact, its shadow, and both once more in the same round, are one text.
     """
+    return (_read if len(text) > LONGEST_KEPT else kept)(text, **known)
+
+
+def _read(text: str, **known: str) -> Contact:
     try:
         return typing.cast(Contact, from_json(Contact, {**json.loads(text), **known}))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CodecError(f"This is not a contact document of version {VERSION}: {error}.") from error
+
+
+kept = functools.lru_cache(maxsize=MOST_KEPT)(_read)
 
 
 def from_json(kind: type, content: dict[str, Any]) -> Any:
