@@ -344,7 +344,7 @@ def extra_of(line: Line) -> Extra:
 
 def card_of(payload: bytes) -> Card:
     """The card; those read last are kept, for whoever writes over a card has read it."""
-    return Card(payload) if len(payload) > LONGEST_KEPT else _kept(payload)
+    return Card(payload) if len(payload) > LONGEST_KEPT else kept(payload)
 
 
-_kept = functools.lru_cache(maxsize=256)(Card)
+kept = functools.lru_cache(maxsize=256)(Card)

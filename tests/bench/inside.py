@@ -82,8 +82,8 @@ def plan(results: Results, runs: int, sizes: list[int], say: Say) -> None:
 
 def _forget() -> None:
     """What the plan before left in memory: one by itself finds nothing there."""
-    jsonform.loads.cache_clear()
-    reading._kept.cache_clear()
+    jsonform.kept.cache_clear()
+    reading.kept.cache_clear()
 
 
 def start(results: Results, runs: int, server: Server, folder: Path, n: int = 1000) -> None:

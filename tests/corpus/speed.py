@@ -30,6 +30,7 @@ from contactsync.model.contact import (
 )
 from contactsync.vcard.codec import VCardCodec
 from contactsync.vcard.lines import parse_lines
+from contactsync.vcard.reading import Card
 from tests.corpus.cards import cards
 from tests.e2e.devices import person
 
@@ -90,7 +91,8 @@ def compare(name: str, data: Sequence[bytes], times: int) -> None:
     parse = seconds(lambda: [vobject.readOne(text) for text in texts])
     serialize = seconds(lambda: [component.serialize() for component in theirs])
     lines = seconds(lambda: [parse_lines(card) for card in repeated])
-    read = seconds(lambda: [CODEC.read(card) for card in repeated])
+    # The codec keeps those that it read last, which here would be all.
+    read = seconds(lambda: [Card(card).contact for card in repeated])
     write = seconds(lambda: [CODEC.write(contact, None) for contact in ours])
     count = sum(len(parse_lines(card)) for card in repeated)
     print(f"{name}: {len(repeated)} cards, {count} lines")
@@ -107,7 +109,7 @@ def photo(megabytes: int) -> None:
     head = "BEGIN:VCARD\r\nVERSION:3.0\r\nFN:x\r\nN:x;;;;\r\nPHOTO;ENCODING=b;TYPE=JPEG:"
     data = f"{head}{folded}\r\nEND:VCARD\r\n".encode()
     contact = CODEC.read(data)
-    read, write = seconds(lambda: CODEC.read(data)), seconds(lambda: CODEC.write(contact, None))
+    read, write = seconds(lambda: Card(data).contact), seconds(lambda: CODEC.write(contact, None))
     print(f"a photo of {megabytes} MB: read in {read:.3f} s, written in {write:.3f} s")
 
 
