@@ -165,8 +165,9 @@ class Note:
 class Media:
     """A photo, logo or sound: bytes named by their SHA-256, or a URI.
 
-    ``data`` holds the bytes while they travel between a codec and the store; documents, comparison and
-    hashes know only ``sha256``, so a contact costs no photo in memory. It is made from ``data`` given alone.
+    ``data`` holds the bytes while they travel between a codec and the store; documents, comparison
+    and hashes know only ``sha256``, so a contact costs no photo in memory. Given ``data`` alone, ``sha256``
+    is made from it.
     """
 
     kind: str = "photo"
