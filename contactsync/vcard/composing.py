@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from contactsync.model.contact import Contact, Name
 from contactsync.vcard import values
 from contactsync.vcard.dialects import PHONETIC
 from contactsync.vcard.heads import Params
 from contactsync.vcard.layout import Style
-from contactsync.vcard.lines import line_of
-from contactsync.vcard.naming import derived_mark, name_lists, name_parts, reading_of, sorted_params
+from contactsync.vcard.naming import derived_mark, name_value, reading_of, sorted_params
 from contactsync.vcard.projecting import CLEANERS, clean_entries, clean_groups, clean_moment, clean_name
 from contactsync.vcard.reading import derivable
 from contactsync.vcard.shapes import escape_item
@@ -23,7 +20,7 @@ def compose(contact: Contact, version: str) -> bytes:
     """The whole card. Raises `CodecError` where the bytes of a photo are missing."""
     speller = Speller(version, Style(), set())
     speller.reserve(contact.extra)
-    lines = [b"BEGIN:VCARD\r\n", f"VERSION:{version}\r\n".encode()]
+    lines = [f"BEGIN:VCARD\r\nVERSION:{version}\r\n".encode()]
     if uid := values.one_line(contact.uid):
         lines.append(speller.emit("", "UID", (), values.escape_plain(uid, version)))
     lines += _name(speller, contact, clean_name(contact.name))
@@ -40,18 +37,18 @@ def compose(contact: Contact, version: str) -> bytes:
     return b"".join([*lines, b"END:VCARD\r\n"])
 
 
-def _name(speller: Speller, contact: Contact, name: Name) -> Iterator[bytes]:
+def _name(speller: Speller, contact: Contact, name: Name) -> list[bytes]:
     """FN and N, which every 3.0 card must have, even empty (RFC 2426 sections 3.1.1 and 3.1.2)."""
     version = speller.version
     shown = name.full or derivable(name.components, contact)[0]
     marked: Params = () if name.full else (derived_mark(version),)
-    yield speller.emit("", "FN", marked, values.escape(shown, version))
-    parts = name_parts(line_of("", "N", (), ";;;;"), name_lists(Name()), name_lists(name), version)
-    in_n = sorted_params((), name.sort_as) if version == "4.0" else ()
-    yield speller.emit("", "N", in_n, ";".join(parts or [""] * 5))
+    lines = [speller.emit("", "FN", marked, values.escape(shown, version))]
+    in_n = sorted_params((), name.sort_as) if name.sort_as and version == "4.0" else ()
+    lines.append(speller.emit("", "N", in_n, name_value(name, version)))
     if name.sort_as and not in_n:
-        keys = ",".join(escape_item(item, version) for item in name.sort_as)
-        yield speller.emit("", "SORT-STRING", (), keys)
+        keys = ",".join([escape_item(item, version) for item in name.sort_as])
+        lines.append(speller.emit("", "SORT-STRING", (), keys))
     for property_name, kind in PHONETIC.items():
         if value := reading_of(name, kind, version):
-            yield speller.emit("", property_name, (), value)
+            lines.append(speller.emit("", property_name, (), value))
+    return lines

@@ -50,11 +50,14 @@ def tail_of(source: bytes) -> bytes:
 
 def render(group: str, name: str, params: Params, value: str, style: Style, charset: str = "utf-8") -> bytes:
     """One content line, folded (RFC 6350 section 3.2) between characters."""
-    head = ".".join(filter(None, (group, name)))
-    for key, text in params:
-        head += f";{key}={safe_param(text)}" if key else f";{safe_param(text)}"
-    data = _encode(f"{head}:{value}", charset)
+    data = _encode(f"{spelled_head(group, name, params)}:{value}", charset)
     return fold(data, style) + style.end
+
+
+def spelled_head(group: str, name: str, params: Params) -> str:
+    """What stands before the colon."""
+    parts = [f"{key}={safe_param(text)}" if key else safe_param(text) for key, text in params]
+    return ";".join([f"{group}.{name}" if group and name else group or name, *parts])
 
 
 def _encode(text: str, charset: str) -> bytes:
@@ -97,6 +100,8 @@ def soft_wrap(head: str, encoded: str, style: Style) -> bytes:
     first = len(head) + 1
     while len(text) - start > room:
         cut = max(start + room, first + 1) if start < first else start + room
+        if cut >= len(text):
+            break
         cut -= 1 if text[cut - 1] == "=" else 2 if text[cut - 2 : cut - 1] == "=" else 0
         pieces.append(text[start:cut] + "=")
         start = cut

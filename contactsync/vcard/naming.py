@@ -35,20 +35,28 @@ def name_parts(line: Line, old: Lists, new: Lists, version: str) -> list[str]:
     for at, kind in enumerate(NAME_PARTS[: len(raw)]):
         copy = COPIES.get(kind, kind) if version != "2.1" else kind
         if old[kind] != new[kind] or old[copy] != new[copy]:
-            raw[at] = _part(new[kind] + (new[copy] if copy != kind else []), version)
+            raw[at] = _part(kind, new, version)
     return raw
 
 
-def _part(items: list[str], version: str) -> str:
+def name_value(name: Name, version: str) -> str:
+    """N of a new card, 3.0 or 4.0."""
+    lists = name_lists(name)
+    kinds = NAME_PARTS if lists["surname2"] or lists["generation"] else NAME_PARTS[:5]
+    return ";".join([_part(kind, lists, version) for kind in kinds])
+
+
+def _part(kind: str, lists: Lists, version: str) -> str:
     if version == "2.1":
-        return values.escape(" ".join(items), version)
-    return ",".join(values.escape(item, version) for item in items)
+        return values.escape(" ".join(lists[kind]), version)
+    items = lists[kind] + lists[COPIES[kind]] if kind in COPIES else lists[kind]
+    return ",".join([values.escape(item, version) for item in items]) if items else ""
 
 
 def reading_of(name: Name, kind: str, version: str) -> str:
     """The escaped readings of the components of one kind; empty where there is none."""
-    items = [values.escape(c.phonetic, version) for c in name.components if c.kind == kind]
-    return ",".join(items) if any(items) else ""
+    items = [c.phonetic for c in name.components if c.kind == kind]
+    return ",".join([values.escape(item, version) for item in items]) if any(items) else ""
 
 
 def derived_mark(version: str) -> tuple[str, str]:

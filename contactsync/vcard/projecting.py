@@ -50,55 +50,66 @@ from contactsync.vcard.values import loose, one_line, tidy
 
 NO_DATE = PartialDate()
 _KINDS = frozenset({"birth", "wedding", "death", "other"})
+_NAME_PLACES = {kind: place for place, kind in enumerate(NAME_ORDER)}
+_READ_ALOUD = frozenset(PHONETIC.values())
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9-]*\Z")
+_NO_SEPARATORS = {ord(char): None for char in ':;"='}
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
+@functools.lru_cache(maxsize=1024)
 def clean_label(label: str) -> str:
-    if not label:
-        return ""
     text = label_of(tidy(label))
     while text != label:
         label, text = text, label_of(tidy(text))
     return text
 
 
+@functools.lru_cache(maxsize=1024)
+def _marks(words: frozenset[str], label: str, pref: int | None) -> tuple[frozenset[str], str, int | None]:
+    return clean_words(words), clean_label(label), clean_pref(pref)
+
+
 def clean_name(name: Name) -> Name:
     """Components in the order of people, readings only where a property for them exists."""
-    components = [
-        NameComponent(kind, value, tidy(c.phonetic) if kind in PHONETIC.values() else "")
-        for kind in NAME_ORDER
-        for c in name.components
-        if c.kind == kind and (value := tidy(c.value))
-    ]
-    sort_as = tuple(text for item in name.sort_as if (text := tidy(item)))
-    return Name(tuple(components), tidy(name.full), sort_as)
+    known = [c for c in name.components if c.kind in _NAME_PLACES]
+    known.sort(key=lambda c: _NAME_PLACES[c.kind])
+    components = tuple([component for c in known if (component := _component(c)).value])
+    said = (components, tidy(name.full), tuple([text for item in name.sort_as if (text := tidy(item))]))
+    return name if said == (name.components, name.full, name.sort_as) else Name(*said)
+
+
+def _component(c: NameComponent) -> NameComponent:
+    said = (tidy(c.value), tidy(c.phonetic) if c.kind in _READ_ALOUD else "")
+    return c if said == (c.value, c.phonetic) else NameComponent(c.kind, *said)
+
+
+# Nearly all entries are clean: such a one is given back as it is.
 
 
 def _nickname(entry: Nickname) -> Nickname | None:
-    name, contexts, pref = tidy(entry.name), clean_words(entry.contexts), clean_pref(entry.pref)
-    if (name, contexts, pref) == (entry.name, entry.contexts, entry.pref):
-        return entry if name else None
-    return Nickname(name, contexts, pref, entry.ref) if name else None
+    said = (tidy(entry.name), clean_words(entry.contexts), clean_pref(entry.pref))
+    if not said[0]:
+        return None
+    return entry if said == (entry.name, entry.contexts, entry.pref) else Nickname(*said, entry.ref)
 
 
 def _email(entry: Email) -> Email | None:
-    address, contexts, label = tidy(entry.address), clean_words(entry.contexts), clean_label(entry.label)
-    pref = clean_pref(entry.pref)
-    if (address, contexts, label, pref) == (entry.address, entry.contexts, entry.label, entry.pref):
-        return entry if address else None
-    return Email(address, contexts, label, pref, entry.ref) if address else None
+    said = (tidy(entry.address), *_marks(entry.contexts, entry.label, entry.pref))
+    if not said[0]:
+        return None
+    same = said == (entry.address, entry.contexts, entry.label, entry.pref)
+    return entry if same else Email(*said, entry.ref)
 
 
 def _phone(entry: Phone) -> Phone | None:
     """All words stand in one TYPE parameter: which of them are features is known by the word."""
-    number, label, pref = bare_number(entry.number), clean_label(entry.label), clean_pref(entry.pref)
-    contexts, features = _phone_words(entry.contexts, entry.features)
-    if (number, contexts, features) == (entry.number, entry.contexts, entry.features) and (label, pref) == (
-        entry.label,
-        entry.pref,
-    ):
-        return entry if number else None
-    return Phone(number, contexts, features, label, pref, entry.ref) if number else None
+    words = _phone_words(entry.contexts, entry.features)
+    said = (bare_number(entry.number), *words, clean_label(entry.label), clean_pref(entry.pref))
+    if not said[0]:
+        return None
+    same = said == (entry.number, entry.contexts, entry.features, entry.label, entry.pref)
+    return entry if same else Phone(*said, entry.ref)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -111,56 +122,57 @@ def _phone_words(contexts: frozenset[str], features: frozenset[str]) -> tuple[fr
 
 def _address(entry: Address) -> Address | None:
     parts = joined_parts(entry)
-    components = tuple(
-        [
-            AddressComponent(kind, value)
-            for kind in ADDRESS_KINDS
-            if kind in parts and (value := tidy(parts[kind]))
-        ]
-    )
+    found = [(kind, text) for kind in ADDRESS_KINDS if kind in parts and (text := tidy(parts[kind]))]
+    components = entry.components
+    if found != [(c.kind, c.value) for c in components]:
+        components = tuple([AddressComponent(*pair) for pair in found])
     full = loose(entry.full) if entry.full.strip() else ""
     if not components and not full.strip():
         return None
-    code, contexts = clean_country(entry.country_code), clean_words(entry.contexts)
-    return Address(
-        components, full, code, contexts, clean_label(entry.label), clean_pref(entry.pref), entry.ref
-    )
+    marks = _marks(entry.contexts, entry.label, entry.pref)
+    said = (components, full, clean_country(entry.country_code) if entry.country_code else "", *marks)
+    was = (entry.components, entry.full, entry.country_code, entry.contexts, entry.label, entry.pref)
+    return entry if said == was else Address(*said, entry.ref)
 
 
 def _organization(entry: Organization) -> Organization | None:
     units = [tidy(unit) for unit in entry.units]
     while units and not units[-1]:
         units.pop()
-    name, contexts = tidy(entry.name), clean_words(entry.contexts)
-    if not name and not units:
+    said = (tidy(entry.name), tuple(units), clean_words(entry.contexts), clean_label(entry.label))
+    if not said[0] and not units:
         return None
-    return Organization(name, tuple(units), contexts, clean_label(entry.label), entry.ref)
+    same = said == (entry.name, entry.units, entry.contexts, entry.label)
+    return entry if same else Organization(*said, entry.ref)
 
 
 def _title(entry: Title) -> Title | None:
-    name, kind = tidy(entry.name), "role" if entry.kind == "role" else "title"
-    if (name, kind) == (entry.name, entry.kind):
-        return entry if name else None
-    return Title(name, kind, entry.ref) if name else None
+    said = (tidy(entry.name), "role" if entry.kind == "role" else "title")
+    if not said[0]:
+        return None
+    return entry if said == (entry.name, entry.kind) else Title(*said, entry.ref)
 
 
 def _service(entry: OnlineService) -> OnlineService | None:
     uri, user, service = one_line(entry.uri), one_line(entry.user), tidy(entry.service).lower()
     if not uri and not user:
         return None
-    scheme = _SCHEME.match(uri)
-    service = service or (SCHEMES.get(scheme[0][:-1].lower(), "") if scheme else "")
-    kind, contexts = "impp" if entry.kind == "impp" else "socialprofile", clean_words(entry.contexts)
-    label, pref = clean_label(entry.label), clean_pref(entry.pref)
-    return OnlineService(service, uri, user, kind, contexts, label, pref, entry.ref)
+    if not service and (scheme := _SCHEME.match(uri)):
+        service = SCHEMES.get(scheme[0][:-1].lower(), "")
+    kind = "impp" if entry.kind == "impp" else "socialprofile"
+    marks = _marks(entry.contexts, entry.label, entry.pref)
+    same = marks == (entry.contexts, entry.label, entry.pref)
+    if same and (service, uri, user, kind) == (entry.service, entry.uri, entry.user, entry.kind):
+        return entry
+    return OnlineService(service, uri, user, kind, *marks, entry.ref)
 
 
 def _link(entry: Link) -> Link | None:
-    uri, contexts, label = one_line(entry.uri), clean_words(entry.contexts), clean_label(entry.label)
-    pref = clean_pref(entry.pref)
-    if (uri, contexts, label, pref) == (entry.uri, entry.contexts, entry.label, entry.pref):
-        return entry if uri else None
-    return Link(uri, contexts, label, pref, entry.ref) if uri else None
+    said = (one_line(entry.uri), *_marks(entry.contexts, entry.label, entry.pref))
+    if not said[0]:
+        return None
+    same = said == (entry.uri, entry.contexts, entry.label, entry.pref)
+    return entry if same else Link(*said, entry.ref)
 
 
 def _anniversary(entry: Anniversary) -> Anniversary | None:
@@ -170,20 +182,22 @@ def _anniversary(entry: Anniversary) -> Anniversary | None:
     kind = entry.kind if entry.kind in _KINDS else "other"
     if kind == "other" and label == "Anniversary":
         kind, label = "wedding", ""
-    return Anniversary(kind, date, label, entry.ref)
+    same = (kind, date, label) == (entry.kind, entry.date, entry.label)
+    return entry if same else Anniversary(kind, date, label, entry.ref)
 
 
 def _relation(entry: Relation) -> Relation | None:
-    target = tidy(entry.target)
-    relation, label = clean_words(entry.relation), clean_label(entry.label)
-    return Relation(target, relation, label, entry.ref) if target else None
+    said = (tidy(entry.target), clean_words(entry.relation), clean_label(entry.label))
+    if not said[0]:
+        return None
+    return entry if said == (entry.target, entry.relation, entry.label) else Relation(*said, entry.ref)
 
 
 def _note(entry: Note) -> Note | None:
     text = loose(entry.text)
-    if text == entry.text:
-        return entry if text.strip() else None
-    return Note(text, entry.ref) if text.strip() else None
+    if not text.strip():
+        return None
+    return entry if text == entry.text else Note(text, entry.ref)
 
 
 def _media(entry: Media) -> Media | None:
@@ -205,18 +219,21 @@ def _extra(entry: Extra) -> Extra | None:
     upper = name.upper()
     if not name or upper in NO_CONTENT or upper == "CATEGORIES":
         return None
-    value = "\\n".join(loose(entry.value).split("\n"))
-    params = tuple(pair for key, text in entry.params if (pair := _param(key, text)) != ("", ""))
+    value = loose(entry.value).replace("\n", "\\n")
+    params = tuple([pair for key, text in entry.params if (pair := _param(key, text)) != ("", "")])
     transfer = transfer_of(params)
     if transfer == "base64":
         value = "".join(value.split())
     elif transfer == "quoted-printable":
         value = value.rstrip(" \t=")
-    return replace(entry, name=name, value=value, params=params)
+    said = (name, value, params)
+    return entry if said == (entry.name, entry.value, entry.params) else Extra(*said, entry.group)
 
 
 def _plain_name(text: str) -> str:
-    return one_line(text).translate({ord(char): None for char in ':;"='}).removeprefix("\ufeff").strip()
+    if _PLAIN_NAME.match(text):
+        return text
+    return one_line(text).translate(_NO_SEPARATORS).removeprefix("\ufeff").strip()
 
 
 def _param(key: str, text: str) -> tuple[str, str]:
@@ -244,11 +261,12 @@ CLEANERS: dict[str, Callable[[Any], Any]] = {
 
 def clean_entries(field: str, entries: Iterable[Any]) -> list[Any]:
     """The entries of a field that a card can hold, as it would hold them."""
-    return [cleaned for entry in entries if (cleaned := CLEANERS[field](entry)) is not None]
+    clean = CLEANERS[field]
+    return [cleaned for entry in entries if (cleaned := clean(entry)) is not None]
 
 
 def clean_groups(groups: Iterable[str]) -> frozenset[str]:
-    return frozenset(name for group in groups if (name := tidy(group)))
+    return frozenset([name for group in groups if (name := tidy(group))])
 
 
 def clean_moment(moment: datetime | None) -> datetime | None:

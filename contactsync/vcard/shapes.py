@@ -131,12 +131,14 @@ def label_of(text: str) -> str:
     return tidy(text[4:-4] if text[:4] == "_$!<" and text[-4:] == ">!$_" else text)
 
 
-def label_value(label: str) -> str:
-    return f"_$!<{label}>!$_" if label in BUILT_IN_LABELS else label
+@functools.lru_cache(maxsize=1024)
+def label_value(label: str, version: str) -> str:
+    """Many entries have one of few labels."""
+    return escape(f"_$!<{label}>!$_" if label in BUILT_IN_LABELS else label, version)
 
 
 def _label(label: str, row: Row, version: str) -> dict[str, str]:
-    return {"X-ABLABEL": escape(label_value(label), version)} if label != row.label else {}
+    return {"X-ABLABEL": label_value(label, version)} if label != row.label else {}
 
 
 def _read_nickname(line: Line, row: Row, version: str, side: Side) -> Entries:
@@ -162,7 +164,7 @@ def _read_email(line: Line, row: Row, version: str, side: Side) -> Entries:
 
 def _write_email(entry: Email, row: Row, version: str, line: Line | None) -> Draft:
     helpers = _label(entry.label, row, version)
-    return Draft(escape(entry.address, version), _words(entry.contexts), entry.pref, helpers=helpers)
+    return Draft(escape(entry.address, version), _words(entry.contexts), entry.pref, _NONE, helpers)
 
 
 def _read_phone(line: Line, row: Row, version: str, side: Side) -> Entries:
@@ -216,7 +218,10 @@ def _read_address(line: Line, row: Row, version: str, side: Side) -> Entries:
 
 def joined_parts(entry: Address) -> dict[str, str]:
     """The text of each kind of component that is there; as `Address.part`, for all at once."""
-    parts: dict[str, str] = {}
+    parts = {c.kind: c.value for c in entry.components}
+    if len(parts) == len(entry.components):
+        return parts
+    parts = {}
     for c in entry.components:
         parts[c.kind] = f"{parts[c.kind]}, {c.value}" if c.kind in parts else c.value
     return parts
@@ -260,8 +265,8 @@ def _read_organization(line: Line, row: Row, version: str, side: Side) -> Entrie
 
 
 def _write_organization(entry: Organization, row: Row, version: str, line: Line | None) -> Draft:
-    value = ";".join(escape(part, version) for part in (entry.name, *entry.units))
-    return Draft(value, _words(entry.contexts), helpers=_label(entry.label, row, version))
+    value = ";".join([escape(part, version) for part in (entry.name, *entry.units)])
+    return Draft(value, _words(entry.contexts), None, _NONE, _label(entry.label, row, version))
 
 
 def _read_title(line: Line, row: Row, version: str, side: Side) -> Entries:
@@ -326,7 +331,7 @@ def _read_link(line: Line, row: Row, version: str, side: Side) -> Entries:
 
 def _write_link(entry: Link, row: Row, version: str, line: Line | None) -> Draft:
     helpers = _label(entry.label, row, version)
-    return Draft(escape_plain(entry.uri, version), _words(entry.contexts), entry.pref, helpers=helpers)
+    return Draft(escape_plain(entry.uri, version), _words(entry.contexts), entry.pref, _NONE, helpers)
 
 
 def _read_service(line: Line, row: Row, version: str, side: Side) -> Entries:

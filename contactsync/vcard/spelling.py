@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
-from contactsync.model.contact import Extra
+from contactsync.model.contact import Extra, Nickname
 from contactsync.vcard import values
-from contactsync.vcard.dialects import Row, rows_for_new
-from contactsync.vcard.heads import Params, plain_param, transfer_of
-from contactsync.vcard.layout import Style, fold, render, soft_wrap, tail_of
-from contactsync.vcard.lines import Line, line_of, param_value, safe_param
-from contactsync.vcard.shapes import SHAPES, Draft, Side, escape_item, label_of
+from contactsync.vcard.choosing import row_for_new
+from contactsync.vcard.dialects import Row
+from contactsync.vcard.heads import Params, transfer_of
+from contactsync.vcard.layout import Style, fold, render, soft_wrap, spelled_head, tail_of
+from contactsync.vcard.lines import Line
+from contactsync.vcard.parameters import params_of, with_param
+from contactsync.vcard.shapes import SHAPES, Draft, escape_item
 
 _HELPER_NAMES = {"X-ABLABEL": "X-ABLabel", "X-ABADR": "X-ABADR", "LABEL": "LABEL"}
 
@@ -41,7 +43,7 @@ class Speller:
             return self._emit_quoted(group, name, params, value)
         charset = line.charset if line else "utf-8"
         if not value.isascii() and any(key.upper() == "CHARSET" for key, _ in params):
-            params, charset = _with_param(params, "CHARSET", "UTF-8"), "utf-8"
+            params, charset = with_param(params, "CHARSET", "UTF-8"), "utf-8"
         data = self.raw(group, name, params, value, charset)
         return data + tail_of(line.source) if line else data
 
@@ -49,15 +51,14 @@ class Speller:
         if transfer_of(params) != "quoted-printable":
             params = (*params, ("ENCODING", "QUOTED-PRINTABLE"))
         if not value.isascii():
-            params = _with_param(params, "CHARSET", "UTF-8")
+            params = with_param(params, "CHARSET", "UTF-8")
         return self.raw(group, name, params, values.quoted_printable(value), "utf-8")
 
     def raw(self, group: str, name: str, params: Params, raw: str, charset: str = "utf-8") -> bytes:
         """A line for a value that is encoded already, laid out as its encoding wants it."""
         transfer = transfer_of(params)
         if transfer == "quoted-printable":
-            head = render(group, name, params, "", self.style._replace(width=0, end=b"")).decode()
-            return soft_wrap(head.removesuffix(":"), raw, self.style)
+            return soft_wrap(spelled_head(group, name, params), raw, self.style)
         if transfer == "base64":
             style = self.style if self.style.width else self.style._replace(width=75)
             data = render(group, name, params, raw, style, charset)
@@ -66,9 +67,11 @@ class Speller:
         return render(group, name, params, raw, style, charset)
 
     def fresh_group(self) -> str:
-        name = next(f"item{number}" for number in self._numbers if f"item{number}" not in self._groups)
-        self._groups.add(name)
-        return name
+        while True:
+            name = f"item{next(self._numbers)}"
+            if name not in self._groups:
+                self._groups.add(name)
+                return name
 
     def reserve(self, extras: Iterable[Extra]) -> None:
         """Groups of lines that may still come are not given to others."""
@@ -76,63 +79,42 @@ class Speller:
 
     # -- entries -----------------------------------------------------------------------------------
 
-    def lines(self, field: str, entries: Iterable[Any]) -> Iterator[bytes]:
+    def lines(self, field: str, entries: Iterable[Any]) -> list[bytes]:
         """The lines of clean entries; names with the same marks share one NICKNAME line."""
         if field == "extra":
-            for entry in entries:
-                yield self.extra(entry, self._extra_group(entry))
-        elif field == "nicknames":
-            for _, alike in itertools.groupby(entries, key=marks):
-                first, *rest = alike
-                names = [escape_item(entry.name, self.version) for entry in (first, *rest)]
-                yield from self._entry(field, first, ",".join(names))
-        else:
-            for entry in entries:
-                yield from self._entry(field, entry)
+            return [self.extra(entry, self._extra_group(entry)) for entry in entries]
+        if field == "nicknames":
+            groups = [list(alike) for _, alike in itertools.groupby(entries, key=marks)]
+            return [line for alike in groups for line in self._nicknames(alike)]
+        write = SHAPES[field][1]
+        found: list[bytes] = []
+        for entry in entries:
+            row = row_for_new(field, entry, self.version)
+            found += self._spelled(row, write(entry, row, self.version, None))
+        return found
 
-    def _entry(self, field: str, entry: Any, value: str | None = None) -> Iterator[bytes]:
-        row, draft = self._best(field, entry)
-        group = self.fresh_group() if draft.helpers else ""
-        value = draft.value if value is None else value
-        if self.version == "2.1" or draft.params:
-            yield self.emit(group, row.name, params_of(draft, self.version), value)
+    def _nicknames(self, alike: list[Nickname]) -> list[bytes]:
+        row = row_for_new("nicknames", alike[0], self.version)
+        draft = SHAPES["nicknames"][1](alike[0], row, self.version, None)
+        names = ",".join([escape_item(entry.name, self.version) for entry in alike])
+        return self._spelled(row, draft._replace(value=names))
+
+    def _spelled(self, row: Row, draft: Draft) -> list[bytes]:
+        value, words, pref, params, helpers = draft
+        group = self.fresh_group() if helpers else ""
+        if self.version == "2.1" or row.field == "media":
+            line = self.emit(group, row.name, params_of(draft, self.version), value)
         else:
-            yield self._laid_out(group, _head(row.name, draft.words, draft.pref, self.version), value)
-        for name in draft.helpers:
-            yield self.helper(group, name, draft)
+            head = _head(row.name, words, pref, tuple(params.items()) if params else (), self.version)
+            line = self._laid_out(group, head, value)
+        return [line, *[self.helper(group, name, draft) for name in helpers]] if helpers else [line]
 
     def _laid_out(self, group: str, head: str, value: str) -> bytes:
-        data = f"{group}.{head}:{value}" if group else f"{head}:{value}"
-        return fold(data.encode("utf-8", "replace"), self.style) + self.style.end
-
-    def _best(self, field: str, entry: Any) -> tuple[Row, Draft]:
-        """The first way to write an entry that reads back as it is."""
-        kind, service = getattr(entry, "kind", ""), getattr(entry, "service", "")
-        rows = _rows(field, "4.0" if self.version == "4.0" else "3.0", kind, service)
-        write = SHAPES[field][1]
-        for row in rows:
-            draft = write(entry, row, self.version, None)
-            if row is rows[-1]:
-                break
-            if self.reads(field, row, row.name, params_of(draft, self.version), draft) == entry:
-                break
-        return row, draft
-
-    def reads(self, field: str, row: Row, name: str, params: Params, draft: Draft) -> Any:
-        """What a reader sees in a draft."""
-        line = line_of("", name, params, draft.value)
-        if line.head.transfer == "quoted-printable":
-            line = line._replace(value=values.quoted_printable(draft.value))
-        side = Side()
-        if draft.helpers:
-            texts = {key: values.unescape(text, self.version) for key, text in draft.helpers.items()}
-            label = label_of(texts.get("X-ABLABEL", ""))
-            side = Side(label, texts.get("X-ABADR", ""), texts.get("LABEL", ""))
-        try:
-            entries = SHAPES[field][0](line, row, self.version, side)
-        except ValueError:
-            return None
-        return entries[0] if entries else None
+        text = f"{group}.{head}:{value}" if group else f"{head}:{value}"
+        data = text.encode("utf-8", "replace")
+        if len(data) > self.style.width:
+            data = fold(data, self.style)
+        return data + self.style.end
 
     def helper(self, group: str, name: str, draft: Draft) -> bytes:
         params: Params = ()
@@ -154,82 +136,11 @@ class Speller:
         return self._moved[group]
 
 
-@functools.lru_cache(maxsize=256)
-def _rows(field: str, version: str, kind: str, service: str) -> tuple[Row, ...]:
-    """Those of the entry's kind; a row that is for another service would not read back."""
-    rows = [row for row in rows_for_new(field, version) if row.service in ("", service)]
-    return tuple(row for row in rows if not row.kind or not kind or row.kind == kind) or tuple(rows)
-
-
 @functools.lru_cache(maxsize=1024)
-def _head(name: str, words: tuple[str, ...], pref: int | None, version: str) -> str:
+def _head(name: str, words: tuple[str, ...], pref: int | None, params: Params, version: str) -> str:
     """There are few different ones in many cards."""
-    params = params_of(Draft("", words, pref), version)
-    return ";".join(
-        [name, *(f"{key}={safe_param(text)}" if key else safe_param(text) for key, text in params)]
-    )
+    return spelled_head("", name, params_of(Draft("", words, pref, dict(params)), version))
 
 
 def marks(entry: Any) -> tuple[Any, ...]:
     return (entry.contexts, entry.pref)
-
-
-def _with_param(params: Params, name: str, value: str) -> Params:
-    if any(key.upper() == name for key, _ in params):
-        return tuple((key, value if key.upper() == name else text) for key, text in params)
-    return (*params, (name, value))
-
-
-def params_of(draft: Draft, version: str) -> Params:
-    """The parameters of a new line."""
-    words = [*draft.words, "pref"] if draft.pref == 1 and version != "4.0" else list(draft.words)
-    found = _with_words([], words, version) if words else []
-    found += [(name, param_value(text)) for name, text in draft.params.items()]
-    if draft.pref is not None and (version == "4.0" or draft.pref != 1):
-        found.append(("PREF", str(draft.pref)))
-    return tuple(found)
-
-
-def edit_params(params: Params, old: Draft, new: Draft, version: str) -> Params:
-    """The parameters of a line with what differs between two drafts; all others stay as spelled."""
-    drop = {word.lower() for word in old.words if word not in new.words}
-    add = [word for word in new.words if word not in old.words]
-    gone = {name for name in {*old.params, *new.params} if old.params.get(name) != new.params.get(name)}
-    if old.pref != new.pref:
-        drop.add("pref")
-        gone.add("PREF")
-        add += ["pref"] if new.pref == 1 and version != "4.0" else []
-    kept: list[tuple[str, str]] = []
-    for key, value in params:
-        if key.upper() not in gone:
-            kept += _without_words(key, value, drop)
-    if add:
-        kept = _with_words(kept, add, version)
-    fresh = {name: text for name, text in new.params.items() if name in gone}
-    if old.pref != new.pref and new.pref is not None and (version == "4.0" or new.pref != 1):
-        fresh["PREF"] = str(new.pref)
-    return (*kept, *((name, param_value(text)) for name, text in fresh.items()))
-
-
-def _without_words(key: str, value: str, drop: set[str]) -> list[tuple[str, str]]:
-    if not key:
-        return [] if value.lower() in drop else [(key, value)]
-    if key.upper() != "TYPE" or not drop:
-        return [(key, value)]
-    words = plain_param(value).split(",")
-    rest = [word for word in words if word.strip().lower() not in drop]
-    if len(rest) == len(words):
-        return [(key, value)]
-    joined = ",".join(rest)
-    return [(key, f'"{joined}"' if value.startswith('"') else joined)] if rest else []
-
-
-def _with_words(params: list[tuple[str, str]], add: list[str], version: str) -> list[tuple[str, str]]:
-    """New TYPE words in the spelling of the line: bare in 2.1, upper case where the others are."""
-    types = [(key, value) for key, value in params if key.upper() == "TYPE"]
-    if version == "2.1" and not types:
-        return [*params, *(("", word.upper()) for word in add)]
-    upper = bool(types) and types[-1][1].isupper()
-    words = ",".join(word.upper() if upper else word for word in add)
-    at = params.index(types[-1]) + 1 if types else len(params)
-    return [*params[:at], (types[-1][0] if types else "TYPE", words), *params[at:]]

@@ -53,6 +53,8 @@ def loose(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Like `tidy`, and without line ends: for URIs and what goes where no escape exists."""
+    if text.isprintable():
+        return text.strip()
     return tidy(tidy(text).replace("\n", ""))
 
 
@@ -229,10 +231,9 @@ def _zone(text: str | None) -> timezone:
 
 def stamp(moment: datetime, version: str) -> str:
     """A REV value; fractions only where there are any."""
-    moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    text = moment.strftime("%Y-%m-%dT%H:%M:%S" if version != "4.0" else "%Y%m%dT%H%M%S")
-    text = text.zfill(19 if version != "4.0" else 15)
-    return f"{text}.{moment.microsecond:06}Z" if moment.microsecond else f"{text}Z"
+    moment = moment.astimezone(UTC) if moment.tzinfo else moment
+    text = moment.replace(tzinfo=None).isoformat()
+    return (text.replace("-", "").replace(":", "") if version == "4.0" else text) + "Z"
 
 
 def from_base64(text: str) -> bytes:

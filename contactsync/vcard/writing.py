@@ -7,14 +7,16 @@ from operator import itemgetter
 from typing import Any
 
 from contactsync.vcard import values
+from contactsync.vcard.choosing import reads
 from contactsync.vcard.heads import Params
 from contactsync.vcard.layout import style_of, tail_of
 from contactsync.vcard.lines import Line, from_utf8
 from contactsync.vcard.pairing import pair
+from contactsync.vcard.parameters import edit_params
 from contactsync.vcard.projecting import clean_entries
 from contactsync.vcard.reading import Card, Slot
 from contactsync.vcard.shapes import SHAPES, Draft, escape_item
-from contactsync.vcard.spelling import Speller, edit_params, marks
+from contactsync.vcard.spelling import Speller, marks
 
 
 class Editor:
@@ -118,7 +120,7 @@ class Editor:
         writer = SHAPES[field][1]
         old, new = (writer(state, slot.row, self.version, line) for state in (slot.entry, entry))
         params = edit_params(line.params, old, new, self.version)
-        if self.spell.reads(field, slot.row, line.name, params, new) != entry:
+        if reads(field, slot.row, line.name, params, new, self.version) != entry:
             self._remove(slot)
             return [entry]
         self._apply(slot, line, params, old, new)

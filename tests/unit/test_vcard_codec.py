@@ -32,8 +32,10 @@ from contactsync.model.contact import (
     Title,
 )
 from contactsync.vcard import VCardCodec, convert, split_cards
+from contactsync.vcard.choosing import first_row, row_for_new
 from contactsync.vcard.glimpse import glimpse
 from contactsync.vcard.interop import from_vobject, to_vobject
+from contactsync.vcard.projecting import clean_entries
 from contactsync.vcard.reading import LONGEST_KEPT, card_of
 from tests.contacts import CONTACTS, FIELDS, alike
 
@@ -70,6 +72,14 @@ def test_a_new_card_reads_as_its_projection(contact: Contact, version: str) -> N
     assert [name for name in FIELDS if getattr(back, name) != getattr(view, name)] == []
     assert (back.uid, back.updated) == (view.uid, view.updated)
     assert codec.write(back, written) == written
+
+
+@given(CONTACTS, st.sampled_from(["3.0", "4.0"]))
+@SLOW
+def test_no_text_decides_in_which_way_a_new_entry_is_written(contact: Contact, version: str) -> None:
+    for field in ("online_services", "related_to"):
+        for entry in clean_entries(field, getattr(contact, field)):
+            assert row_for_new(field, entry, version) is first_row(field, entry, version)
 
 
 @pytest.mark.law("L9")

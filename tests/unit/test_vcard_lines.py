@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from contactsync.errors import CodecError
 from contactsync.vcard.layout import Style, fold, render, style_of
 from contactsync.vcard.lines import MAX_NESTING, param_value, parse_lines, plain_param, split_cards
+from contactsync.vcard.spelling import Speller
 
 
 def lines_of(text: bytes) -> list[tuple[str, str, str]]:
@@ -49,6 +50,13 @@ def test_parameter_values_survive(text: str) -> None:
     assert "\n" not in raw
     line = parse_lines(f"ADR;LABEL={raw}:x".encode())[0]
     assert line.param("LABEL") == text.strip() or plain_param(raw) == text
+
+
+def test_a_line_whose_head_is_longer_than_the_width_is_not_broken_before_its_value() -> None:
+    params = (("X-P", "p" * 80), ("ENCODING", "QUOTED-PRINTABLE"))
+    for value in ("", "a", "ab"):
+        data = Speller("3.0", Style(), set()).raw("", "X-LONG", params, value)
+        assert parse_lines(data)[0][1:5] == ("", "X-LONG", params, value)
 
 
 def test_a_fold_inside_a_character_is_taken_apart_on_bytes() -> None:
