@@ -56,7 +56,8 @@ def test_a_line_whose_head_is_longer_than_the_width_is_not_broken_before_its_val
     params = (("X-P", "p" * 80), ("ENCODING", "QUOTED-PRINTABLE"))
     for value in ("", "a", "ab"):
         data = Speller("3.0", Style(), set()).raw("", "X-LONG", params, value)
-        assert parse_lines(data)[0][1:5] == ("", "X-LONG", params, value)
+        (line,) = parse_lines(data)
+        assert (line.group, line.name, line.params, line.value) == ("", "X-LONG", params, value)
 
 
 def test_a_fold_inside_a_character_is_taken_apart_on_bytes() -> None:
