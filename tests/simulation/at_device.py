@@ -52,7 +52,7 @@ class AtDevice:
         before = self._stage.facts(act.who, stored.contact)
         engine.put([edited])
         after = self._stage.facts(act.who, engine.contact(stored.uid).contact)
-        self._stage.ledger.saw(before, after)
+        self._stage.ledger.saw(before, after, place=act.who)
         if all("label" in remote.kind.unseen for remote in self._stage.remotes.values()):
             self._stage.ledger.without_label(before, after)
         if act.edit == "prefer-email":
@@ -145,17 +145,20 @@ class AtDevice:
         if not runs:
             return ""
         known = runs.pop(int(act.pick * act.pick * len(runs)))
+        a_round = engine.kind_of(known.run) == "sync"
         before = taking_back.picture(self._stage, act.who)
         engine.undo(known.run)
         after = taking_back.picture(self._stage, act.who)
         taking_back.check_undone_later(known, before, after)
         for uid in before.contacts.keys() | after.contacts.keys():
             was, made = known.before.contacts.get(uid, NOTHING), known.after.contacts.get(uid, NOTHING)
-            undone = facts.values(was) - facts.values(made)
-            self._tell_of(before.contacts.get(uid), after.contacts.get(uid), undone)
+            seen = facts.values(was) - facts.values(made) if a_round else set()
+            self._tell_of(act.who, before.contacts.get(uid), after.contacts.get(uid), seen)
         return f"takes back run {known.run}: {after - before or 'nothing is left of it'}"
 
-    def _tell_of(self, before: Facts | None, after: Facts | None, undone: set[tuple[str, str]]) -> None:
+    def _tell_of(
+        self, who: str, before: Facts | None, after: Facts | None, seen: set[tuple[str, str]]
+    ) -> None:
         """What the oracle has to know of one contact that an undo changed."""
         ledger = self._stage.ledger
         if before is None and after is not None:
@@ -164,5 +167,4 @@ class AtDevice:
         elif after is None and before is not None:
             ledger.forgot(before)
         elif before is not None and after is not None and before != after:
-            ledger.saw(before, after)
-            ledger.took_back(before, after, undone)
+            ledger.took_back(before, after, seen, place=who)

@@ -48,12 +48,13 @@ class Ledger:
     deleted at any time; ``absorbed`` those who were made part of another: an edit that did not know of it
     brings them back; ``merged`` those and the ones that a device merged into another; ``apart`` those who
     came to several places on different ways, and meet only later (L28); ``taken`` are (place, value) that
-    an edit took away there, ``unsure`` units (of persons) that somebody emptied before our write of them
-    was read back: that may look as if the remote could not hold them (L12); ``maybe`` are values that a
-    merge kept, which is an edit that need not have seen all others; ``labels`` are (person, address,
-    label); ``ended`` are memberships that went with their group, ``anew`` groups that somebody got into
-    since, and ``known`` the names by which a device ever knew groups; ``preferred`` are persons of whom a
-    device was told which address they prefer, which is an edit that no fact shows.
+    an edit took away there, ``twice`` values that two set who did not know of each other: whoever takes one
+    away again need not have seen the other. ``unsure`` are units (of persons) that somebody emptied before
+    our write of them was read back: that may look as if the remote could not hold them (L12); ``maybe`` are
+    values that a merge kept, which is an edit that need not have seen all others; ``labels`` are (person,
+    address, label); ``ended`` are memberships that went with their group, ``anew`` groups that somebody got
+    into since, and ``known`` the names by which a device ever knew groups; ``preferred`` are persons of whom
+    a device was told which address they prefer, which is an edit that no fact shows.
     """
 
     standing: set[tuple[str, str, str]] = field(default_factory=set)
@@ -65,6 +66,7 @@ class Ledger:
     absorbed: set[str] = field(default_factory=set)
     apart: set[str] = field(default_factory=set)
     taken: set[tuple[str, tuple[str, str, str]]] = field(default_factory=set)
+    twice: set[tuple[str, str, str]] = field(default_factory=set)
     merged: set[str] = field(default_factory=set)
     maybe: set[tuple[str, str, str]] = field(default_factory=set)
     unsure: set[tuple[str, str]] = field(default_factory=set)
@@ -77,8 +79,10 @@ class Ledger:
     def saw(self, before: Facts, after: Facts, *, kept: Facts | None = None, place: str = "") -> None:
         """Somebody who saw ``before`` made it ``after``; of this ``kept`` is what the remote took."""
         self._join(after.get("group", frozenset()) - before.get("group", frozenset()))
-        gone = self._set(before, after, after if kept is None else kept)
         came = {self.classed((key(after), *value)) for value in values(after) - values(before)}
+        self.twice |= came & {self.classed(value) for value in self.standing}
+        gone = self._set(before, after, after if kept is None else kept)
+        self.maybe |= {value for value in self.twice if self.classed(value) in gone}
         self.ended = {value for value in self.ended if self.classed(value) not in came}
         self.taken -= {(place, value) for value in came}
         self.taken |= {(place, value) for value in gone}
@@ -169,11 +173,13 @@ class Ledger:
         self.maybe |= added if anew else set()
         self.ever |= added
 
-    def took_back(self, before: Facts, after: Facts, undone: set[tuple[str, str]]) -> None:
-        """An edit was undone, which itself had taken the values of ``undone`` away: who never saw it may have
-        taken the others that are back away meanwhile."""
-        elsewhere = {value for place, value in self.taken if place}
-        added = {(key(after), unit, value) for unit, value in values(after) - values(before) - undone}
+    def took_back(self, before: Facts, after: Facts, seen: set[tuple[str, str]], *, place: str) -> None:
+        """A run was undone. Values that others took away come back where the run was how that was ``seen``.
+        Where it was an edit of the device's own that nobody has seen yet, all is as before it, and who took
+        them away meanwhile has his way."""
+        elsewhere = {value for there, value in self.taken if there not in ("", place)}
+        self.saw(before, after, place=place)
+        added = {(key(after), unit, value) for unit, value in values(after) - values(before) - seen}
         self.standing -= {value for value in added if self.classed(value) in elsewhere}
 
     def forgot(self, before: Facts, place: str = "") -> None:
