@@ -502,12 +502,15 @@ class _Applier:
         self._store.books.update(state.book.id, cursor=state.pulled.cursor, cursor_at=state.pulled.began_at)
 
     def _finish_renames(self, state: BookState) -> None:
-        """Once no card waits for a group's new name, both sides agree on it."""
-        pending = state.names.pending()
-        waiting = self._store.journal.outbox(state.book.id) if pending else []
+        """Once no card waits for a group's new name, both sides agree on it; once none waits at all, no card
+        has a name of a group that was deleted."""
+        pending, buried = state.names.pending(), state.names.buried()
+        waiting = self._store.journal.outbox(state.book.id) if pending or buried else []
         for group_id, name in pending.items():
             if not any(group_id in row.target.groups for row in waiting):
                 self._store.groups.link(group_id, state.book.id, name)
+        for group_id, name in buried.items() if not waiting else ():
+            self._store.groups.link(group_id, state.book.id, name)
 
     def _bad_card(self, state: BookState, bad: BadCard) -> None:
         payload = bad.change.payload or b""

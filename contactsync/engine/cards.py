@@ -283,4 +283,5 @@ def _believe_renames(round_: Round, state: BookState, views: Mapping[str, Contac
     if state.renames:
         groups = [replace(g, name=state.renames.get(g.id, g.name)) for g in state.names.groups]
         names = {**base, **state.renames}
-        state.names = GroupNames(groups, names, round_.new_id, standing=state.names.standing)
+        standing, former = state.names.standing, state.names.former
+        state.names = GroupNames(groups, names, round_.new_id, standing=standing, former=former)

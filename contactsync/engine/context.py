@@ -73,7 +73,10 @@ class Round:
     def group_names(self, book: Book, fresh: Iterable[StoredGroup] = ()) -> GroupNames:
         """What the book calls the groups of the device and ``fresh`` ones, and which it stands for."""
         store = self.store
-        names = GroupNames([*store.groups.all(), *fresh], store.groups.base_names(book.id), self.new_id)
+        groups, base = store.groups.all(), store.groups.base_names(book.id)
+        renamed = {g.id: base[g.id] for g in groups if base.get(g.id, g.name) != g.name}
+        former = store.journal.former_names(renamed) if renamed else {}
+        names = GroupNames([*groups, *fresh], base, self.new_id, former=former)
         if standing := self.account.for_book(book.name, book.href).group:
             names.standing = frozenset({names.id_of(standing)})
         return names

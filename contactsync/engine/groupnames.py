@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -17,9 +17,10 @@ from contactsync.store.values import StoredGroup
 class GroupNames:
     """The groups of the hub, and what one book calls them (``base``: id -> name).
 
-    Names that nothing answers to become new groups, collected in ``new``; ``seen`` are the names
-    that this book was seen to use; ``carded`` the groups that its cards say nothing of; ``standing`` is the
-    group that the book stands for: all its cards are members, and none says so.
+    ``former`` are names that a group had since it was called so there: cards may be written with one that
+    it has not any more. Names that nothing answers to become new groups, collected in ``new``; ``seen`` are
+    the names that this book was seen to use; ``carded`` the groups that its cards say nothing of;
+    ``standing`` is the group that the book stands for: all its cards are members, and none says so.
 
     Where groups are `Capabilities.labels`, ``labels`` maps those that the book has to their hrefs: by
     these its cards name them, and by no other text. It is None everywhere else.
@@ -36,6 +37,7 @@ class GroupNames:
     carded: frozenset[str] = frozenset()
     standing: frozenset[str] = frozenset()
     labels: Mapping[str, str] | None = None
+    former: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         groups = list(self.groups)
@@ -45,9 +47,12 @@ class GroupNames:
             self._ids[fold(group.name)] = group.id
         for group_id, name in sorted(self.base.items()):
             self._ids[fold(name)] = group_id
+        for group_id, names in sorted(self.former.items()):
+            for name in names:
+                self._ids.setdefault(fold(name), group_id)
 
     def id_of(self, name: str) -> str:
-        """The book's own name for a group comes first, then live groups, then deleted ones."""
+        """The book's own name for a group comes first, then live groups, deleted ones, and former names."""
         key = fold(name)
         if key not in self._ids:
             group_id = self.new_id()
@@ -109,6 +114,14 @@ class GroupNames:
             group_id: self._names[group_id]
             for group_id, name in self.base.items()
             if group_id in self._names and group_id not in self.dead and self._names[group_id] != name
+        }
+
+    def buried(self) -> dict[str, str]:
+        """Groups that were deleted here with another name than this book knows them by: id -> name."""
+        return {
+            group_id: self._names[group_id]
+            for group_id in sorted(self.dead & self.base.keys())
+            if self._names[group_id] != self.base[group_id]
         }
 
 

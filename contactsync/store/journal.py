@@ -68,6 +68,11 @@ _UNDATED = """
 _OF_CONTACT = """
     contact_id = :contact OR contact_id IN (SELECT id FROM contact WHERE merged_into = :contact)
 """
+_GROUP_STEPS = """
+    SELECT detail FROM journal
+    WHERE contact_id IS NULL AND action IN ('rename-group', 'delete-group', 'revive-group')
+    ORDER BY id DESC
+"""
 _PRUNE_STEPS = "DELETE FROM journal WHERE at < :before AND state NOT IN ('queued', 'sent')"
 _PRUNE_RUNS = """
     DELETE FROM run
@@ -343,6 +348,16 @@ class Journal:
         statement = f"{_CONFLICTS} WHERE {' AND '.join(where)} ORDER BY conflict.id"
         params = {"conflict": conflict_id, "contact": contact_id}
         return [_conflict(row) for row in self._db.rows(statement, params)]
+
+    def former_names(self, base: Mapping[str, str]) -> dict[str, list[str]]:
+        """What these groups were called after that name of theirs, newest first, as far as it is known."""
+        found: dict[str, list[str]] = {group_id: [] for group_id in base}
+        for (detail,) in self._db.rows(_GROUP_STEPS):
+            group_id, before, _ = json.loads(detail)["group"]
+            names = found.get(group_id)
+            if names is not None and before is not None and base[group_id] not in names:
+                names.append(before)
+        return found
 
     def _rows(self, where: str, **params: Any) -> list[JournalRow]:
         return [_journal(row) for row in self._db.rows(f"{_STEPS} WHERE {where} ORDER BY id", params)]

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from contactsync.connectors.memory import Habits, MemoryServer
 from contactsync.engine.report import RunReport
 from contactsync.model.contact import Contact
 from contactsync.sync.brakes import Limits
@@ -340,3 +341,58 @@ def _die_at(device: Device, name: str) -> None:
     device.close()
     device.hooks = hooks
     device.engine = device.open()
+
+
+@pytest.mark.law("L39")
+@pytest.mark.parametrize("etags", [True, False], ids=["etags", "no-etags"])
+@pytest.mark.parametrize("last", ["rename", "delete"])
+def test_a_name_that_cards_still_have_is_that_of_the_group(
+    open_device: OpenDevice, *, etags: bool, last: str
+) -> None:
+    """The book is told of a second name, and of no third before the next round reads the cards again."""
+    memory = MemoryServer(Habits(etag_on_write=etags))
+    (book,) = memory.books
+    phone = open_device("phone", memory, book)
+    phone.engine.put([replace(contact, groups=frozenset({"Freinds"})) for contact in PEOPLE])
+    calm(phone)
+    phone.engine.rename_group("Freinds", "Friends")
+    phone.sync()
+    phone.engine.rename_group("Friends", "Mates")
+    if last == "delete":
+        phone.engine.delete_group("Mates")
+    calm(phone)
+    names = {name for href in memory.etags(book) for name in categories(memory.get(href) or b"")}
+    assert names == ({"Mates"} if last == "rename" else set())
+    assert {group.name for group in phone.engine.groups()} == names
+    # a name that nobody uses any more is free
+    href, payload = next((href, memory.get(href) or b"") for href in memory.etags(book))
+    memory.put(href, payload.replace(b"END:VCARD", b"CATEGORIES:Friends\r\nEND:VCARD"))
+    calm(phone)
+    assert {group.name for group in phone.engine.groups()} == {*names, "Friends"}
+
+
+@pytest.mark.law("L39")
+def test_a_group_that_is_renamed_while_its_new_name_is_sent_stays_one(open_device: OpenDevice) -> None:
+    memory = MemoryServer()
+    (book,) = memory.books
+    phone = open_device("phone", memory, book)
+    phone.engine.put([replace(contact, groups=frozenset({"Freinds"})) for contact in PEOPLE])
+    calm(phone)
+    phone.engine.rename_group("Freinds", "Friends")
+    others = [phone.open()]
+
+    def once(name: str) -> None:
+        if name == "answered" and others:
+            other = others.pop()
+            other.rename_group("Friends", "Mates")
+            other.close()
+
+    phone.engine.hooks.step = once
+    phone.sync()
+    calm(phone)
+    assert {group.name for group in phone.engine.groups()} == {"Mates"}
+    assert {name for href in memory.etags(book) for name in categories(memory.get(href) or b"")} == {"Mates"}
+
+
+def categories(card: bytes) -> set[str]:
+    return set(re.findall(r"^CATEGORIES:(.*?)\r?$", card.decode(), re.MULTILINE))
