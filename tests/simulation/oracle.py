@@ -7,7 +7,7 @@ it took it away or put another in its place.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from tests.simulation.facts import Facts, key, shown, values
@@ -222,6 +222,10 @@ class Ledger:
         if unit == "given":
             return self.people.of(who), unit, "" if self.people.of(who) == self.people.of(text) else text
         return self.people.of(who), unit, self.groups.of(text) if unit == "group" else text
+
+    def shows(self, facts: Facts, some: Set[tuple[str, str, str]]) -> bool:
+        """Are there any of these values, by class, in these facts?"""
+        return any(self.classed((key(facts), *value)) in some for value in values(facts))
 
     def is_one(self, who: str) -> bool:
         """Is there exactly one card of this person for all that people did?"""

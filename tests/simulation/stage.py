@@ -340,14 +340,19 @@ class Stage:
 
     def _strangers(self) -> set[str]:
         """Persons that some device will meet at several remotes for the first time, or at one where another
-        device made the card: what has come back by then depends on when it meets them (L28)."""
+        device made the card, or has met so that what somebody had taken away is back, which the others do not
+        know yet: what has come back in the end depends on who is first (L28)."""
         if len(self.devices) == 1 or len(self.remotes) == 1:
             return set()
         cards = {n: {facts.key(facts.of_card(p)) for _, p in r.cards()} for n, r in self.remotes.items()}
         found: set[str] = set()
         known = []
+        standing = set(map(self.ledger.classed, self.ledger.standing))
+        taken = {value for _, value in self.ledger.taken} - standing
         for name, engine in self.devices.items():
-            people = {stored.id: facts.key(self.facts(name, stored.contact)) for stored in engine.contacts()}
+            shown = {stored.id: self.facts(name, stored.contact) for stored in engine.contacts()}
+            people = {contact_id: facts.key(one) for contact_id, one in shown.items()}
+            found |= {people[i] for i, one in shown.items() if self.ledger.shows(one, taken)}
             known.append(set(people.values()))
             links = engine.store.links.of_contacts(people)
             for place, remote in self.remotes.items():
