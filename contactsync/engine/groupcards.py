@@ -139,17 +139,17 @@ class _TakeIn:
                 return
             base = GroupCard(group.name)
             row = StoredGroupCard(group_id, self._state.book.id, href, card.view.uid, base=base)
-            self._live(group_id)
+            self._live(group_id, group.name)
         lost = row.lost if row.shown == group else frozenset()
         self._put(
             replace(row, href=href, etag=card.etag, shown=group, original=card.payload, lost=lost, refused="")
         )
 
-    def _live(self, group_id: str) -> None:
-        """Somebody made a group by the name of one that was deleted here."""
+    def _live(self, group_id: str, name: str) -> None:
+        """Somebody made a group, or one by the name of one that was deleted here."""
         group = self._store.groups.get(group_id)
-        if group is not None and group.deleted_at is not None:
-            self._journal_group(group_id, group.name)
+        if group is None or group.deleted_at is not None:
+            self._journal_group(group_id, group.name if group else name)
             self._state.names.revive(group_id)
 
     def _second(self, href: str, group: GroupCard) -> None:

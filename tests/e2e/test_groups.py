@@ -13,7 +13,7 @@ from contactsync.engine.report import RunReport
 from contactsync.model.contact import Contact
 from contactsync.sync.brakes import Limits
 from tests.e2e.conftest import NewBook, OpenDevice
-from tests.e2e.devices import Device, calm, person
+from tests.e2e.devices import Device, calm, card, person
 from tests.each_server import each_server
 from tests.servers import Server
 
@@ -35,8 +35,8 @@ def cards(server: Server, book: str) -> dict[str, bytes]:
 def groups_there(server: Server, book: str) -> dict[str, set[str]]:
     """Name and members of each group card."""
     found = {}
-    for card in cards(server, book).values():
-        text = card.decode().replace("\r\n ", "")
+    for there in cards(server, book).values():
+        text = there.decode().replace("\r\n ", "")
         if "X-ADDRESSBOOKSERVER-KIND:group" in text:
             name = re.search(r"^FN:(.*?)\r?$", text, re.MULTILINE)
             assert name
@@ -396,3 +396,17 @@ def test_a_group_that_is_renamed_while_its_new_name_is_sent_stays_one(open_devic
 
 def categories(card: bytes) -> set[str]:
     return set(re.findall(r"^CATEGORIES:(.*?)\r?$", card.decode(), re.MULTILINE))
+
+
+@pytest.mark.law("L39")
+def test_a_group_card_is_read_where_a_connector_does_not_promise_any(open_device: OpenDevice) -> None:
+    memory = MemoryServer()
+    (book,) = memory.books
+    memory.put(f"{book}a.vcf", card("uid-000", "Ann"))
+    memory.put(f"{book}g.vcf", group_card("Chess", ["uid-000"]))
+    phone = open_device("phone", memory, book)
+    calm(phone)
+    assert members(phone, "Chess") == {"uid-000"}
+    phone.engine.rename_group("Chess", "Go")
+    calm(phone)
+    assert b"FN:Go" in (memory.get(f"{book}g.vcf") or b"")
