@@ -50,9 +50,6 @@ class Groups:
                 f"UPDATE group_link SET base_name = :name WHERE {_LINK}", {**link, "name": base_name}
             )
 
-    def unlink(self, group_id: str, collection_id: int) -> None:
-        self._db.execute(f"DELETE FROM group_link WHERE {_LINK}", {"group": group_id, "book": collection_id})
-
 
 def _stored(row: sqlite3.Row) -> StoredGroup:
     return StoredGroup(row["id"], row["name"], moment(row["deleted_at"]))

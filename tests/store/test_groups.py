@@ -36,9 +36,6 @@ def test_each_book_has_its_own_name_for_a_group(store: Store) -> None:
     assert store.groups.base_names(one) == {"g-1": "Kin"}
     assert store.groups.base_names(other) == {"g-1": "family"}
     with store.transaction():
-        store.groups.unlink("g-1", one)
-    assert store.groups.base_names(one) == {}
-    with store.transaction():
         store.books.remove(other)
     assert store.groups.base_names(other) == {}
     assert len(store.groups.all()) == 1
