@@ -175,12 +175,14 @@ class Ledger:
 
     def took_back(self, before: Facts, after: Facts, seen: set[tuple[str, str]], *, place: str) -> None:
         """A run was undone. Values that others took away come back where the run was how that was ``seen``.
-        Where it was an edit of the device's own that nobody has seen yet, all is as before it, and who took
-        them away meanwhile has his way."""
+        Where it was an edit of the device's own, it depends: if nobody has seen it yet, all is as before it,
+        and who took them away meanwhile has his way."""
         elsewhere = {value for there, value in self.taken if there not in ("", place)}
         self.saw(before, after, place=place)
         added = {(key(after), unit, value) for unit, value in values(after) - values(before) - seen}
-        self.standing -= {value for value in added if self.classed(value) in elsewhere}
+        undecided = {value for value in added if self.classed(value) in elsewhere}
+        self.standing -= undecided
+        self.maybe |= undecided
 
     def forgot(self, before: Facts, place: str = "") -> None:
         """Somebody who saw ``before`` deleted the contact. What was edited on that very card before, and
