@@ -38,7 +38,7 @@ def codec(results: Results, runs: int, n: int = 1000) -> None:
     theirs, contacts = [vobject.readOne(text) for text in texts], [ours.read(payload) for payload in data]
     works: dict[tuple[str, str], Callable[[], object]] = {
         ("read", "vobject"): lambda: [vobject.readOne(text) for text in texts],
-        ("read", "contactsync"): lambda: [ours.read(payload) for payload in data],
+        ("read", "contactsync"): lambda: [reading.Card(payload).contact for payload in data],
         ("wire", "vobject"): lambda: [vobject.readOne(text) for text in texts],
         ("wire", "contactsync"): lambda: [parse_lines(payload) for payload in data],
         ("write", "vobject"): lambda: [component.serialize() for component in theirs],
