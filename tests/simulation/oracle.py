@@ -153,10 +153,6 @@ class Ledger:
             texts = {text for one in places for text in one["group"] - self.known[device]}
             seen |= {v for text in texts if self.classed(v := (key(before), "group", text)) == mine}
 
-    def unsure_of(self, before: Facts, after: Facts) -> None:
-        """Somebody took something away from what we wrote and had not read back yet."""
-        self.unsure |= {(key(before), unit) for unit in before if before[unit] - after[unit]}
-
     def is_unsure(self, who: str, unit: str) -> bool:
         return any((self.people.of(name), what) == (who, unit) for name, what in self.unsure)
 
