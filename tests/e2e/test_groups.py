@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
@@ -392,6 +393,40 @@ def test_a_group_that_is_renamed_while_its_new_name_is_sent_stays_one(open_devic
     calm(phone)
     assert {group.name for group in phone.engine.groups()} == {"Mates"}
     assert {name for href in memory.etags(book) for name in categories(memory.get(href) or b"")} == {"Mates"}
+
+
+@pytest.mark.law("L39", "P5")
+@pytest.mark.parametrize("step", [1, -1], ids=["older-id-first", "newer-id-first"])
+@pytest.mark.parametrize("end", ["dies", "stops"])
+def test_a_name_that_another_group_has_by_now_is_that_of_the_first_on_a_card_of_before(
+    open_device: OpenDevice, *, end: str, step: int
+) -> None:
+    """The round ends when the second group is told of, and not yet the new name of the first."""
+    memory = MemoryServer()
+    (book,) = memory.books
+    phone = open_device("phone", memory, book)
+    second, first = PEOPLE[:2]
+    places = [f"{book}{contact.uid}.vcf" for contact in (second, first)]
+
+    def there() -> list[set[str]]:
+        return [categories(memory.get(place) or b"") for place in places]
+
+    ids = count(5, step)
+    phone.engine.hub.new_id = lambda: f"id-{next(ids)}"
+    phone.engine.put([second, replace(first, groups=frozenset({"Friends"}))])
+    calm(phone)
+    phone.engine.rename_group("Friends", "Mates")
+    phone.edit(second.uid, lambda c: replace(c, groups=frozenset({"Friends"})))
+    if end == "dies":
+        _die_at(phone, "answered")
+    else:
+        phone.engine.hooks.stopping = lambda: there()[0] == {"Friends"}
+        phone.run()
+        phone.engine.hooks.stopping = lambda: False
+    assert there() == [{"Friends"}, {"Friends"}]
+    calm(phone)
+    assert there() == [{"Friends"}, {"Mates"}]
+    assert (members(phone, "Friends"), members(phone, "Mates")) == ({second.uid}, {first.uid})
 
 
 def categories(card: bytes) -> set[str]:
