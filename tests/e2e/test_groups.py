@@ -395,6 +395,29 @@ def test_a_group_that_is_renamed_while_its_new_name_is_sent_stays_one(open_devic
     assert {name for href in memory.etags(book) for name in categories(memory.get(href) or b"")} == {"Mates"}
 
 
+@pytest.mark.law("L39")
+@pytest.mark.parametrize("undone", [True, False], ids=["undone", "renamed"])
+def test_a_group_that_has_its_former_name_again_has_it_on_all_cards(
+    open_device: OpenDevice, *, undone: bool
+) -> None:
+    """The book is told of the other name, and no round has looked at its cards since."""
+    memory = MemoryServer()
+    (book,) = memory.books
+    phone = open_device("phone", memory, book)
+    phone.engine.put([replace(contact, groups=frozenset({"Friends"})) for contact in PEOPLE])
+    calm(phone)
+    phone.engine.rename_group("Friends", "Mates")
+    run = phone.engine.runs(1)[0].id
+    phone.sync()
+    if undone:
+        phone.engine.undo(run)
+    else:
+        phone.engine.rename_group("Mates", "Friends")
+    calm(phone)
+    assert [categories(memory.get(href) or b"") for href in memory.etags(book)] == [{"Friends"}] * len(PEOPLE)
+    assert {group.name for group in phone.engine.groups()} == {"Friends"}
+
+
 @pytest.mark.law("L39", "P5")
 @pytest.mark.parametrize("step", [1, -1], ids=["older-id-first", "newer-id-first"])
 @pytest.mark.parametrize("end", ["dies", "stops"])
