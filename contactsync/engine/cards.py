@@ -188,7 +188,7 @@ def _read_book(
     state.unsure = frozenset(href for href, view in views.items() if state.names.unknown(view))
     for href, view in views.items():
         change = by_href[href]
-        resolved = state.names.to_ids(view)
+        resolved = state.names.to_ids(view, _groups_before(state, href))
         state.cards[href] = Card(href, change.etag, change.payload or b"", resolved, change.modified_at)
     state.refused = frozenset(
         (q.contact_id, q.hash) for q in store.keepsakes.quarantined(book.id) if q.contact_id is not None
@@ -256,11 +256,15 @@ def _joined(state: BookState, views: Mapping[str, Contact]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _names_before(state: BookState, href: str) -> frozenset[str]:
-    """What a card called its groups when it was read last."""
+def _groups_before(state: BookState, href: str) -> frozenset[str]:
+    """In which groups a card was when it was read last."""
     link = state.links.get(href)
-    groups = link.base.remote.groups if link is not None and link.state != "deleted" else frozenset()
-    names = state.names
+    return link.base.remote.groups if link is not None and link.state != "deleted" else frozenset()
+
+
+def _names_before(state: BookState, href: str) -> frozenset[str]:
+    """What it called them."""
+    groups, names = _groups_before(state, href), state.names
     return frozenset(names.base.get(g, names.name_of(g)) for g in groups - names.standing)
 
 

@@ -333,7 +333,7 @@ class _Planner:
             view = self._round.connector.codec.read(spoke.link.original)
         except CodecError:
             return None
-        return spoke.state.names.to_ids(view)
+        return spoke.state.names.to_ids(view, spoke.link.base.remote.groups)
 
     def _take(self, outcome: Outcome, spoke: Spoke) -> None:
         at = spoke.card.live(spoke.base.remote).at if spoke.card else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -45,11 +45,16 @@ class GroupNames:
         self._names = {group.id: group.name for group in groups}
         for group in sorted(groups, key=lambda g: (g.deleted_at is None, g.id)):
             self._ids[fold(group.name)] = group.id
-        for group_id, name in sorted(self.base.items()):
+        for group_id, name in sorted(self.base.items(), key=self._right):
             self._ids[fold(name)] = group_id
         for group_id, names in sorted(self.former.items()):
             for name in names:
                 self._ids.setdefault(fold(name), group_id)
+
+    def _right(self, called: tuple[str, str]) -> tuple[bool, bool, str]:
+        """Of two groups that the book calls alike, the one comes last that still has the name."""
+        group_id, name = called
+        return group_id not in self.dead, self._names.get(group_id) == name, group_id
 
     def id_of(self, name: str) -> str:
         """The book's own name for a group comes first, then live groups, deleted ones, and former names."""
@@ -81,16 +86,29 @@ class GroupNames:
     def knows(self, name: str) -> bool:
         return fold(name) in self._ids
 
-    def to_ids(self, view: Contact) -> Contact:
-        """A codec's view with group ids instead of names."""
+    def to_ids(self, view: Contact, known: Set[str] = frozenset()) -> Contact:
+        """A codec's view with group ids instead of names. ``known`` are the groups that the card was in when
+        it was last written or read: a name that another group has by now is theirs until they are called
+        otherwise there."""
         if not view.groups:
             return replace(view, groups=self.standing) if self.standing else view
         if self.labels is not None:
             groups = frozenset(id_ for id_, href in self.labels.items() if href in view.groups)
             return replace(view, groups=(groups - self.carded) | self.standing)
-        pairs = {self.id_of(name): name for name in sorted(view.groups) if name.strip()}
+        own = self._own(known, {fold(name) for name in view.groups}) if known else {}
+        named = [name for name in sorted(view.groups) if name.strip()]
+        pairs = {own.get(fold(name)) or self.id_of(name): name for name in named}
         self.seen.update(pairs)
         return replace(view, groups=frozenset(pairs) | self.standing)
+
+    def _own(self, known: Set[str], there: Set[str]) -> dict[str, str]:
+        """The names of these groups on a card that has the names ``there``."""
+        found = {}
+        for group_id in sorted(known & self.base.keys()):
+            old, new = fold(self.base[group_id]), fold(self.name_of(group_id))
+            if new == old or new not in there:
+                found[old] = group_id
+        return found
 
     def to_names(self, contact: Contact) -> Contact:
         """A hub contact with the present names of its live groups, for a codec to write; with their

@@ -11,7 +11,7 @@ from contactsync.engine.context import Round
 from contactsync.model.contact import Contact
 from contactsync.model.fields import Path
 from contactsync.store.values import OutboxRow, StoredLink
-from contactsync.sync.echo import holding_back, put_off, settle, without_absent
+from contactsync.sync.echo import holding_back, put_off, settle, with_untaken, without_absent
 from contactsync.sync.types import Base
 
 
@@ -91,7 +91,8 @@ def _change(round_: Round, state: BookState, row: OutboxRow, found: Recovered) -
     found.done.append(row.id)
     apart = round_.connector.capabilities.written_apart
     missing = [name for name in apart if getattr(card.view, name) == getattr(row.before, name)]
-    local = put_off(row.sent_local, link.base.local, missing)
+    local = with_untaken(row.sent_local, link.base.local, row.before, row.target, settled.untaken)
+    local = put_off(local, link.base.local, missing)
     shadow = put_off(holding_back(settled.remote, row.before, link.base.remote), row.before, missing)
     found.bases[link.id] = Base(local, replace(shadow, uid=link.base.remote.uid))
     found.rewritten += [(row.contact_id, row.collection_id, *unit) for unit in settled.rewritten]

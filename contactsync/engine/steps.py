@@ -41,6 +41,9 @@ def set_group(
     else:
         action = "delete-group" if after is None else "revive-group" if before is None else "rename-group"
         store.groups.update(group_id, at, name=name, deleted_at=None if live else at)
+        if before is not None and after is not None:
+            since = [old for old in store.journal.former_names({group_id: name})[group_id] if old != name]
+            store.groups.doubt_name(group_id, name, since[-1] if since else before)
     words = note or (f"{before} -> {after}" if action == "rename-group" else name)
     _note(store, run, at, action, words, {"group": [group_id, before, after]}, collection_id=collection_id)
 

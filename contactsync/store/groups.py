@@ -39,6 +39,12 @@ class Groups:
         """Rename, delete (``deleted_at``) or bring back a group."""
         self._db.update("contact_group", group_id, name=name, deleted_at=deleted_at, updated_at=at)
 
+    def doubt_name(self, group_id: str, name: str, former: str) -> None:
+        """A group has the name again that books know it by, and that it had until it was called ``former``:
+        some of their cards may have been told of that, and all are looked at."""
+        statement = "UPDATE group_link SET base_name = :former WHERE group_id = :group AND base_name = :name"
+        self._db.execute(statement, {"group": group_id, "name": name, "former": former})
+
     def link(self, group_id: str, collection_id: int, base_name: str) -> None:
         """Both sides now call it this."""
         link = {"group": group_id, "book": collection_id}

@@ -72,6 +72,11 @@ _AWAITED = f"""
         WHERE contact.deleted_at IS NULL AND contact.held != ''
     )
     SELECT contact.id FROM contact JOIN awaited ON awaited.uid = contact.uid
+    WHERE NOT EXISTS (
+        SELECT 1 FROM journal JOIN collection ON collection.id = journal.collection_id
+        WHERE collection.account_id = :account AND journal.contact_id = contact.id
+        AND journal.side = 'remote' AND journal.action = 'create' AND journal.state IN ('queued', 'sent')
+    )
 """
 _ACCOUNTS_OF = f"""
     SELECT DISTINCT link.contact_id, account.name
@@ -167,12 +172,13 @@ class Links:
 
     def homeless(self, account_id: int) -> set[int]:
         """Live contacts that are not held, have no link of any kind in this account (L37), and of whom none
-        that is held there may be the same (L27)."""
+        that is held there may be the same (L27); but those whose card was decided on before it was so."""
         found = {row[0] for row in self._db.rows(_HOMELESS, {"account": account_id})}
         return found - self._awaited(account_id) if found else found
 
     def _awaited(self, account_id: int) -> set[int]:
-        """Of whom somebody held in this account may be the same, if only by way of others that are held."""
+        """Of whom somebody held in this account may be the same, if only by way of others that are held. A
+        card that a round decided to make and did not get to is still to be made (P5)."""
         return {row[0] for row in self._db.rows(_AWAITED, {"account": account_id})}
 
     def accounts_of(self, contact_ids: Iterable[int] | None = None) -> dict[int, list[str]]:

@@ -16,12 +16,14 @@ from contactsync.sync.diff import aligned, apply, diff
 class Settled:
     """``landed``: our write is in what is seen. ``remote`` is the shadow to compare ``seen`` with;
     ``lost`` are the units that the remote only cut or dropped by itself, ``rewritten`` those that we
-    sent and that it shows really otherwise: path, sent, seen."""
+    sent and that it shows really otherwise: path, sent, seen. ``untaken`` are those that it shows as they
+    were, though it is not known that the write arrived."""
 
     landed: bool
     remote: Contact
     lost: tuple[Path, ...] = ()
     rewritten: tuple[tuple[Path, Any, Any], ...] = ()
+    untaken: tuple[Path, ...] = ()
 
 
 def settle(
@@ -43,6 +45,9 @@ def settle(
     if not landed:
         return Settled(False, before)
     lost = tuple(p for p in written if _is_loss(p, target.values.get(p), now.values.get(p), holds))
+    as_it_was = tuple(p for p in written if same_unit(p, now.values.get(p), old.values.get(p)))
+    untaken = as_it_was if not confirmed and not set(lost).issuperset(as_it_was) else ()
+    lost = tuple(p for p in lost if p not in untaken)  # not there yet: no limit of the remote
     values: dict[Path, Any] = {}
     rewritten = []
     for path in _paths(now, target):
@@ -55,7 +60,7 @@ def settle(
         if value is not None:
             values[path] = value
     remote = build(Units(values, _joint_order(now, target)), seen.uid)
-    return Settled(True, remote, lost, tuple(rewritten))
+    return Settled(True, remote, lost, tuple(rewritten), untaken)
 
 
 def holding_back(view: Contact, before: Contact, shadow: Contact) -> Contact:
@@ -74,6 +79,17 @@ def put_off(local: Contact, earlier: Contact, fields: Iterable[str]) -> Contact:
     """``local`` as a shadow in which these fields are as they were ``earlier``: their edits still have to
     go out."""
     return replace(local, **{name: getattr(earlier, name) for name in fields})
+
+
+def with_untaken(
+    local: Contact, earlier: Contact, before: Contact, sent: Contact, untaken: Iterable[Path]
+) -> Contact:
+    """``local`` as a shadow in which these units of ``sent``, which was written over ``before``, are as they
+    were ``earlier``: somebody else may have made the edit by which the write seems to have arrived."""
+    old = flatten(before)
+    was = aligned(earlier, old)
+    back = {path: was.values.get(path) for path in untaken}
+    return build(apply(aligned(local, aligned(sent, old)), back, was), local.uid) if back else local
 
 
 def without_absent(local: Contact, sent: Contact, seen: Contact) -> Contact:

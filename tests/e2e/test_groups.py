@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
@@ -392,6 +393,69 @@ def test_a_group_that_is_renamed_while_its_new_name_is_sent_stays_one(open_devic
     calm(phone)
     assert {group.name for group in phone.engine.groups()} == {"Mates"}
     assert {name for href in memory.etags(book) for name in categories(memory.get(href) or b"")} == {"Mates"}
+
+
+@pytest.mark.law("L39")
+@pytest.mark.parametrize("back", ["undone", "renamed", "by-way-of-another"])
+def test_a_group_that_has_its_former_name_again_has_it_on_all_cards(
+    open_device: OpenDevice, *, back: str
+) -> None:
+    """The book is told of the other name, and no round has looked at its cards since."""
+    memory = MemoryServer()
+    (book,) = memory.books
+    phone = open_device("phone", memory, book)
+    phone.engine.put([replace(contact, groups=frozenset({"Friends"})) for contact in PEOPLE])
+    calm(phone)
+    phone.engine.rename_group("Friends", "Mates")
+    run = phone.engine.runs(1)[0].id
+    phone.sync()
+    last = "Mates"
+    if back == "by-way-of-another":
+        last = "Chums"
+        phone.engine.rename_group("Mates", last)
+    if back == "undone":
+        phone.engine.undo(run)
+    else:
+        phone.engine.rename_group(last, "Friends")
+    href = next(iter(memory.etags(book)))
+    memory.put(href, memory.get(href) or b"")  # it is read again, with the name that nobody uses any more
+    calm(phone)
+    assert [categories(memory.get(href) or b"") for href in memory.etags(book)] == [{"Friends"}] * len(PEOPLE)
+    assert {group.name for group in phone.engine.groups()} == {"Friends"}
+
+
+@pytest.mark.law("L39", "P5")
+@pytest.mark.parametrize("step", [1, -1], ids=["older-id-first", "newer-id-first"])
+@pytest.mark.parametrize("end", ["dies", "stops"])
+def test_a_name_that_another_group_has_by_now_is_that_of_the_first_on_a_card_of_before(
+    open_device: OpenDevice, *, end: str, step: int
+) -> None:
+    """The round ends when the second group is told of, and not yet the new name of the first."""
+    memory = MemoryServer()
+    (book,) = memory.books
+    phone = open_device("phone", memory, book)
+    second, first = PEOPLE[:2]
+    places = [f"{book}{contact.uid}.vcf" for contact in (second, first)]
+
+    def there() -> list[set[str]]:
+        return [categories(memory.get(place) or b"") for place in places]
+
+    ids = count(5, step)
+    phone.engine.hub.new_id = lambda: f"id-{next(ids)}"
+    phone.engine.put([second, replace(first, groups=frozenset({"Friends"}))])
+    calm(phone)
+    phone.engine.rename_group("Friends", "Mates")
+    phone.edit(second.uid, lambda c: replace(c, groups=frozenset({"Friends"})))
+    if end == "dies":
+        _die_at(phone, "answered")
+    else:
+        phone.engine.hooks.stopping = lambda: there()[0] == {"Friends"}
+        phone.run()
+        phone.engine.hooks.stopping = lambda: False
+    assert there() == [{"Friends"}, {"Friends"}]
+    calm(phone)
+    assert there() == [{"Friends"}, {"Mates"}]
+    assert (members(phone, "Friends"), members(phone, "Mates")) == ({second.uid}, {first.uid})
 
 
 def categories(card: bytes) -> set[str]:

@@ -75,8 +75,7 @@ class AtRemote:
         self._names_labels(remote, kept["group"] - before["group"])
         if "label" in remote.kind.unseen:
             self._stage.ledger.without_label(before, kept)
-        if facts.key(before) in remote.unread:
-            self._stage.ledger.unsure_of(before, kept)
+        remote.was_taken_away(before, kept)
         return f"edits {facts.key(before)}: {facts.difference(before, kept)}"
 
     def _delete(self, act: Act, remote: Remote, cards: Sequence[tuple[str, bytes]]) -> str:
@@ -207,8 +206,7 @@ class AtRemote:
                     remote, href, replace(contact, groups=contact.groups - {old} | {new}), payload
                 )
                 self._stage.ledger.renamed(facts.of_card(payload), facts.of_card(kept), old)
-                if facts.key(facts.of_card(payload)) in remote.unread:
-                    self._stage.ledger.unsure_of(facts.of_card(payload), facts.of_card(kept))
+                remote.was_taken_away(facts.of_card(payload), facts.of_card(kept))
         return f"renames group {old} to {new} in {book}"
 
     def _delete_label(self, act: Act, remote: Remote, cards: Sequence[tuple[str, bytes]]) -> str:
@@ -216,9 +214,9 @@ class AtRemote:
         old = remote.change_label(act.pick, "")
         members = [one for _, payload in cards if old in (one := facts.of_card(payload))["group"]]
         for before in members:
-            self._stage.ledger.saw(before, {**before, "group": before["group"] - {old}})
-            if facts.key(before) in remote.unread:
-                self._stage.ledger.unsure_of(before, {**before, "group": before["group"] - {old}})
+            after = {**before, "group": before["group"] - {old}}
+            self._stage.ledger.saw(before, after)
+            remote.was_taken_away(before, after)
         return f"deletes label {old} of {len(members)}" if old else ""
 
     def _names_labels(self, remote: Remote, names: Set[str]) -> None:

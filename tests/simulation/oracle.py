@@ -93,11 +93,22 @@ class Ledger:
         if who in self.absorbed:
             self.several.add(who)
         gone = self._take_away(before, after)
+        self._cut_off(before, after, kept)
         added = {(who, *value) for value in (values(after) - values(before)) & values(kept)}
         self.standing |= added
         self.ever |= {(who, unit, value) for unit, value in values(after)}
         self.labels |= {(who, *pair.split(" ", 1)) for pair in after["labelled"]}
         return gone
+
+    def _cut_off(self, before: Facts, after: Facts, kept: Facts) -> None:
+        """Something new left no room at the remote for what had been there: on the card it looks as if
+        somebody had put the one in the place of the other. What is left of a word is one as well."""
+        pushed = {(key(after), *value) for value in values(before) & values(after) - values(kept)}
+        left = {(key(after), *value) for value in values(kept) - values(after)}
+        gone = set(map(self.classed, pushed))
+        self.standing = {value for value in self.standing if self.classed(value) not in gone}
+        self.maybe |= pushed | left
+        self.ever |= left
 
     def without_label(self, before: Facts, after: Facts) -> None:
         """Somebody took addresses away where labels are not seen: the labels went with them."""
@@ -152,10 +163,6 @@ class Ledger:
         for seen, places in ((self.standing, cards), (self.maybe, others)):
             texts = {text for one in places for text in one["group"] - self.known[device]}
             seen |= {v for text in texts if self.classed(v := (key(before), "group", text)) == mine}
-
-    def unsure_of(self, before: Facts, after: Facts) -> None:
-        """Somebody took something away from what we wrote and had not read back yet."""
-        self.unsure |= {(key(before), unit) for unit in before if before[unit] - after[unit]}
 
     def is_unsure(self, who: str, unit: str) -> bool:
         return any((self.people.of(name), what) == (who, unit) for name, what in self.unsure)

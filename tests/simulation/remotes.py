@@ -210,7 +210,7 @@ class Remote:
         self.in_doubt: set[str] = set()
         self.waits: dict[str, frozenset[str]] = {}
         self.fresh: set[str] = set()
-        self.lately: set[str] = set()
+        self.lately: dict[str, set[tuple[str, str]]] = {}
         self.emptied: set[tuple[str, str]] = set()
         self.device = ""
         self.faults: Counter[str] = Counter()
@@ -244,7 +244,8 @@ class Remote:
     def was_read(self, who: str) -> None:
         """The device of this round read this person's card; what another one wrote waits for that one."""
         waits = self.waits.get(who, frozenset())
-        self.lately |= {who} if self.device in waits else set()
+        if self.device in waits:
+            self.lately.setdefault(who, set())
         self.waits[who] = waits - {self.device}
         if not self.waits[who]:
             self.fresh.discard(who)
@@ -255,10 +256,19 @@ class Remote:
         if self.waits.get(key(before), frozenset()) - {self.device}:
             self.emptied |= {(key(before), unit) for unit in before if after[unit] < before[unit]}
 
+    def was_taken_away(self, before: Facts, after: Facts) -> None:
+        """Somebody else took something away from a card. To a device that did not read it back yet, it may
+        look as if the remote could not hold it; so it may to one that read it a moment ago, and dies."""
+        gone = {(key(before), unit) for unit in before if before[unit] - after[unit]}
+        self.emptied |= gone if key(before) in self.unread else set()
+        if key(before) in self.lately:
+            self.lately[key(before)] |= gone
+
     def forget_reading(self) -> None:
         """The device of this round died, and may not have written down what it read."""
-        for who in self.lately:
+        for who, gone in self.lately.items():
             self.waits[who] |= {self.device}
+            self.emptied |= gone
 
     def noted(self) -> tuple[dict[str, frozenset[str]], set[str], set[str]]:
         """Which devices did not read back whose cards, which were new then, and which may be there."""

@@ -479,6 +479,31 @@ def an_edit_here_beats_a_deletion_there(s: Script) -> None:
     s.everywhere("L23", "Anna", title="T1", note="N1")
 
 
+@world("L23", "faithful", judged=False)
+def an_edit_brings_back_who_may_be_somebody_new_though_the_process_dies(s: Script) -> None:
+    """Seed parallel 80470: without the death, the card was made in the round that met the other."""
+    anna = s.put(s.person("Anna", lambda c: replace(c, name=people.named("Anna", "Winterberg"))))
+    s.sync()
+    s.client_deletes("Anna")
+    s.client_puts(replace(anna, uid=s.new_id("x"), emails=(Email("else@x.org"),), phones=()))
+    s.edit("Anna", title("T1"))
+    s.sync(at="before-sent", fault="die")
+    s.sync()
+    s.people_at("L23", "r0", "Anna", "Anna")
+
+
+@each("L13", "faithful", "cutting-blind")
+def what_somebody_else_removed_too_does_not_prove_that_our_write_arrived(s: Script) -> None:
+    """Seed parallel 81320: the other edit of that write was not sent any more."""
+    s.put(s.person("Anna", title("T1")))
+    s.sync()
+    s.edit("Anna", lambda c: title("T2")(note("N1")(addresses()(c))))
+    s.sync(at="sent", fault="die")
+    s.client_edits("Anna", addresses())
+    s.sync()
+    s.everywhere("L13", "Anna", email=(), title="T2", note="N1")
+
+
 @each("L32", "faithful", "graph")
 def an_edit_just_before_our_delete_beats_it(s: Script) -> None:
     s.put(s.person("Anna"))

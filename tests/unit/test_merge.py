@@ -398,7 +398,7 @@ def test_a_confirmed_write_that_is_seen_as_another_value_was_rewritten() -> None
 def test_a_unit_that_still_shows_the_old_value_is_an_edit_only_after_a_confirmed_write() -> None:
     sent = replace(POET, kind="org")
     seen = replace(ADA, kind="org")
-    assert settle(ADA, sent, seen) == Settled(True, seen)
+    assert settle(ADA, sent, seen) == Settled(True, seen, untaken=(TITLE,)), "it is sent again"
     rewritten = ((TITLE, Title("Poet"), Title("Countess")),)
     assert settle(ADA, sent, seen, confirmed=True) == Settled(True, sent, (), rewritten)
 
