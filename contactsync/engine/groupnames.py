@@ -128,19 +128,15 @@ class GroupNames:
 
     def pending(self) -> dict[str, str]:
         """Groups that this book still knows by an older name: id -> present name."""
-        return {
-            group_id: self._names[group_id]
-            for group_id, name in self.base.items()
-            if group_id in self._names and group_id not in self.dead and self._names[group_id] != name
-        }
+        return {group_id: name for group_id, name in self._renamed().items() if group_id not in self.dead}
 
     def buried(self) -> dict[str, str]:
         """Groups that were deleted here with another name than this book knows them by: id -> name."""
-        return {
-            group_id: self._names[group_id]
-            for group_id in sorted(self.dead & self.base.keys())
-            if self._names[group_id] != self.base[group_id]
-        }
+        return {group_id: name for group_id, name in self._renamed().items() if group_id in self.dead}
+
+    def _renamed(self) -> dict[str, str]:
+        names = self._names
+        return {g: names[g] for g, called in self.base.items() if names.get(g, called) != called}
 
 
 def keep_groups(store: Store, run: int, at: datetime, names: GroupNames, collection_id: int) -> None:

@@ -122,10 +122,10 @@ def test_the_engine_has_one_way_to_a_remote() -> None:
     assert writing == ["backup.py"]
 
 
-@pytest.mark.law("L38", "P5")
-def test_a_process_that_dies_after_the_copy_has_written_nothing_and_makes_no_second_one(
+def died_after_the_copy(
     open_device: OpenDevice,
-) -> None:
+) -> tuple[Watched, Device, dict[str, bytes], dict[str, bytes]]:
+    """The device, which goes on from there; the cards of the book, and the files of its copy."""
     server = Watched()
     cards = crowded(server)
     device = open_at(server, open_device)
@@ -134,30 +134,28 @@ def test_a_process_that_dies_after_the_copy_has_written_nothing_and_makes_no_sec
     device.engine.hooks.step = dies_at("backed-up")
     with pytest.raises(KeyboardInterrupt):
         device.run()
-    assert server.found == []
-    made = files(server.folder)
-    assert_saved(made, cards)
     device.engine.hooks.step = lambda name: None
+    return server, device, cards, files(server.folder)
+
+
+@pytest.mark.law("L38", "P5")
+def test_a_process_that_dies_after_the_copy_has_written_nothing_and_makes_no_second_one(
+    open_device: OpenDevice,
+) -> None:
+    server, device, cards, made = died_after_the_copy(open_device)
+    assert server.found == []
+    assert_saved(made, cards)
     device.run()
     assert server.found and files(server.folder) == made
 
 
 @pytest.mark.law("L38")
 def test_a_copy_of_which_the_database_does_not_know_is_kept(open_device: OpenDevice) -> None:
-    server = Watched()
-    cards = crowded(server)
-    device = open_at(server, open_device)
-    device.run()
-    edit(device)
-    device.engine.hooks.step = dies_at("backed-up")
-    with pytest.raises(KeyboardInterrupt):
-        device.run()
-    made = files(server.folder)
+    server, device, cards, made = died_after_the_copy(open_device)
     store = device.engine.store
     (book,) = store.books.of_account("home")
     with store.transaction():
         store.books.update(book.id, backed_up_at=None)
-    device.engine.hooks.step = lambda name: None
     device.run()
     found = files(server.folder)
     assert len(found) == 2 * len(made) and found.items() >= made.items()

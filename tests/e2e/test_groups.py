@@ -344,6 +344,18 @@ def _die_at(device: Device, name: str) -> None:
     device.engine = device.open()
 
 
+def all_in_one_group(
+    open_device: OpenDevice, name: str, *, etags: bool = True
+) -> tuple[MemoryServer, str, Device]:
+    """A server in memory, its book, and a device; both are at rest."""
+    memory = MemoryServer(Habits(etag_on_write=etags))
+    (book,) = memory.books
+    phone = open_device("phone", memory, book)
+    phone.engine.put([replace(contact, groups=frozenset({name})) for contact in PEOPLE])
+    calm(phone)
+    return memory, book, phone
+
+
 @pytest.mark.law("L39")
 @pytest.mark.parametrize("etags", [True, False], ids=["etags", "no-etags"])
 @pytest.mark.parametrize("last", ["rename", "delete"])
@@ -351,11 +363,7 @@ def test_a_name_that_cards_still_have_is_that_of_the_group(
     open_device: OpenDevice, *, etags: bool, last: str
 ) -> None:
     """The book is told of a second name, and of no third before the next round reads the cards again."""
-    memory = MemoryServer(Habits(etag_on_write=etags))
-    (book,) = memory.books
-    phone = open_device("phone", memory, book)
-    phone.engine.put([replace(contact, groups=frozenset({"Freinds"})) for contact in PEOPLE])
-    calm(phone)
+    memory, book, phone = all_in_one_group(open_device, "Freinds", etags=etags)
     phone.engine.rename_group("Freinds", "Friends")
     phone.sync()
     phone.engine.rename_group("Friends", "Mates")
@@ -374,11 +382,7 @@ def test_a_name_that_cards_still_have_is_that_of_the_group(
 
 @pytest.mark.law("L39")
 def test_a_group_that_is_renamed_while_its_new_name_is_sent_stays_one(open_device: OpenDevice) -> None:
-    memory = MemoryServer()
-    (book,) = memory.books
-    phone = open_device("phone", memory, book)
-    phone.engine.put([replace(contact, groups=frozenset({"Freinds"})) for contact in PEOPLE])
-    calm(phone)
+    memory, book, phone = all_in_one_group(open_device, "Freinds")
     phone.engine.rename_group("Freinds", "Friends")
     others = [phone.open()]
 
@@ -401,11 +405,7 @@ def test_a_group_that_has_its_former_name_again_has_it_on_all_cards(
     open_device: OpenDevice, *, back: str
 ) -> None:
     """The book is told of the other name, and no round has looked at its cards since."""
-    memory = MemoryServer()
-    (book,) = memory.books
-    phone = open_device("phone", memory, book)
-    phone.engine.put([replace(contact, groups=frozenset({"Friends"})) for contact in PEOPLE])
-    calm(phone)
+    memory, book, phone = all_in_one_group(open_device, "Friends")
     phone.engine.rename_group("Friends", "Mates")
     run = phone.engine.runs(1)[0].id
     phone.sync()
