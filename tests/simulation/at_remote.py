@@ -84,10 +84,8 @@ class AtRemote:
         remote.gone.append(payload)
         who = facts.key(facts.of_card(payload))
         self._stage.ledger.forgot(facts.of_card(payload), remote.name)
-        if who in remote.in_doubt | remote.fresh:
-            self._stage.ledger.apart.add(
-                who
-            )  # whoever does not know that it was there creates it again (L33)
+        if remote.was_deleted(who):
+            self._stage.ledger.apart.add(who)  # it is made again (L33)
         if self._stage.let_go(who, remote.name):
             self._stage.ledger.untold(who)
         return f"deletes {who}"

@@ -211,6 +211,8 @@ class Remote:
         self.waits: dict[str, frozenset[str]] = {}
         self.fresh: set[str] = set()
         self.lately: dict[str, set[tuple[str, str]]] = {}
+        self.met: set[str] = set()
+        self.lost: set[str] = set()
         self.emptied: set[tuple[str, str]] = set()
         self.device = ""
         self.faults: Counter[str] = Counter()
@@ -248,6 +250,7 @@ class Remote:
             self.lately.setdefault(who, set())
         self.waits[who] = waits - {self.device}
         if not self.waits[who]:
+            self.met |= self.fresh & {who}
             self.fresh.discard(who)
 
     def was_overwritten(self, before: Facts, after: Facts) -> None:
@@ -264,11 +267,24 @@ class Remote:
         if key(before) in self.lately:
             self.lately[key(before)] |= gone
 
-    def forget_reading(self) -> None:
-        """The device of this round died, and may not have written down what it read."""
+    def was_deleted(self, who: str) -> bool:
+        """Somebody deleted a card; may the one that made it not know that it was ever there?"""
+        self.lost |= self.met & {who}
+        return who in self.in_doubt | self.fresh
+
+    def begin(self, device: str) -> None:
+        """A round of this device begins; what it read before is written down."""
+        self.device = device
+        self.lately, self.met, self.lost = {}, set(), set()
+
+    def forget_reading(self) -> set[str]:
+        """The device of this round died, and may not have written down what it read; which cards were deleted
+        that it may not know of."""
         for who, gone in self.lately.items():
             self.waits[who] |= {self.device}
             self.emptied |= gone
+        self.fresh |= self.met
+        return self.lost
 
     def noted(self) -> tuple[dict[str, frozenset[str]], set[str], set[str]]:
         """Which devices did not read back whose cards, which were new then, and which may be there."""

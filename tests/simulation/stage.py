@@ -190,8 +190,7 @@ class Stage:
         self._arm(act, self.remotes[names[0]])
         engine = self.devices[act.who]
         for remote in self.remotes.values():
-            remote.lately.clear()
-            remote.device = act.who
+            remote.begin(act.who)
         try:
             report = engine.sync(names, limits=self.limits, wait_seconds=0)
         except Died as end:
@@ -200,7 +199,7 @@ class Stage:
                 if told := remote.died():
                     self.reached["died under way"] += 1
                     self.say(f"  at {remote.name} {told}")
-                remote.forget_reading()
+                self.ledger.apart |= remote.forget_reading()
             self._open(act.who)
             return
         finally:
