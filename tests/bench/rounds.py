@@ -85,7 +85,8 @@ class Stage:
             some = paths[: max(SAMPLE, min(len(paths), 2000))]
             best = floor.fastest(lambda k: floor.read_all(through, some, k))
             Floor.connections["download"] = best
-            Floor.connections["change"] = floor.fastest(lambda k: self._edit(through, len(paths), k))
+            if any(cell.work == "change" for cell in row):
+                Floor.connections["change"] = floor.fastest(lambda k: self._edit(through, len(paths), k))
 
     def _edit(self, through: Book, n: int, connections: int) -> None:
         """A few cards written over: a server may take new ones side by side, and not these."""

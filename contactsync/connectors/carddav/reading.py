@@ -27,7 +27,8 @@ _CTAG = "ctag:"
 _VERSION_4 = re.compile(rb"(?im)^VERSION:4\.0\s*$")
 _ROW = (dav.ETAG, dav.RESOURCETYPE)
 _LISTING = dav.propfind(*_ROW)
-_STATE = dav.propfind(dav.RESOURCETYPE, dav.CTAG, dav.REPORTS)
+_KIND = dav.propfind(dav.RESOURCETYPE, dav.REPORTS)
+_STATE = dav.propfind(dav.RESOURCETYPE, dav.CTAG)
 _NO_SUCH_REPORT = frozenset({400, 403, 405, 415, 422, 501})
 _BAD_TOKEN = frozenset({400, 409, 410, 412})
 
@@ -53,8 +54,9 @@ class Reader:
     # ---- sync-collection (RFC 6578) ------------------------------------------------------------
 
     def _everything(self, book: str) -> Iterator[Page]:
-        state = self._state(book)
-        if dav.DAV + "sync-collection" in state.tags(dav.REPORTS) or dav.REPORTS not in state.props:
+        """The ctag is asked for where it is needed: Radicale looks at every card for it."""
+        kind = self._state(book, _KIND)
+        if dav.DAV + "sync-collection" in kind.tags(dav.REPORTS) or dav.REPORTS not in kind.props:
             pages = self._sync_pages(book, "", full=True)
             try:
                 first = next(pages)
@@ -67,7 +69,7 @@ class Reader:
                 yield first
                 yield from pages
                 return
-        ctag = state.text(dav.CTAG) or ""
+        ctag = self._state(book).text(dav.CTAG) or ""
         self._transport.saw("no-tokens" if ctag else "no-ctag")
         yield self._listing(book, ctag)
 
@@ -121,8 +123,8 @@ class Reader:
             raise ProtocolError("The server's listing does not name the book itself.", href=book)
         return Page(_rows(answer, book, full=True), _CTAG + ctag, full=True, last=True)
 
-    def _state(self, book: str) -> dav.Item:
-        answer = self._about_book("PROPFIND", book, _STATE)
+    def _state(self, book: str, asked: bytes = _STATE) -> dav.Item:
+        answer = self._about_book("PROPFIND", book, asked)
         item = next((i for i in answer.items if dav.same_path(dav.resolve(i.href, book), book)), None)
         if item is None:
             raise ProtocolError("The server answers about something else than this book.", href=book)
