@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import asdict, field, fields, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from contactsync.calendar.texts import KINDS, alarm_of, problem_of
 from contactsync.errors import ConfigError, StoreError, UsageError
@@ -258,7 +258,7 @@ def data_dir(option: Path | None = None, env: Mapping[str, str] = os.environ) ->
 
 def database_url(directory: Path, option: str = "") -> str:
     """The device database: the one that is named, or SQLite in the data directory."""
-    return option or f"sqlite:///{(directory / 'contacts.db').absolute()}"
+    return option or f"sqlite:///{quote(str((directory / 'contacts.db').absolute()))}"
 
 
 def make_private_dir(path: Path) -> None:

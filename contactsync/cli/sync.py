@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -116,14 +115,15 @@ def _idle(session: Session, config: Config, names: Sequence[str], wait: float) -
     from contactsync.engine.connect import connect, stored_password, stored_renewal
     from contactsync.engine.idle import idle_round
     from contactsync.engine.lock import sync_lock
+    from contactsync.store.files import file_of
 
     accounts = _wanted(config, names)
-    scheme, _, place = database_url(session.data_dir, session.database).partition(":///")
-    if scheme != "sqlite" or not accounts or not session.data_dir.is_dir() or not Path(place).is_file():
+    database = file_of(database_url(session.data_dir, session.database))
+    if not accounts or not session.data_dir.is_dir() or database is None or not database.is_file():
         return None
     password, renew = stored_password(session.data_dir), stored_renewal(session.data_dir)
     with sync_lock(session.data_dir, wait):
-        return idle_round(Path(place), accounts, lambda a: connect(a, password, session.profile, renew))
+        return idle_round(database, accounts, lambda a: connect(a, password, session.profile, renew))
 
 
 def _wanted(config: Config, names: Sequence[str]) -> list[AccountConfig]:

@@ -10,6 +10,7 @@ import pytest
 from contactsync import config
 from contactsync.config import AccountConfig, BookConfig, CalendarConfig, Config, PasswordSource, Settings
 from contactsync.errors import ConfigError, UsageError
+from contactsync.store.files import file_of
 
 FULL = """
 # mine
@@ -204,6 +205,8 @@ def test_places_come_from_option_environment_and_platform(monkeypatch: pytest.Mo
     assert config.data_dir(None, named) == Path("/e/data")
     assert config.database_url(Path("/d"), "sqlite://") == "sqlite://"
     assert config.database_url(Path("/d")) == "sqlite:////d/contacts.db"
+    odd = Path("/50%20 off?/#1")
+    assert file_of(config.database_url(odd)) == odd / "contacts.db"
     assert config.config_path(None, {}).name == "config.toml"
     assert config.data_dir(None, {}).name == "contactsync"
 
