@@ -10,6 +10,7 @@ from contactsync.engine.cards import BookState, Card
 from contactsync.engine.context import Round
 from contactsync.engine.merging import twin_inside
 from contactsync.frozen import frozen
+from contactsync.model.contact import Contact
 from contactsync.store.links import ALIVE, LET_GO
 from contactsync.store.values import StoredContact, StoredLink
 from contactsync.sync import match
@@ -124,13 +125,16 @@ class _Meetings:
         if contact is None:
             return False
         own = [link for link in self._links.get(contact.id, []) if link.collection_id in state.account_books]
-        if self._is_twin(card) and self._parts(state, card, contact, own):
+        twin = self._is_twin(card)
+        if twin and self._parts(state, card, contact, own):
             return True
         there = self._card_uid(state, contact, own)
-        moved = next((link for link in own if link.id in self._gone), None)
+        # the twin's card is not what became of a card of the one that remains
+        same = [link for link in own if not twin or link.card_uid == card.view.uid]
+        moved = next((link for link in same if link.id in self._gone), None)
         if moved is None and there is None:
-            moved = next((link for link in own if link.state == "away"), None)
-        inside = self._moved_inside(state, card, contact) if self._is_twin(card) else None
+            moved = next((link for link in same if link.state == "away"), None)
+        inside = self._moved_inside(state, card, contact) if twin else None
         known = moved is not None or inside is not None or card.href in self._adopted
         if not known and match.same_person_contradicted(card.view, contact.contact):
             return False
@@ -143,7 +147,7 @@ class _Meetings:
         elif there is None:
             self._taken[state.book.id, contact.id] = card.view.uid
             self._found.append(Meeting(state, card, contact))
-        elif self._is_twin(card) or self._is_alias(there, contact):
+        elif twin or self._is_alias(there, contact):
             self._found.append(Meeting(state, card, contact, absorbed=True))
         else:
             self._add_new(
@@ -175,11 +179,14 @@ class _Meetings:
         return True
 
     def _gives_up(self, card: Card, own: Iterable[StoredLink]) -> bool:
-        """Do cards of the one that remains give up what this card has, in this very pull?"""
+        """Do cards of the one that remains give up what this card has, in this very pull? One that is gone
+        has nothing any more."""
         for link in own:
             state = self._states.get(link.collection_id)
             now = state.cards.get(link.href) if state and link.state in ALIVE else None
-            if now is not None and taken_over(card.view, now.view, link.base.remote):
+            gone = link.id in self._gone - self._moved and link.card_uid != card.view.uid
+            left = now.view if now else Contact() if gone else None
+            if left is not None and taken_over(card.view, left, link.base.remote):
                 return True
         return False
 

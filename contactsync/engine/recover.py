@@ -12,7 +12,7 @@ from contactsync.model.contact import Contact
 from contactsync.model.fields import Path
 from contactsync.store.values import OutboxRow, StoredLink
 from contactsync.sync.echo import holding_back, put_off, settle, with_untaken, without_absent
-from contactsync.sync.types import Base
+from contactsync.sync.types import NO_BASE, Base
 
 
 @dataclass(slots=True)
@@ -80,6 +80,10 @@ def _change(round_: Round, state: BookState, row: OutboxRow, found: Recovered) -
     if link is None:
         return  # the card was not read in this pull: the doubt stays
     card = state.cards.get(link.href)
+    if row.action == "delete" and link.href in state.gone:
+        found.done.append(row.id)
+        found.bases[link.id] = NO_BASE  # that it is gone tells nothing of who was brought back here since
+        return
     if row.action == "delete" or card is None:
         found.dropped.append(row.id)
         return

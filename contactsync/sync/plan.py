@@ -49,7 +49,7 @@ class Rules:
 
 def plan(base: Base, hub: Hub, remote: Live | Seen, *, project: Project, rules: Rules) -> list[Action]:
     """The steps for one linked contact. ``base`` is `NO_BASE` for a pair that meets for the first
-    time (L28)."""
+    time (L28), and for a card that is gone because we deleted it."""
     if isinstance(remote, Live):
         if hub.deleted:
             return _deleted_here(base, hub, remote, project, rules)
@@ -105,7 +105,7 @@ def _gone_there(base: Base, hub: Hub, rules: Rules) -> list[Action]:
     edited = _real(differs(base.local, hub.contact), rules)
     winner: Side = "remote" if rules.mode is Mode.MIRROR_PULL else "local"
     note = NoteConflict(Clash(WHOLE, base.local, hub.contact, None, winner))
-    noted: list[Action] = [note] if edited else []
+    noted: list[Action] = [note] if edited and base is not NO_BASE else []
     match rules.mode:
         case Mode.MIRROR_PULL:
             return [*noted, DropLocal(), Unlink()]

@@ -801,6 +801,38 @@ def a_twin_in_doubt_is_deleted_though_the_process_dies_before_that(s: Script) ->
     s.people_at("L40", "a", "Anna")
 
 
+@each("L40", "faithful", "google")
+def a_twin_in_doubt_is_not_the_card_of_the_survivor_that_is_gone(s: Script) -> None:
+    """Seed parallel 100062: it was taken for the survivor's card, which had moved and lost all that was not
+    the twin's."""
+    s.put(s.person("Anna"))
+    s.sync()
+    s.put(s.person("Twin"))
+    s.sync(at="answered", fault="die")
+    s.merge("Anna", "Twin")
+    s.client_deletes("Anna")
+    s.sync()
+    for place in ("a", "r0"):
+        s.people_at("L40", place, "Anna")
+        s.equal("L40", f"addresses at {place}", len(s._all(place)[0]["email"]), 2)
+
+
+@world("L40", "faithful")
+def a_twin_that_comes_back_as_the_survivor_goes_is_a_person_of_its_own(s: Script) -> None:
+    """Another device took the merge back, and deleted the one that remained, before anybody looked."""
+    anna, twin = s.put(s.person("Anna")), s.put(s.person("Twin"))
+    s.sync()
+    s.merge("Anna", "Twin")
+    s.sync()
+    s.sync()
+    s.client_deletes("Anna")
+    s.client_puts(twin)
+    s.sync()
+    s.people_at("L40", "a", "Twin")
+    s.people_at("L40", "r0", "Twin")
+    s.equal("L40", "UIDs in the trash", [c.uid for c in s.devices["a"].trash()], [anna.uid])
+
+
 @world("L40", "faithful")
 def a_merge_while_the_survivor_is_being_created_leaves_one_card(s: Script) -> None:
     """Seed 8576."""
@@ -838,6 +870,21 @@ def a_card_that_was_moved_and_has_other_values_is_still_the_twins(s: Script) -> 
     s.sync()
     s.people_at("L40", "a", "Anna")
     s.people_at("L40", "r0", "Anna")
+
+
+@each("L33", "faithful", "sabre", "google")
+def who_comes_back_while_the_deletion_is_in_doubt_stays(s: Script) -> None:
+    """It was done, which nobody knew: that the card is gone was taken for a deletion by somebody else."""
+    s.put(s.person("Anna"))
+    s.put(s.person("Ben"))
+    s.sync()
+    s.delete("Anna")
+    s.sync(at="answered", fault="die")
+    s.restore("Anna")
+    s.sync()
+    s.people_at("L33", "a", "Anna", "Ben")
+    s.people_at("L33", "r0", "Anna", "Ben")
+    s.conflicts("L33", 0)
 
 
 @world("L33", "vdir-folder")
