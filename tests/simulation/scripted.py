@@ -840,6 +840,21 @@ def a_card_that_was_moved_and_has_other_values_is_still_the_twins(s: Script) -> 
     s.people_at("L40", "r0", "Anna")
 
 
+@world("L24", "faithful")
+def a_card_takes_the_name_of_one_that_was_deleted(s: Script) -> None:
+    s.put(s.person("Anna", title("T1")))
+    s.put(s.person("Ben"))
+    s.sync()
+    free, _ = s.card("Ben")
+    s.delete("Ben")
+    s.sync()
+    s.remotes["r0"].move(s.card("Anna")[0], free, s.card("Anna")[1])
+    s.sync()
+    s.people_at("L24", "a", "Anna")
+    s.people_at("L24", "r0", "Anna")
+    s.everywhere("L24", "Anna", title="T1")
+
+
 @world("L33", "vdir-folder")
 def a_card_that_is_half_written_under_our_name_is_waited_for(s: Script) -> None:
     """Seed vdir 60045: two devices had imported the same file."""
