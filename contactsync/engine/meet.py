@@ -13,6 +13,7 @@ from contactsync.frozen import frozen
 from contactsync.store.links import ALIVE, LET_GO
 from contactsync.store.values import StoredContact, StoredLink
 from contactsync.sync import match
+from contactsync.sync.diff import differs
 from contactsync.sync.union import strong_values, taken_over
 
 
@@ -127,7 +128,7 @@ class _Meetings:
         if self._is_twin(card) and self._parts(state, card, contact, own):
             return True
         there = self._card_uid(state, contact, own)
-        moved = next((link for link in own if link.id in self._gone), None)
+        moved = next((link for link in own if link.id in self._gone and self._is_its(card, link)), None)
         if moved is None and there is None:
             moved = next((link for link in own if link.state == "away"), None)
         inside = self._moved_inside(state, card, contact) if self._is_twin(card) else None
@@ -165,7 +166,7 @@ class _Meetings:
         given_up = (
             twin and strong & strong_values(twin.contact) and not strong & strong_values(contact.contact)
         )
-        if not given_up and not self._gives_up(card, own):
+        if not given_up and not self._gives_up(card, own) and not self._is_left(card, contact, own):
             return False
         if twin is None:
             self._add_new(state, card, "", "")
@@ -182,6 +183,30 @@ class _Meetings:
             if now is not None and taken_over(card.view, now.view, link.base.remote):
                 return True
         return False
+
+    def _is_left(self, card: Card, contact: StoredContact, own: Iterable[StoredLink]) -> bool:
+        """Is the one that remains gone there, where this card is? It is not if it was edited here and is made
+        again (L23), nor if another contact takes over in this very pull what the card has."""
+        cards = [link for link in own if link.state in ALIVE]
+        gone = [
+            link for link in cards if link.id in self._gone - self._moved and not self._is_its(card, link)
+        ]
+        edited = not contact.deleted and any(differs(link.base.local, contact.contact) for link in gone)
+        return bool(cards) and gone == cards and not edited and not self._has_heir(card, gone)
+
+    def _has_heir(self, card: Card, gone: Iterable[StoredLink]) -> bool:
+        """Does some other card of these books take over what this one has?"""
+        for state in {link.collection_id: self._states[link.collection_id] for link in gone}.values():
+            for href, link in state.links.items():
+                now = state.cards.get(href) if link.state in ALIVE else None
+                if now is not None and taken_over(card.view, link.base.remote, now.view):
+                    return True
+        return False
+
+    def _is_its(self, card: Card, link: StoredLink) -> bool:
+        """May a new card with a UID of the contact be the one of this link? Who was merged into the contact
+        has a card with another UID."""
+        return not self._is_twin(card) or link.card_uid == card.view.uid
 
     def _card_uid(self, state: BookState, contact: StoredContact, own: list[StoredLink]) -> str | None:
         """The UID of the card that the contact has in this book already."""

@@ -840,6 +840,75 @@ def a_card_that_was_moved_and_has_other_values_is_still_the_twins(s: Script) -> 
     s.people_at("L40", "r0", "Anna")
 
 
+@world("L40", "faithful", judged=False)
+def who_was_merged_is_back_when_the_one_that_remains_is_deleted(s: Script) -> None:
+    """Whoever deletes one and puts the other one's card back takes the merge apart: nobody is left to whom
+    the card could belong."""
+    s.put(s.person("Anna"))
+    s.put(s.person("Ben", note("N1")))
+    s.sync()
+    href, payload = s.card("Ben")
+    s.merge("Anna", "Ben")
+    s.sync()
+    s.client_deletes("Anna")
+    s.remotes["r0"].server.put(href, payload)
+    s.sync()
+    s.sync()
+    s.people_at("L40", "r0", "Ben")
+    s.people_at("L40", "a", "Ben")
+    s.everywhere("L40", "Ben", note="N1", email=tuple(facts.of_card(payload)["email"]))
+    s.equal(
+        "L22",
+        "in the trash",
+        [facts.key(s.facts("a", one.contact)) for one in s.devices["a"].trash()],
+        ["Anna"],
+    )
+
+
+@world("L40", "faithful", judged=False)
+def who_was_merged_is_back_and_the_one_that_remains_went_into_a_third(s: Script) -> None:
+    """Seed parallel 100462, seen from device b. Another device had edited Ben, and so made his card again
+    under its former name: it is not the card of Anna, who was deleted there, under another name."""
+    for given in ("Anna", "Ben", "Cleo"):
+        s.put(s.person(given))
+    s.sync()
+    href, payload = s.card("Ben")
+    s.merge("Anna", "Ben")
+    s.sync()
+    anna = s.stored("Anna").contact
+    s.client_edits("Cleo", lambda cleo: people.taken_over(cleo, anna))
+    s.client_deletes("Anna")
+    ben = title("T1")(s.remotes["r0"].codec.read(payload))
+    s.remotes["r0"].server.put(href, s.remotes["r0"].codec.write(ben, payload))
+    s.sync()
+    s.sync()
+    s.people_at("L40", "r0", "Anna", "Cleo")
+    s.people_at("L40", "a", "Anna", "Cleo")
+    s.everywhere("L40", "Anna", title="T1")
+
+
+@world("L40", "faithful", policy="device", judged=False)
+def who_was_merged_is_back_with_all_that_was_part_of_them(s: Script) -> None:
+    """Though the one that remains goes into a third at the same time."""
+    for given in ("Anna", "Ben", "Cleo", "Dora"):
+        s.put(s.person(given))
+    s.sync()
+    anna, (_, dora) = s.stored("Anna").contact, s.card("Dora")
+    s.merge("Ben", "Dora")
+    s.sync()
+    href, ben = s.card("Ben")
+    s.merge("Anna", "Ben")
+    s.sync()
+    s.client_edits("Cleo", lambda cleo: people.taken_over(cleo, anna))
+    s.client_deletes("Anna")
+    s.remotes["r0"].server.put(href, ben)
+    s.sync()
+    s.client_puts(title("T1")(s.remotes["r0"].codec.read(dora)))
+    s.sync()
+    s.people_at("L40", "a", "Ben", "Cleo")
+    s.everywhere("L40", "Ben", title="T1")
+
+
 @world("L24", "faithful")
 def a_card_takes_the_name_of_one_that_was_deleted(s: Script) -> None:
     s.put(s.person("Anna", title("T1")))
