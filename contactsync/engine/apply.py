@@ -23,7 +23,7 @@ from contactsync.model.fields import path_text, unit_text
 from contactsync.store.contacts import NewContact, chunks
 from contactsync.store.journal import Queued
 from contactsync.store.links import ALIVE, OUTSIDE, NewLink
-from contactsync.store.values import StoredConflict, StoredContact
+from contactsync.store.values import StoredConflict, StoredContact, StoredLink
 from contactsync.sync.diff import differs
 from contactsync.sync.echo import holding_back
 from contactsync.sync.types import (
@@ -212,6 +212,7 @@ class _Applier:
 
     def _spoke(self, outcome: Outcome, contact_id: int, spoke: Spoke) -> None:
         if spoke.moved and spoke.link and spoke.card:
+            self._make_room(spoke.state, spoke.card, spoke.link)
             self._store.links.move(spoke.link.id, spoke.state.book.id, spoke.card.href, spoke.card.etag)
         link_id = spoke.link.id if spoke.link else None
         base: Base | None = spoke.base
@@ -296,9 +297,14 @@ class _Applier:
     def _new_link(self, contact_id: int, state: BookState, card: Card, base: Base) -> NewLink:
         """The link of a card that had none, or one of which nothing is left."""
         self._not_aside(state, card)
-        if old := state.links.get(card.href):
-            self._store.links.remove(old.id)
+        self._make_room(state, card)
         return NewLink(contact_id, state.book.id, card.href, card.etag, base, card.payload)
+
+    def _make_room(self, state: BookState, card: Card, link: StoredLink | None = None) -> None:
+        """The name of a card that is there for another reason now belongs to no card that was deleted."""
+        old = state.links.get(card.href)
+        if old is not None and (link is None or old.id != link.id):
+            self._store.links.remove(old.id)
 
     def _not_aside(self, state: BookState, card: Card) -> None:
         if card.href in self._aside[state.book.id]:

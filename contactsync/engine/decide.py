@@ -159,6 +159,8 @@ class _Planner:
             for i in sorted(ids | missing)
             if i in contacts
         ]
+        # who parts has gone before the one that remains goes into a third with all its twins
+        outcomes.sort(key=lambda one: one.parted is None)
         outcomes += [self._stranger(meeting) for meeting in meetings if meeting.contact is None]
         outcomes += [
             self._at_home(contacts[i], home)

@@ -10,10 +10,10 @@ from contactsync.engine.cards import BookState, Card
 from contactsync.engine.context import Round
 from contactsync.engine.merging import twin_inside
 from contactsync.frozen import frozen
-from contactsync.model.contact import Contact
 from contactsync.store.links import ALIVE, LET_GO
 from contactsync.store.values import StoredContact, StoredLink
 from contactsync.sync import match
+from contactsync.sync.diff import differs
 from contactsync.sync.union import strong_values, taken_over
 
 
@@ -129,8 +129,7 @@ class _Meetings:
         if twin and self._parts(state, card, contact, own):
             return True
         there = self._card_uid(state, contact, own)
-        # the twin's card is not what became of a card of the one that remains
-        same = [link for link in own if not twin or link.card_uid == card.view.uid]
+        same = [link for link in own if self._is_its(card, link)]
         moved = next((link for link in same if link.id in self._gone), None)
         if moved is None and there is None:
             moved = next((link for link in same if link.state == "away"), None)
@@ -169,7 +168,7 @@ class _Meetings:
         given_up = (
             twin and strong & strong_values(twin.contact) and not strong & strong_values(contact.contact)
         )
-        if not given_up and not self._gives_up(card, own):
+        if not given_up and not self._gives_up(card, own) and not self._is_left(card, contact, own):
             return False
         if twin is None:
             self._add_new(state, card, "", "")
@@ -179,16 +178,37 @@ class _Meetings:
         return True
 
     def _gives_up(self, card: Card, own: Iterable[StoredLink]) -> bool:
-        """Do cards of the one that remains give up what this card has, in this very pull? One that is gone
-        has nothing any more."""
+        """Do cards of the one that remains give up what this card has, in this very pull?"""
         for link in own:
             state = self._states.get(link.collection_id)
             now = state.cards.get(link.href) if state and link.state in ALIVE else None
-            gone = link.id in self._gone - self._moved and link.card_uid != card.view.uid
-            left = now.view if now else Contact() if gone else None
-            if left is not None and taken_over(card.view, left, link.base.remote):
+            if now is not None and taken_over(card.view, now.view, link.base.remote):
                 return True
         return False
+
+    def _is_left(self, card: Card, contact: StoredContact, own: Iterable[StoredLink]) -> bool:
+        """Is the one that remains gone there, where this card is? It is not if it was edited here and is made
+        again (L23), nor if another contact takes over in this very pull what the card has."""
+        cards = [link for link in own if link.state in ALIVE]
+        gone = [
+            link for link in cards if link.id in self._gone - self._moved and not self._is_its(card, link)
+        ]
+        edited = not contact.deleted and any(differs(link.base.local, contact.contact) for link in gone)
+        return bool(cards) and gone == cards and not edited and not self._has_heir(card, gone)
+
+    def _has_heir(self, card: Card, gone: Iterable[StoredLink]) -> bool:
+        """Does some other card of these books take over what this one has?"""
+        for state in {link.collection_id: self._states[link.collection_id] for link in gone}.values():
+            for href, link in state.links.items():
+                now = state.cards.get(href) if link.state in ALIVE else None
+                if now is not None and taken_over(card.view, link.base.remote, now.view):
+                    return True
+        return False
+
+    def _is_its(self, card: Card, link: StoredLink) -> bool:
+        """May a new card with a UID of the contact be the one of this link? Who was merged into the contact
+        has a card with another UID."""
+        return not self._is_twin(card) or link.card_uid == card.view.uid
 
     def _card_uid(self, state: BookState, contact: StoredContact, own: list[StoredLink]) -> str | None:
         """The UID of the card that the contact has in this book already."""

@@ -818,22 +818,6 @@ def a_twin_in_doubt_is_not_the_card_of_the_survivor_that_is_gone(s: Script) -> N
 
 
 @world("L40", "faithful")
-def a_twin_that_comes_back_as_the_survivor_goes_is_a_person_of_its_own(s: Script) -> None:
-    """Another device took the merge back, and deleted the one that remained, before anybody looked."""
-    anna, twin = s.put(s.person("Anna")), s.put(s.person("Twin"))
-    s.sync()
-    s.merge("Anna", "Twin")
-    s.sync()
-    s.sync()
-    s.client_deletes("Anna")
-    s.client_puts(twin)
-    s.sync()
-    s.people_at("L40", "a", "Twin")
-    s.people_at("L40", "r0", "Twin")
-    s.equal("L40", "UIDs in the trash", [c.uid for c in s.devices["a"].trash()], [anna.uid])
-
-
-@world("L40", "faithful")
 def a_merge_while_the_survivor_is_being_created_leaves_one_card(s: Script) -> None:
     """Seed 8576."""
     s.client_puts(s.person("Ben"))
@@ -885,6 +869,90 @@ def who_comes_back_while_the_deletion_is_in_doubt_stays(s: Script) -> None:
     s.people_at("L33", "a", "Anna", "Ben")
     s.people_at("L33", "r0", "Anna", "Ben")
     s.conflicts("L33", 0)
+
+
+@world("L40", "faithful", judged=False)
+def who_was_merged_is_back_when_the_one_that_remains_is_deleted(s: Script) -> None:
+    """Whoever deletes one and puts the other one's card back takes the merge apart: nobody is left to whom
+    the card could belong."""
+    s.put(s.person("Anna"))
+    s.put(s.person("Ben", note("N1")))
+    s.sync()
+    href, payload = s.card("Ben")
+    s.merge("Anna", "Ben")
+    s.sync()
+    s.client_deletes("Anna")
+    s.remotes["r0"].server.put(href, payload)
+    s.sync()
+    s.sync()
+    s.people_at("L40", "r0", "Ben")
+    s.people_at("L40", "a", "Ben")
+    s.everywhere("L40", "Ben", note="N1", email=tuple(facts.of_card(payload)["email"]))
+    s.equal(
+        "L22",
+        "in the trash",
+        [facts.key(s.facts("a", one.contact)) for one in s.devices["a"].trash()],
+        ["Anna"],
+    )
+
+
+@world("L40", "faithful", judged=False)
+def who_was_merged_is_back_and_the_one_that_remains_went_into_a_third(s: Script) -> None:
+    """Seed parallel 100462, seen from device b. Another device had edited Ben, and so made his card again
+    under its former name: it is not the card of Anna, who was deleted there, under another name."""
+    for given in ("Anna", "Ben", "Cleo"):
+        s.put(s.person(given))
+    s.sync()
+    href, payload = s.card("Ben")
+    s.merge("Anna", "Ben")
+    s.sync()
+    anna = s.stored("Anna").contact
+    s.client_edits("Cleo", lambda cleo: people.taken_over(cleo, anna))
+    s.client_deletes("Anna")
+    ben = title("T1")(s.remotes["r0"].codec.read(payload))
+    s.remotes["r0"].server.put(href, s.remotes["r0"].codec.write(ben, payload))
+    s.sync()
+    s.sync()
+    s.people_at("L40", "r0", "Anna", "Cleo")
+    s.people_at("L40", "a", "Anna", "Cleo")
+    s.everywhere("L40", "Anna", title="T1")
+
+
+@world("L40", "faithful", policy="device", judged=False)
+def who_was_merged_is_back_with_all_that_was_part_of_them(s: Script) -> None:
+    """Though the one that remains goes into a third at the same time."""
+    for given in ("Anna", "Ben", "Cleo", "Dora"):
+        s.put(s.person(given))
+    s.sync()
+    anna, (_, dora) = s.stored("Anna").contact, s.card("Dora")
+    s.merge("Ben", "Dora")
+    s.sync()
+    href, ben = s.card("Ben")
+    s.merge("Anna", "Ben")
+    s.sync()
+    s.client_edits("Cleo", lambda cleo: people.taken_over(cleo, anna))
+    s.client_deletes("Anna")
+    s.remotes["r0"].server.put(href, ben)
+    s.sync()
+    s.client_puts(title("T1")(s.remotes["r0"].codec.read(dora)))
+    s.sync()
+    s.people_at("L40", "a", "Ben", "Cleo")
+    s.everywhere("L40", "Ben", title="T1")
+
+
+@world("L24", "faithful")
+def a_card_takes_the_name_of_one_that_was_deleted(s: Script) -> None:
+    s.put(s.person("Anna", title("T1")))
+    s.put(s.person("Ben"))
+    s.sync()
+    free, _ = s.card("Ben")
+    s.delete("Ben")
+    s.sync()
+    s.remotes["r0"].move(s.card("Anna")[0], free, s.card("Anna")[1])
+    s.sync()
+    s.people_at("L24", "a", "Anna")
+    s.people_at("L24", "r0", "Anna")
+    s.everywhere("L24", "Anna", title="T1")
 
 
 @world("L33", "vdir-folder")
