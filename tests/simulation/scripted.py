@@ -892,6 +892,22 @@ def a_new_name_beats_a_deletion_of_the_group(s: Script) -> None:
         s.sync()
 
 
+@each("L39", "faithful", "paged")
+def a_new_name_beats_an_undo_that_the_group_went_with(s: Script) -> None:
+    """Seed (parallel) 100840: the remote refused the write that told of it."""
+    s.put(s.person("Anna"))
+    club = functools.partial(replace, groups=frozenset({"Club"}))
+    s.watched(Act("edit", "a"), lambda: s.edit("Anna", club))
+    s.sync()
+    s.play(Act("undo", "a"))
+    s.shows("L39", "a", "Anna", group=())
+    s.play(Act("rename-group", "x"))
+    s.sync()
+    s.sync()
+    (name,) = next(iter(s.cards_of("Anna")))["group"]
+    s.everywhere("L39", "Anna", group=name)
+
+
 # ---- accounts and modes --------------------------------------------------------------------------
 
 
@@ -982,3 +998,15 @@ def what_was_edited_since_outlives_the_undo_of_a_round(s: Script) -> None:
     for _ in range(2):
         s.sync()
     s.everywhere("P7", "Anna", title="T3", note=())
+
+
+@world("P7", "faithful")
+def an_edit_of_one_who_was_merged_since_is_taken_back_at_the_other(s: Script) -> None:
+    """Seed (parallel) 100162."""
+    s.put(s.person("Anna"))
+    s.put(s.person("Ben"))
+    s.watched(Act("edit", "a"), lambda: s.edit("Ben", title("T1")))
+    s.merge("Anna", "Ben")
+    s.shows("P7", "a", "Anna", title="T1")
+    s.play(Act("undo", "a"))
+    s.shows("P7", "a", "Anna", title=())
