@@ -97,7 +97,7 @@ def check_undo(stage: Stage, who: str, known: Remembered) -> None:
 
 def _as_before(known: Remembered) -> Picture:
     """Who came in from a remote stays, and so do the groups that they are in, and those that are something
-    of their own there."""
+    of their own there; a group that the run gave another name is called as before."""
     if not known.pulled:
         return known.before
     came = {uid: now for uid, now in known.after.contacts.items() if uid not in known.before.contacts}
@@ -105,7 +105,9 @@ def _as_before(known: Remembered) -> Picture:
     held = (known.before.held - came.keys()) | (known.after.held & came.keys())
     stays = known.after.carded | {i for i, name in known.after.groups.items() if name in inside}
     groups = {i: name for i, name in known.after.groups.items() if i in stays} | known.before.groups
-    return replace(known.before, contacts={**known.before.contacts, **came}, held=held, groups=groups)
+    former = {name: groups.get(i, name) for i, name in known.after.groups.items()}
+    named = {u: {**now, "group": frozenset(map(former.__getitem__, now["group"]))} for u, now in came.items()}
+    return replace(known.before, contacts={**known.before.contacts, **named}, held=held, groups=groups)
 
 
 def check_undone_later(known: Remembered, now: Picture, then: Picture) -> None:
