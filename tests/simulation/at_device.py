@@ -12,6 +12,7 @@ from contactsync.vcard.codec import VCardCodec
 from tests.simulation import facts, people, taking_back
 from tests.simulation.facts import Facts
 from tests.simulation.oracle import NOTHING, Violation
+from tests.simulation.taking_back import Picture
 from tests.simulation.world import Act, choose
 
 if TYPE_CHECKING:
@@ -96,10 +97,14 @@ class AtDevice:
         members = [self._stage.facts(act.who, s.contact) for s in live if group.id in s.contact.groups]
         engine.delete_group(group.name)
         for before in members:
-            who = facts.key(before)
-            cards, others = self._stage.cards_of(who), self._stage.on_devices(who)
-            self._stage.ledger.ungrouped(before, group.name, act.who, cards, others)
+            self._ungrouped(act.who, before, group.name)
         return f"deletes group {group.name} of {len(members)}"
+
+    def _ungrouped(self, device: str, before: Facts, name: str) -> None:
+        """A group went from a device, and a member with it."""
+        who = facts.key(before)
+        cards, others = self._stage.cards_of(who), self._stage.on_devices(who)
+        self._stage.ledger.ungrouped(before, name, device, cards, others)
 
     def _merge(self, act: Act, engine: Engine, live: Sequence[StoredContact]) -> str:
         first, second = choose(live, act.pick), choose(live, act.also)
@@ -154,6 +159,8 @@ class AtDevice:
             was, made = known.before.contacts.get(uid, NOTHING), known.after.contacts.get(uid, NOTHING)
             seen = facts.values(was) - facts.values(made) if a_round else set()
             self._tell_of(act.who, before.contacts.get(uid), after.contacts.get(uid), seen)
+            for name in sorted(_ended(before, after, uid)):
+                self._ungrouped(act.who, before.contacts[uid], name)
         return f"takes back run {known.run}: {after - before or 'nothing is left of it'}"
 
     def _tell_of(
@@ -168,3 +175,11 @@ class AtDevice:
             ledger.forgot(before)
         elif before is not None and after is not None and before != after:
             ledger.took_back(before, after, seen, place=who)
+
+
+def _ended(before: Picture, after: Picture, uid: str) -> set[str]:
+    """The groups of a contact that an undo deleted: it left them with the group, as by `delete-group`."""
+    if uid not in before.contacts or uid not in after.contacts:
+        return set()
+    gone = {name for group_id, name in before.groups.items() if group_id not in after.groups}
+    return gone & before.contacts[uid]["group"]

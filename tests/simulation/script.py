@@ -225,6 +225,10 @@ def note(text: str) -> Change:
     return lambda contact: replace(contact, notes=(Note(text),))
 
 
+def group(name: str) -> Change:
+    return lambda contact: replace(contact, groups=frozenset({name}))
+
+
 def addresses(*some: str, preferred: str = "") -> Change:
     """Exactly these, in this order."""
 

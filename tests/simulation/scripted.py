@@ -13,7 +13,7 @@ from dataclasses import replace
 from contactsync.model.contact import Email, Phone
 from contactsync.sync.brakes import Limits
 from tests.simulation import facts, people
-from tests.simulation.script import Script, World, addresses, note, photo, title
+from tests.simulation.script import Script, World, addresses, group, note, photo, title
 from tests.simulation.world import Act
 
 WORLDS: dict[str, World] = {}
@@ -993,7 +993,7 @@ def a_new_name_beats_a_deletion_of_the_group(s: Script) -> None:
     """Seeds 7609 and (parallel) 50147, 50205."""
     renamed, deleted = Act("rename-group", "x"), Act("delete-group", "a")
     for given, acts in (("Anna", (deleted, renamed)), ("Ben", (renamed, deleted))):
-        s.put(s.person(given, lambda contact: replace(contact, groups=frozenset({"Club"}))))
+        s.put(s.person(given, group("Club")))
         s.sync()
         for act in acts:
             s.play(act)
@@ -1005,6 +1005,21 @@ def a_new_name_beats_a_deletion_of_the_group(s: Script) -> None:
         s.delete(given)
         s.play(deleted)
         s.sync()
+
+
+@each("L39", "faithful", "paged")
+def a_new_name_beats_an_undo_that_the_group_went_with(s: Script) -> None:
+    """Seed (parallel) 100840: the remote refused the write that told of it."""
+    s.put(s.person("Anna"))
+    s.watched(Act("edit", "a"), lambda: s.edit("Anna", group("Club")))
+    s.sync()
+    s.play(Act("undo", "a"))
+    s.shows("L39", "a", "Anna", group=())
+    s.play(Act("rename-group", "x"))
+    s.sync()
+    s.sync()
+    (name,) = next(iter(s.cards_of("Anna")))["group"]
+    s.everywhere("L39", "Anna", group=name)
 
 
 # ---- accounts and modes --------------------------------------------------------------------------
@@ -1097,3 +1112,28 @@ def what_was_edited_since_outlives_the_undo_of_a_round(s: Script) -> None:
     for _ in range(2):
         s.sync()
     s.everywhere("P7", "Anna", title="T3", note=())
+
+
+@world("P7", "faithful")
+def who_came_into_a_group_by_a_round_that_renamed_it_stays_in_it(s: Script) -> None:
+    """Seed (parallel) 230052."""
+    s.put(s.person("Anna"))
+    s.edit("Anna", group("Club"))
+    s.sync()
+    s.play(Act("rename-group", "x"))
+    (name,) = facts.of_card(s.card("Anna")[1])["group"]
+    s.client_puts(s.person("Ben", group(name)))
+    s.watched(Act("sync", "a"), s.sync)
+    s.equal("P7", "undone", s.reached["undone sync"], 1)
+
+
+@world("P7", "faithful")
+def an_edit_of_one_who_was_merged_since_is_taken_back_at_the_other(s: Script) -> None:
+    """Seed (parallel) 100162."""
+    s.put(s.person("Anna"))
+    s.put(s.person("Ben"))
+    s.watched(Act("edit", "a"), lambda: s.edit("Ben", title("T1")))
+    s.merge("Anna", "Ben")
+    s.shows("P7", "a", "Anna", title="T1")
+    s.play(Act("undo", "a"))
+    s.shows("P7", "a", "Anna", title=())

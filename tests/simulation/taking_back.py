@@ -23,11 +23,13 @@ SINGLE = ("surname", "title", "photo", "birthday")
 @dataclass(frozen=True)
 class Picture:
     """What a person sees of a device: contacts by UID, those held back, and the names of groups by id;
+    ``inside`` says by which UIDs others went before they were made part of a contact;
     ``carded`` are groups that somebody made something of their own at a remote: what our own writing made
     there of a group that came from elsewhere goes with it. ``media`` are hashes of pictures: what a remote
     made of one shows the same, and where nobody knows that it was the remote, it is an edit (L12)."""
 
     contacts: Mapping[str, Facts]
+    inside: Mapping[str, Sequence[str]]
     held: frozenset[str]
     groups: Mapping[str, str]
     carded: frozenset[str]
@@ -67,13 +69,14 @@ def picture(stage: Stage, who: str) -> Picture:
     for stored in live:
         named = names.to_names(stored.contact)
         seen[stored.uid] = facts.of_contact(named, named.groups, stage.album)
+    inside = {stored.uid: engine.store.contacts.aliases_of(stored.id) for stored in live}
     held = frozenset(stored.uid for stored in live if stored.held)
     groups = {group.id: group.name for group in engine.groups()}
     books = [book for account in engine.config.accounts for book in engine.books(account.name, refresh=False)]
     there = frozenset().union(*(engine.store.group_cards.hrefs(book.id) for book in books))
     carded = frozenset(group_id for group_id in there if groups.get(group_id) in stage.labels)
     media = {stored.uid: [medium.sha256 for medium in stored.contact.media] for stored in live}
-    return Picture(seen, held, groups, carded, media)
+    return Picture(seen, inside, held, groups, carded, media)
 
 
 def check_undo(stage: Stage, who: str, known: Remembered) -> None:
@@ -94,7 +97,7 @@ def check_undo(stage: Stage, who: str, known: Remembered) -> None:
 
 def _as_before(known: Remembered) -> Picture:
     """Who came in from a remote stays, and so do the groups that they are in, and those that are something
-    of their own there."""
+    of their own there; a group that the run gave another name is called as before."""
     if not known.pulled:
         return known.before
     came = {uid: now for uid, now in known.after.contacts.items() if uid not in known.before.contacts}
@@ -102,20 +105,25 @@ def _as_before(known: Remembered) -> Picture:
     held = (known.before.held - came.keys()) | (known.after.held & came.keys())
     stays = known.after.carded | {i for i, name in known.after.groups.items() if name in inside}
     groups = {i: name for i, name in known.after.groups.items() if i in stays} | known.before.groups
-    return replace(known.before, contacts={**known.before.contacts, **came}, held=held, groups=groups)
+    former = {name: groups.get(i, name) for i, name in known.after.groups.items()}
+    named = {u: {**now, "group": frozenset(map(former.__getitem__, now["group"]))} for u, now in came.items()}
+    return replace(known.before, contacts={**known.before.contacts, **named}, held=held, groups=groups)
 
 
 def check_undone_later(known: Remembered, now: Picture, then: Picture) -> None:
-    """P7: what the run changed and nobody changed since has its former value; all else stays as it is."""
-    for uid in known.before.contacts.keys() & known.after.contacts.keys() & now.contacts.keys():
-        before, after = known.before.contacts[uid], known.after.contacts[uid]
-        if uid not in then.contacts:
-            raise Violation("P7", f"undo of run {known.run} took {uid} away")
+    """P7: what the run changed and nobody changed since has its former value; all else stays as it is. What
+    it changed of one who was made part of another since is there at the other (L40)."""
+    both = known.before.contacts.keys() & known.after.contacts.keys()
+    if lost := both & now.contacts.keys() - then.contacts.keys():
+        raise Violation("P7", f"undo of run {known.run} took {', '.join(sorted(lost))} away")
+    for uid in sorted(now.contacts.keys() & then.contacts.keys()):
         for unit in SINGLE:
-            left, right = now.contacts[uid][unit], then.contacts[uid][unit]
-            compressed = unit == "photo" and known.after.media[uid] != now.media[uid]
-            wanted = left if compressed else _without_it(before[unit], after[unit], left)
-            if right != wanted:
+            wanted = now.contacts[uid][unit]
+            for one in sorted(both & {uid, *now.inside[uid]}):
+                before, after = known.before.contacts[one], known.after.contacts[one]
+                if unit != "photo" or known.after.media[one] == now.media[uid]:
+                    wanted = _without_it(before[unit], after[unit], wanted)
+            if (right := then.contacts[uid][unit]) != wanted:
                 told = f"{sorted(right)}, not {sorted(wanted)}"
                 raise Violation("P7", f"undo of run {known.run} left {unit} of {uid} at {told}")
 
