@@ -11,8 +11,9 @@ from tests.simulation.script import Script
 from tests.simulation.scripted import WORLDS
 
 
-@pytest.mark.law("L1", "L2", "L5", "L7", "L10", "L11", "L12", "L13", "L18", "L20", "L22", "L23", "L25", "L26")
-@pytest.mark.law("L27", "L31", "L32", "L33", "L34", "L37", "L40", "P1", "P2", "P3", "P4")
+@pytest.mark.law("L1", "L2", "L5", "L7", "L10", "L11", "L12", "L13", "L14", "L18", "L20", "L22", "L23", "L24")
+@pytest.mark.law("L25", "L26", "L27", "L31", "L32", "L33", "L34", "L37", "L39", "L40", "P1", "P2", "P3", "P4")
+@pytest.mark.law("P6", "P7")
 @pytest.mark.parametrize("name", WORLDS)
 def test_world(name: str) -> None:
     Script(WORLDS[name]).run()
