@@ -404,10 +404,12 @@ def _base_of_copy(stored: StoredContact, meeting: Meeting, links: Iterable[Store
 
 
 def _inherited(gone: Spoke, heir: Outcome) -> frozenset[str]:
-    """What a card of the same book took over of one that is gone."""
-    cards = (s for s in heir.spokes if s.state is gone.state and s.card and s.link and not s.absorbed)
+    """What a card of the same book took over of one that is gone. Who parts has no card yet, and had its own
+    values before."""
+    own = heir.stored.contact if heir.stored and heir.parted else None
+    cards = (s for s in heir.spokes if s.state is gone.state and not s.absorbed and (s.link or own))
     return frozenset().union(
-        *(taken_over(gone.base.remote, s.base.remote, s.card.view) for s in cards if s.card)
+        *(taken_over(gone.base.remote, own or s.base.remote, s.card.view) for s in cards if s.card)
     )
 
 

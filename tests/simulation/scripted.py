@@ -918,6 +918,27 @@ def who_was_merged_is_back_and_the_one_that_remains_went_into_a_third(s: Script)
     s.everywhere("L40", "Anna", title="T1")
 
 
+@world("L40", "graph", judged=False)
+def who_was_merged_is_back_and_took_over_the_one_that_remained(s: Script) -> None:
+    """Another device merged the same two the other way round: what the remote has no room for is not lost."""
+    s.put(s.person("Anna", addresses(*FOUR)))
+    s.put(s.person("Ben", addresses()))
+    s.sync()
+    href, payload = s.card("Ben")
+    anna = s.remotes["r0"].codec.read(s.card("Anna")[1])
+    s.merge("Anna", "Ben")
+    s.sync()
+    s.client_deletes("Anna")
+    codec = s.remotes["r0"].codec
+    s.remotes["r0"].server.put(href, codec.write(people.taken_over(codec.read(payload), anna), payload))
+    s.sync()
+    s.sync()
+    s.people_at("L40", "a", "Ben")
+    s.people_at("L40", "r0", "Ben")
+    s.shows("L40", "a", "Ben", email=FOUR)
+    s.equal("L40", "of Anna", s.devices["a"].contact(anna.uid).uid, s.stored("Ben").uid)
+
+
 @world("L40", "faithful", policy="device", judged=False)
 def who_was_merged_is_back_with_all_that_was_part_of_them(s: Script) -> None:
     """Though the one that remains goes into a third at the same time."""
