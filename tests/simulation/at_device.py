@@ -135,6 +135,8 @@ class AtDevice:
                 self._stage.ledger.apart.add(facts.key(now))
             if before.get(uid) != now:
                 self._stage.ledger.saw(before.get(uid, NOTHING), now)
+            if uid not in before:
+                self._stage.ledger.took_in(now, self._stage.cards_of(facts.key(now)))
         return "imports the file again" if known else "imports a file of 2"
 
     def _memory(self, engine: Engine) -> bool:

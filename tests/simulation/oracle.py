@@ -191,6 +191,16 @@ class Ledger:
         self.standing -= undecided
         self.maybe |= undecided
 
+    def took_in(self, after: Facts, cards: Iterable[Facts]) -> None:
+        """A device took in from a file whom another one has from it as well. What that one took away and has
+        not told yet goes from both: they had agreed on the card as it was (L6)."""
+        taken = {value for _, value in self.taken}
+        there = {self.classed((key(one), *value)) for one in cards for value in values(one)}
+        added = {(key(after), *value) for value in values(after)}
+        undecided = {value for value in added if self.classed(value) in taken & there}
+        self.standing -= undecided
+        self.maybe |= undecided
+
     def forgot(self, before: Facts, place: str = "") -> None:
         """Somebody who saw ``before`` deleted the contact. What was edited on that very card before, and
         nobody had fetched, went with it; what a merge had made part of another lives on there (L40)."""
