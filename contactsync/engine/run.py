@@ -57,6 +57,7 @@ def run_account(round_: Round) -> None:
 def _attempt(round_: Round, books: Sequence[Book], attempt: int) -> _After:
     """Pull, decide, push once."""
     pulled = [part for book in books if (part := _pull(round_, book)) is not None]
+    pulled = _after_moves(round_, pulled)
     if not pulled:
         return _After.DONE
     _back_up(round_, pulled)
@@ -77,6 +78,26 @@ def _attempt(round_: Round, books: Sequence[Book], attempt: int) -> _After:
     if again and attempt + 1 < ATTEMPTS:
         round_.report.state, round_.report.message, round_.report.in_doubt = "ok", "", 0
     return _After.AGAIN if again else _After.DONE
+
+
+def _after_moves(round_: Round, pulled: list[Pulled]) -> list[Pulled]:
+    """A card that is gone from one book may have come into another one that was read before (L24): the others
+    are read again, until nothing more is gone. Else who was edited here would be made a second time."""
+    known: dict[int, set[str]] = {}
+    while len(pulled) > 1:
+        gone = {part.book.id: _missing(round_, part) - known.get(part.book.id, set()) for part in pulled}
+        fresh = {book for book, hrefs in gone.items() if hrefs}
+        if not fresh:
+            break
+        known = {book: known.get(book, set()) | hrefs for book, hrefs in gone.items()}
+        stays = fresh if len(fresh) == 1 else set()
+        again = [part if part.first or part.book.id in stays else _pull(round_, part.book) for part in pulled]
+        pulled = [part for part in again if part is not None]
+    return pulled
+
+
+def _missing(round_: Round, part: Pulled) -> set[str]:
+    return round_.store.links.missing(part.book.id) - part.elsewhere
 
 
 def _push(round_: Round, book: Book) -> Iterator[Pushed]:

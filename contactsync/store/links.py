@@ -40,6 +40,10 @@ _WRITTEN = f"""
     SELECT link.href FROM link JOIN collection ON collection.id = link.collection_id
     WHERE link.collection_id = :book AND link.{_ALIVE} AND link.written_at >= collection.cursor_at
 """
+_MISSING = f"""
+    SELECT href FROM link WHERE collection_id = :book AND {_ALIVE}
+    AND href IN (SELECT href FROM staged WHERE collection_id = :book AND gone)
+"""
 # The + turns SQLite from the contacts' rows to their index in the order of hashes.
 _OUT_OF_STEP = f"""
     SELECT contact_id FROM link
@@ -158,6 +162,10 @@ class Links:
         """Links of cards that the filter of the book left out."""
         where = "collection_id = :book AND state = 'left' AND reason = :reason"
         return self._all(where, book=collection_id, reason=OUTSIDE)
+
+    def missing(self, collection_id: int) -> set[str]:
+        """The hrefs of cards that were read as gone in a pull that is not decided yet."""
+        return {row[0] for row in self._db.rows(_MISSING, {"book": collection_id})}
 
     def holds_everybody(self, collection_id: int) -> bool:
         """Has every contact, deleted ones too, a card that is in this book?"""

@@ -180,15 +180,6 @@ class Ledger:
         self.maybe |= added if anew else set()
         self.ever |= added
 
-    def imported(self, before: Facts, after: Facts, place: str) -> None:
-        """A file brought what somebody elsewhere had from it too, and took away: if the two meet before that
-        is told, they say the same, and it is an edit of both (L28)."""
-        taken = {value for there, value in self.taken if there != place}
-        came = {(key(after), unit, value) for unit, value in values(after) - values(before)}
-        undecided = {value for value in came if self.classed(value) in taken}
-        self.standing -= undecided
-        self.maybe |= undecided
-
     def took_back(self, before: Facts, after: Facts, seen: set[tuple[str, str]], *, place: str) -> None:
         """A run was undone. Values that others took away come back where the run was how that was ``seen``.
         Where it was an edit of the device's own, it depends: if nobody has seen it yet, all is as before it,

@@ -976,6 +976,23 @@ def a_card_takes_the_name_of_one_that_was_deleted(s: Script) -> None:
     s.everywhere("L24", "Anna", title="T1")
 
 
+@world("L24", "faithful", books=2)
+def who_moves_while_the_books_are_read_is_not_made_again(s: Script) -> None:
+    """Seed parallel 220356: the card was in neither book as they were read, and a contact that was edited
+    here was made a second time."""
+    first, second, remote = 0, 1, s.remotes["r0"]
+    s.client_puts(s.person("Anna"), book=second)
+    s.sync()
+    s.client_puts(s.person("Ben"), book=first)
+    href, payload = s.card("Anna", book=second)
+    new = href.replace(remote.books[second], remote.books[first])
+    s.edit("Anna", note("N1"))
+    s.sync(at="page-staged", meanwhile=lambda: remote.move(href, new, payload))
+    s.people_at("L24", "r0", "Anna", "Ben")
+    s.sync()
+    s.everywhere("L24", "Anna", note="N1")
+
+
 @world("L33", "vdir-folder")
 def a_card_that_is_half_written_under_our_name_is_waited_for(s: Script) -> None:
     """Seed vdir 60045: two devices had imported the same file."""
