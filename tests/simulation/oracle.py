@@ -54,7 +54,8 @@ class Ledger:
     values that a merge kept, which is an edit that need not have seen all others; ``labels`` are (person,
     address, label); ``ended`` are memberships that went with their group, ``anew`` groups that somebody got
     into since, and ``known`` the names by which a device ever knew groups; ``preferred`` are persons of whom
-    a device was told which address they prefer, which is an edit that no fact shows.
+    a device was told which address they prefer, which is an edit that no fact shows; ``again`` are (device,
+    value) that a file gave a device after somebody else had taken it away.
     """
 
     standing: set[tuple[str, str, str]] = field(default_factory=set)
@@ -75,6 +76,7 @@ class Ledger:
     anew: set[str] = field(default_factory=set)
     known: dict[str, set[str]] = field(default_factory=dict)
     preferred: set[str] = field(default_factory=set)
+    again: set[tuple[str, tuple[str, str, str]]] = field(default_factory=set)
 
     def saw(self, before: Facts, after: Facts, *, kept: Facts | None = None, place: str = "") -> None:
         """Somebody who saw ``before`` made it ``after``; of this ``kept`` is what the remote took."""
@@ -190,6 +192,25 @@ class Ledger:
         undecided = {value for value in added if self.classed(value) in elsewhere}
         self.standing -= undecided
         self.maybe |= undecided
+
+    def imported(self, before: Facts, after: Facts, *, device: str) -> None:
+        """A file gave a device values, maybe some that somebody elsewhere took away, who had them too."""
+        elsewhere = {value for there, value in self.taken if there not in ("", device)}
+        self.saw(before, after)
+        added = {(key(after), *value) for value in values(after) - values(before)}
+        self.again |= {(device, value) for value in added if self.classed(value) in elsewhere}
+
+    def meets(self, device: str, cards: Iterable[Facts]) -> None:
+        """A round of a device begins. Where a card still shows what a file gave it, the two agree (L15), and
+        whoever took that away before has his way when it is told."""
+        mine = {(there, value) for there, value in self.again if there == device}
+        if not mine:
+            return
+        self.again -= mine
+        agreed = {self.classed(value) for _, value in mine} & _classed(self, cards)
+        had = {value for value in self.standing if self.classed(value) in agreed}
+        self.standing -= had
+        self.maybe |= had
 
     def forgot(self, before: Facts, place: str = "") -> None:
         """Somebody who saw ``before`` deleted the contact. What was edited on that very card before, and

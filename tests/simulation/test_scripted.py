@@ -9,6 +9,8 @@ import pytest
 from tests.simulation.oracle import Violation
 from tests.simulation.script import Script
 from tests.simulation.scripted import WORLDS
+from tests.simulation.stage import Stage
+from tests.simulation.world import Act, Plan, Shape
 
 
 @pytest.mark.law("L1", "L2", "L5", "L7", "L10", "L11", "L12", "L13", "L18", "L20", "L22", "L23", "L25", "L26")
@@ -26,3 +28,22 @@ def test_a_world_by_hand_is_judged_by_the_oracle_too() -> None:
 
     with pytest.raises(Violation, match="P1: title T1 of Anna is nowhere"):
         Script(replace(WORLDS["a_new_etag_is_no_edit[faithful]"], play=forgets)).run()
+
+
+@pytest.mark.law("L15", "L28", "P1")
+def test_an_edit_of_what_another_device_imports_again_is_no_loss_where_that_agreed_with_the_card() -> None:
+    """Seed parallel 100842."""
+    assert _numbers_that_stand(first="a") == 1
+
+
+@pytest.mark.law("L28", "P1")
+def test_what_another_device_imports_again_is_kept_where_the_card_was_edited_before_they_met() -> None:
+    assert _numbers_that_stand(first="b") == 2
+
+
+def _numbers_that_stand(*, first: str) -> int:
+    """Of a contact that a device imports after another has imported, sent and edited it; and all is well."""
+    acts = (Act("import", "b"), Act("sync", "b"), Act("edit", "b", edit="phone"), Act("import", "a"))
+    stage = Stage(Plan(Shape(0, "ab", (("faithful", 1),), "device"), (*acts, Act("sync", first))))
+    stage.run()
+    return len([text for who, unit, text in stage.ledger.standing if (who, unit) == ("P1", "phone")])
