@@ -41,9 +41,29 @@ def test_what_another_device_imports_again_is_kept_where_the_card_was_edited_bef
     assert _numbers_that_stand(first="b") == 2
 
 
+@pytest.mark.law("L7", "P1")
+@pytest.mark.parametrize(("told", "standing"), [((), 1), ((Act("sync", "b"),), 2)])
+def test_who_takes_a_value_away_and_imports_it_again_made_an_edit_only_if_a_round_was_between(
+    told: tuple[Act, ...], standing: int
+) -> None:
+    acts = (Act("import", "a"), Act("sync", "a"), Act("sync", "b"), Act("edit", "b", edit="drop-email"))
+    edit = Act("edit", "a", edit="change-email")
+    stage = _two_devices(*acts, edit, *told, Act("import", "b"), Act("sync", "a"))
+    assert _standing(stage, "email") == standing
+
+
 def _numbers_that_stand(*, first: str) -> int:
-    """Of a contact that a device imports after another has imported, sent and edited it; and all is well."""
+    """Of a contact that a device imports after another has imported, sent and edited it."""
     acts = (Act("import", "b"), Act("sync", "b"), Act("edit", "b", edit="phone"), Act("import", "a"))
-    stage = Stage(Plan(Shape(0, "ab", (("faithful", 1),), "device"), (*acts, Act("sync", first))))
+    return _standing(_two_devices(*acts, Act("sync", first)), "phone")
+
+
+def _two_devices(*acts: Act) -> Stage:
+    """They play this, and all is well."""
+    stage = Stage(Plan(Shape(0, "ab", (("faithful", 1),), "device"), acts))
     stage.run()
-    return len([text for who, unit, text in stage.ledger.standing if (who, unit) == ("P1", "phone")])
+    return stage
+
+
+def _standing(stage: Stage, unit: str) -> int:
+    return len([text for who, what, text in stage.ledger.standing if (who, what) == ("P1", unit)])
