@@ -25,13 +25,17 @@ class Picture:
     """What a person sees of a device: contacts by UID, those held back, and the names of groups by id;
     ``carded`` are groups that somebody made something of their own at a remote: what our own writing made
     there of a group that came from elsewhere goes with it. ``media`` are hashes of pictures: what a remote
-    made of one shows the same, and where nobody knows that it was the remote, it is an edit (L12)."""
+    made of one shows the same, and where nobody knows that it was the remote, it is an edit (L12). ``inside``
+    says of those who were merged into another into whom (L40): by their numbers, since their UID went to that
+    one, and ``numbers`` are those of the contacts."""
 
     contacts: Mapping[str, Facts]
     held: frozenset[str]
     groups: Mapping[str, str]
     carded: frozenset[str]
     media: Mapping[str, Sequence[str]]
+    inside: Mapping[int, str]
+    numbers: Mapping[str, int]
 
     def __sub__(self, other: Picture) -> str:
         """How this one differs from another, for people; empty when it does not."""
@@ -73,7 +77,10 @@ def picture(stage: Stage, who: str) -> Picture:
     there = frozenset().union(*(engine.store.group_cards.hrefs(book.id) for book in books))
     carded = frozenset(group_id for group_id in there if groups.get(group_id) in stage.labels)
     media = {stored.uid: [medium.sha256 for medium in stored.contact.media] for stored in live}
-    return Picture(seen, held, groups, carded, media)
+    numbers = {stored.uid: stored.id for stored in live}
+    uids = {number: uid for uid, number in numbers.items()}
+    inside = {s.id: uids[s.merged_into] for s in engine.trash() if s.merged_into in uids}
+    return Picture(seen, held, groups, carded, media, inside, numbers)
 
 
 def check_undo(stage: Stage, who: str, known: Remembered) -> None:
@@ -106,23 +113,35 @@ def _as_before(known: Remembered) -> Picture:
 
 
 def check_undone_later(known: Remembered, now: Picture, then: Picture) -> None:
-    """P7: what the run changed and nobody changed since has its former value; all else stays as it is."""
-    for uid in known.before.contacts.keys() & known.after.contacts.keys() & now.contacts.keys():
-        before, after = known.before.contacts[uid], known.after.contacts[uid]
+    """P7: what the run changed and nobody changed since has its former value; all else stays as it is. What
+    it did to who is part of another by now is in that one (L40)."""
+    both = known.before.contacts.keys() & known.after.contacts.keys()
+    inside = {uid: now.inside.get(known.after.numbers[uid]) for uid in sorted(both)}
+    for uid in both & now.contacts.keys():
         if uid not in then.contacts:
             raise Violation("P7", f"undo of run {known.run} took {uid} away")
         for unit in SINGLE:
-            left, right = now.contacts[uid][unit], then.contacts[uid][unit]
-            compressed = unit == "photo" and known.after.media[uid] != now.media[uid]
-            wanted = left if compressed else _without_it(before[unit], after[unit], left)
+            wanted = now.contacts[uid][unit]
+            for one in (uid, *(twin for twin, into in inside.items() if into == uid)):
+                if unit != "photo" or known.after.media[one] == now.media[uid]:
+                    before, after = known.before.contacts[one][unit], known.after.contacts[one][unit]
+                    wanted = _without_it(unit, before, after, wanted)
+            right = then.contacts[uid][unit]
             if right != wanted:
                 told = f"{sorted(right)}, not {sorted(wanted)}"
                 raise Violation("P7", f"undo of run {known.run} left {unit} of {uid} at {told}")
 
 
-def _without_it(before: frozenset[str], after: frozenset[str], left: frozenset[str]) -> frozenset[str]:
-    """What a unit is without what a run made of it; where somebody set another title besides, that stays."""
-    return before | left - after if before != after == left or (after and after < left) else left
+def _without_it(
+    unit: str, before: frozenset[str], after: frozenset[str], left: frozenset[str]
+) -> frozenset[str]:
+    """What a unit is without what a run made of it. Of several titles those go that it brought, if they are
+    still there, those come back that it took away, and the others stay."""
+    if left == after:
+        return before
+    brought = after - before
+    still = brought <= left and (brought or unit == "title")
+    return left - brought | before - after if still else left
 
 
 def _kind(engine: Engine, run: int) -> str:

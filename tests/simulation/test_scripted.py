@@ -48,19 +48,36 @@ def test_who_takes_a_value_away_and_imports_it_again_made_an_edit_only_if_a_roun
 ) -> None:
     acts = (Act("import", "a"), Act("sync", "a"), Act("sync", "b"), Act("edit", "b", edit="drop-email"))
     edit = Act("edit", "a", edit="change-email")
-    stage = _two_devices(*acts, edit, *told, Act("import", "b"), Act("sync", "a"))
+    stage = _played("ab", *acts, edit, *told, Act("import", "b"), Act("sync", "a"))
     assert _standing(stage, "email") == standing
+
+
+@pytest.mark.law("L40", "P7")
+@pytest.mark.parametrize("unit", ["photo", "title"])
+def test_an_undo_of_what_was_done_to_the_twin_before_a_merge_is_looked_for_in_the_survivor(unit: str) -> None:
+    """Seed outlook 242366."""
+    edit, merge = Act("edit", "a", pick=0.9, edit=unit), Act("merge", "a", also=0.9)
+    stage = _played("a", Act("create", "a"), Act("create", "a"), edit, merge, Act("undo", "a", pick=0.6))
+    assert f"takes back run 3: a-000001-00000000: {unit} -" in "".join(stage.story)
+
+
+@pytest.mark.law("P7")
+@pytest.mark.parametrize("unit", ["photo", "title"])
+def test_an_undo_brings_nothing_back_that_was_removed_since(unit: str) -> None:
+    edit = Act("edit", "a", edit=unit)
+    stage = _played("a", Act("create", "a"), edit, edit, replace(edit, also=0.9), Act("undo", "a", pick=0.6))
+    assert "a takes back run 3: nothing is left of it" in stage.story
 
 
 def _numbers_that_stand(*, first: str) -> int:
     """Of a contact that a device imports after another has imported, sent and edited it."""
     acts = (Act("import", "b"), Act("sync", "b"), Act("edit", "b", edit="phone"), Act("import", "a"))
-    return _standing(_two_devices(*acts, Act("sync", first)), "phone")
+    return _standing(_played("ab", *acts, Act("sync", first)), "phone")
 
 
-def _two_devices(*acts: Act) -> Stage:
-    """They play this, and all is well."""
-    stage = Stage(Plan(Shape(0, "ab", (("faithful", 1),), "device"), acts))
+def _played(devices: str, *acts: Act) -> Stage:
+    """A small world, in which all was well."""
+    stage = Stage(Plan(Shape(0, devices, (("faithful", 1),), "device", undone=0), acts))
     stage.run()
     return stage
 
