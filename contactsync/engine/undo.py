@@ -328,13 +328,15 @@ class _Undoing:
 
 
 def _without(now: Contact, before: Contact, after: Contact) -> Merged:
-    """``now`` without the edits between ``before`` and ``after``; what was changed since clashes."""
+    """``now`` without the edits between ``before`` and ``after``; what was changed or removed since clashes,
+    and stays so."""
     return merge(
         base=Base(after, after),
         hub=Hub(now),
         remote=Live(before),
         project=lambda contact: contact,
         policy=Policy.DEVICE,
+        stays=True,
     )
 
 

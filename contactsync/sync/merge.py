@@ -67,10 +67,12 @@ class _Crossing:
 
 @frozen
 class _Judge:
-    """Who wins what both sides changed (L16 to L18): in a one-way mode its source (L26)."""
+    """Who wins what both sides changed (L16 to L18): in a one-way mode its source (L26). With ``stays``,
+    what the hub removed stays so."""
 
     policy: Policy
     source: Side | None
+    stays: bool
     hub: Hub
     remote: Live
 
@@ -78,12 +80,16 @@ class _Judge:
         at = self.hub.times.get(path_text(path))
         return Clash(path, base, local, remote, winner, at, self.remote.at)
 
+    def changed_there(self) -> Side:
+        """Who wins what the hub removed and the remote changed (L17)."""
+        return self.source or ("local" if self.stays else "remote")
+
     def winner(self, path: Path, mine: Edit, theirs: Edit) -> Side | None:
         """None: a person is asked."""
         if self.source:
             return self.source
         if mine.new is None or theirs.new is None:
-            return "remote" if mine.new is None else "local"
+            return self.changed_there() if mine.new is None else "local"
         if self.policy is Policy.ASK:
             return None
         if self.policy is Policy.NEWEST:
@@ -101,11 +107,13 @@ def merge(
     policy: Policy,
     mode: Mode = Mode.TWO_WAY,
     rows: Sequence[Field] = (),
+    stays: bool = False,
 ) -> Merged:
     """Merge the edits of both sides since ``base`` (L6, L7, L10, L14 to L18).
 
     First the remote's edits come in; what then shows otherwise than before goes out. Only the ``rows`` are
-    looked at, by default those in which anything differs; all others stay as they are.
+    looked at, by default those in which anything differs; all others stay as they are. With ``stays``,
+    nothing comes back that the hub removed, though the remote changed it: not as in L17.
     """
     before = project(base.local)
     now = before if hub.contact == base.local else project(hub.contact)
@@ -119,7 +127,7 @@ def merge(
     mine = _made_here(diff(shown_before, aligned(now, local, rows=rows)), own, local)
     theirs = diff(far_shadow, far)
     crossing = _Crossing()
-    judge = _Judge(policy, mode.source, hub, remote)
+    judge = _Judge(policy, mode.source, stays, hub, remote)
     _settle_removals({**own, **mine}, theirs, local, far, judge, crossing)
     _come_in(mine, theirs, shadow, local, judge, crossing)
     held = [*crossing.open, *_held_there(crossing, mode, mine, theirs, shadow)]
@@ -130,7 +138,7 @@ def merge(
     after = now if here == hub.contact else project(here)
     if any(row not in rows for row in unequal((before, after))):
         # a name may show once there is no organization of that name
-        return merge(base, hub, remote, project=project, policy=policy, mode=mode, rows=FIELDS)
+        return merge(base, hub, remote, project=project, policy=policy, mode=mode, rows=FIELDS, stays=stays)
     shown = aligned(after, new_local, rows=rows)
     _go_out(crossing, diff(shown_before, shown), theirs, shown, far, new_local, held)
     held += _held_here(crossing, mode, mine)
@@ -234,7 +242,7 @@ def _settle_removals(
         removed_here = path in mine and here is None and there is not None
         removed_there = path in theirs and there is None and here is not None
         if removed_here and any(p[:2] == path for p in theirs):
-            clash = judge.clash(path, mine[path].old, None, there, judge.source or "remote")
+            clash = judge.clash(path, mine[path].old, None, there, judge.changed_there())
         elif removed_there and any(p[:2] == path for p in mine):
             clash = judge.clash(path, theirs[path].old, here, None, judge.source or "local")
         else:

@@ -65,6 +65,20 @@ def test_undo_of_an_edit_restores_what_no_one_changed_since_and_undo_of_undo_wor
 
 
 @pytest.mark.law("P7")
+def test_undo_of_an_edit_brings_nothing_back_that_somebody_removed_since(phone: Device) -> None:
+    labelled = (Email("more@x.example", label="Old"),)
+    phone.edit("uid-001", lambda c: replace(c, titles=(Title("Old"),), emails=labelled))
+    changed = replace(phone.contact("uid-001"), titles=(Title("New"),))
+    phone.engine.put([replace(changed, emails=(replace(labelled[0], label="New"),))])
+    run = phone.engine.runs()[0].id
+    phone.edit("uid-001", lambda c: replace(c, titles=(), emails=(replace(labelled[0], label=""),)))
+    before = phone.contact("uid-001")
+    undone = phone.engine.undo(run)
+    assert undone.restored == 0 and any("title was changed" in str(left) for left in undone.left)
+    assert phone.contact("uid-001") == before
+
+
+@pytest.mark.law("P7")
 def test_undo_of_a_deletion_brings_it_back_everywhere(phone: Device, memory: MemoryServer, book: str) -> None:
     before = phone.contact("uid-002")
     phone.engine.delete(["uid-002"])

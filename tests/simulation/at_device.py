@@ -139,7 +139,7 @@ class AtDevice:
             if uid not in before and len(self._stage.versions(facts.key(now))) > 1:
                 self._stage.ledger.apart.add(facts.key(now))
             if before.get(uid) != now:
-                self._stage.ledger.saw(before.get(uid, NOTHING), now)
+                self._stage.ledger.imported(before.get(uid, NOTHING), now, device=act.who)
         return "imports the file again" if known else "imports a file of 2"
 
     def _memory(self, engine: Engine) -> bool:

@@ -54,7 +54,9 @@ class Ledger:
     values that a merge kept, which is an edit that need not have seen all others; ``labels`` are (person,
     address, label); ``ended`` are memberships that went with their group, ``anew`` groups that somebody got
     into since, and ``known`` the names by which a device ever knew groups; ``preferred`` are persons of whom
-    a device was told which address they prefer, which is an edit that no fact shows.
+    a device was told which address they prefer, which is an edit that no fact shows; ``again`` are (device,
+    value) that a file gave a device after somebody else had taken it away, ``lately`` are (place, value) that
+    were taken away there since its last round.
     """
 
     standing: set[tuple[str, str, str]] = field(default_factory=set)
@@ -75,6 +77,8 @@ class Ledger:
     anew: set[str] = field(default_factory=set)
     known: dict[str, set[str]] = field(default_factory=dict)
     preferred: set[str] = field(default_factory=set)
+    again: set[tuple[str, tuple[str, str, str]]] = field(default_factory=set)
+    lately: set[tuple[str, tuple[str, str, str]]] = field(default_factory=set)
 
     def saw(self, before: Facts, after: Facts, *, kept: Facts | None = None, place: str = "") -> None:
         """Somebody who saw ``before`` made it ``after``; of this ``kept`` is what the remote took."""
@@ -86,6 +90,7 @@ class Ledger:
         self.ended = {value for value in self.ended if self.classed(value) not in came}
         self.taken -= {(place, value) for value in came}
         self.taken |= {(place, value) for value in gone}
+        self.lately |= {(place, value) for value in gone}
 
     def _set(self, before: Facts, after: Facts, kept: Facts) -> set[tuple[str, str, str]]:
         """What went, by class."""
@@ -142,9 +147,7 @@ class Ledger:
         if not fresh:
             return
         self.anew |= fresh
-        doubted = {value for value in self.standing if self.classed(value) in self._doubted()}
-        self.standing -= doubted
-        self.maybe |= doubted
+        self._depends(self._doubted())
 
     def renamed_here(self, before: Facts, old: str, new: str) -> None:
         """A device gave a group of this member another name. Was it deleted by somebody else, it depends on
@@ -188,6 +191,31 @@ class Ledger:
         self.saw(before, after, place=place)
         added = {(key(after), unit, value) for unit, value in values(after) - values(before) - seen}
         undecided = {value for value in added if self.classed(value) in elsewhere}
+        self.standing -= undecided
+        self.maybe |= undecided
+
+    def imported(self, before: Facts, after: Facts, *, device: str) -> None:
+        """A file gave a device values, maybe some that somebody elsewhere took away, who had them too. If the
+        device itself took one away, and has not told, nothing was edited there after all (L7)."""
+        elsewhere = {value for there, value in self.taken if there not in ("", device)}
+        self.saw(before, after)
+        added = {(key(after), *value) for value in values(after) - values(before)}
+        added = {value for value in added if self.classed(value) in elsewhere}
+        self.again |= {(device, value) for value in added}
+        self._depends({v for v in map(self.classed, added) if (device, v) in self.lately})
+
+    def meets(self, device: str, cards: Iterable[Facts]) -> None:
+        """A round of a device begins. Where a card still shows what a file gave it, the two agree (L15), and
+        whoever took that away before has his way when it is told."""
+        self.lately = {row for row in self.lately if row[0] != device}
+        mine = {(there, value) for there, value in self.again if there == device}
+        if mine:
+            self.again -= mine
+            self._depends({self.classed(value) for _, value in mine} & _classed(self, cards))
+
+    def _depends(self, some: Set[tuple[str, str, str]]) -> None:
+        """These, by class, may go or stay."""
+        undecided = {value for value in self.standing if self.classed(value) in some}
         self.standing -= undecided
         self.maybe |= undecided
 

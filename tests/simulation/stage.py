@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import hashlib
 import json
@@ -191,6 +192,8 @@ class Stage:
         engine = self.devices[act.who]
         for remote in self.remotes.values():
             remote.begin(act.who)
+        cards = (facts.of_card(card) for remote in self.remotes.values() for _, card in remote.cards())
+        self.ledger.meets(act.who, cards)
         try:
             report = engine.sync(names, limits=self.limits, wait_seconds=0)
         except Died as end:
@@ -376,6 +379,7 @@ class Stage:
         }
         now, gone = self.now, {name: list(remote.gone) for name, remote in self.remotes.items()}
         noted = {name: remote.noted() for name, remote in self.remotes.items()}
+        ledger = copy.deepcopy(self.ledger)
 
         def restore() -> None:
             self._copy(aside, self.folder)
@@ -384,7 +388,7 @@ class Stage:
                 remote.server.books = books[name]
                 remote.gone = gone[name]
                 remote.waits, remote.fresh, remote.in_doubt = noted[name]
-            self.now = now
+            self.now, self.ledger = now, ledger
 
         return restore
 

@@ -120,17 +120,24 @@ def check_undone_later(known: Remembered, now: Picture, then: Picture) -> None:
         for unit in SINGLE:
             wanted = now.contacts[uid][unit]
             for one in sorted(both & {uid, *now.inside[uid]}):
-                before, after = known.before.contacts[one], known.after.contacts[one]
+                before, after = known.before.contacts[one][unit], known.after.contacts[one][unit]
                 if unit != "photo" or known.after.media[one] == now.media[uid]:
-                    wanted = _without_it(before[unit], after[unit], wanted)
+                    wanted = _without_it(unit, before, after, wanted)
             if (right := then.contacts[uid][unit]) != wanted:
                 told = f"{sorted(right)}, not {sorted(wanted)}"
                 raise Violation("P7", f"undo of run {known.run} left {unit} of {uid} at {told}")
 
 
-def _without_it(before: frozenset[str], after: frozenset[str], left: frozenset[str]) -> frozenset[str]:
-    """What a unit is without what a run made of it; where somebody set another title besides, that stays."""
-    return before | left - after if before != after == left or (after and after < left) else left
+def _without_it(
+    unit: str, before: frozenset[str], after: frozenset[str], left: frozenset[str]
+) -> frozenset[str]:
+    """What a unit is without what a run made of it. Of several titles those go that it brought, if they are
+    still there, those come back that it took away, and the others stay."""
+    if left == after:
+        return before
+    brought = after - before
+    still = brought <= left and (brought or unit == "title")
+    return left - brought | before - after if still else left
 
 
 def _kind(engine: Engine, run: int) -> str:
