@@ -64,7 +64,7 @@ class AtDevice:
         stored = choose(live, act.pick)
         before = self._stage.facts(act.who, stored.contact)
         engine.delete([stored.uid])
-        self._stage.ledger.forgot(before)
+        self._stage.ledger.forgot(before, device=act.who)
         return f"deletes {facts.key(before)}"
 
     def _restore(self, act: Act, engine: Engine, live: Sequence[StoredContact]) -> str:
@@ -172,7 +172,7 @@ class AtDevice:
             ledger.brought_back(after)
             ledger.several.add(facts.key(after))
         elif after is None and before is not None:
-            ledger.forgot(before)
+            ledger.forgot(before, device=who)
         elif before is not None and after is not None and before != after:
             ledger.took_back(before, after, seen, place=who)
 

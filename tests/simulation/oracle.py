@@ -55,8 +55,8 @@ class Ledger:
     address, label); ``ended`` are memberships that went with their group, ``anew`` groups that somebody got
     into since, and ``known`` the names by which a device ever knew groups; ``preferred`` are persons of whom
     a device was told which address they prefer, which is an edit that no fact shows; ``again`` are (device,
-    value) that a file gave a device after somebody else had taken it away, ``lately`` are (place, value) that
-    were taken away there since its last round.
+    value) that a file gave a device after somebody else had taken it away, ``brought`` those of them that a
+    round of the device told, ``lately`` are (place, value) that were taken away there since its last round.
     """
 
     standing: set[tuple[str, str, str]] = field(default_factory=set)
@@ -78,6 +78,7 @@ class Ledger:
     known: dict[str, set[str]] = field(default_factory=dict)
     preferred: set[str] = field(default_factory=set)
     again: set[tuple[str, tuple[str, str, str]]] = field(default_factory=set)
+    brought: set[tuple[str, str, str]] = field(default_factory=set)
     lately: set[tuple[str, tuple[str, str, str]]] = field(default_factory=set)
 
     def saw(self, before: Facts, after: Facts, *, kept: Facts | None = None, place: str = "") -> None:
@@ -206,12 +207,18 @@ class Ledger:
 
     def meets(self, device: str, cards: Iterable[Facts]) -> None:
         """A round of a device begins. Where a card still shows what a file gave it, the two agree (L15), and
-        whoever took that away before has his way when it is told."""
+        whoever took that away before has his way when it is told; so he has where the file made the very card
+        again from which he took it (L7)."""
+        untold = {value for there, value in self.lately if there == device}
+        self._depends(untold & self.brought)
+        self.brought -= untold
         self.lately = {row for row in self.lately if row[0] != device}
         mine = {(there, value) for there, value in self.again if there == device}
         if mine:
             self.again -= mine
-            self._depends({self.classed(value) for _, value in mine} & _classed(self, cards))
+            told = {self.classed(value) for _, value in mine}
+            self.brought |= told
+            self._depends(told & _classed(self, cards))
 
     def _depends(self, some: Set[tuple[str, str, str]]) -> None:
         """These, by class, may go or stay."""
@@ -219,14 +226,14 @@ class Ledger:
         self.standing -= undecided
         self.maybe |= undecided
 
-    def forgot(self, before: Facts, place: str = "") -> None:
+    def forgot(self, before: Facts, place: str = "", *, device: str = "") -> None:
         """Somebody who saw ``before`` deleted the contact. What was edited on that very card before, and
         nobody had fetched, went with it; what a merge had made part of another lives on there (L40)."""
         self.deleted.add(key(before))
         who = self.people.of(key(before))
         self.taken = {row for row in self.taken if not place or row[0] != place or row[1][0] != who}
         kept = {self.classed(v) for v in self.maybe} if key(before) in self.merged else set()
-        self._take_away(before, NOTHING, kept)
+        self.lately |= {(device, value) for value in self._take_away(before, NOTHING, kept)}
 
     def untold(self, who: str) -> None:
         """The card that told of a merge is gone, and a device never saw it: that one makes a card of each, by

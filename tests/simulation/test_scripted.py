@@ -53,6 +53,17 @@ def test_who_takes_a_value_away_and_imports_it_again_made_an_edit_only_if_a_roun
     assert _standing(stage, "email") == standing
 
 
+@pytest.mark.law("L7", "L28", "P1")
+@pytest.mark.parametrize(("first", "standing"), [("a", 1), ("b", 2)])
+def test_an_edit_stands_alone_where_a_file_makes_the_very_card_again_before_it_is_told(
+    first: str, standing: int
+) -> None:
+    """Seed parallel 210897."""
+    acts = (Act("import", "b"), Act("sync", "b"), Act("edit", "b", edit="phone"), Act("sync", "a"))
+    again = (Act("delete", "a"), Act("sync", "a"), Act("import", "a"), Act("sync", first))
+    assert _standing(_played("ab", *acts, *again), "phone") == standing
+
+
 @pytest.mark.law("L40", "P7")
 @pytest.mark.parametrize("unit", ["photo", "title"])
 def test_an_undo_of_what_was_done_to_the_twin_before_a_merge_is_looked_for_in_the_survivor(unit: str) -> None:
