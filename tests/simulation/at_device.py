@@ -56,6 +56,7 @@ class AtDevice:
         self._stage.ledger.saw(before, after, place=act.who)
         if all("label" in remote.kind.unseen for remote in self._stage.remotes.values()):
             self._stage.ledger.without_label(before, after)
+            self._stage.ledger.labelled_unseen(after)
         if act.edit == "prefer-email":
             self._stage.ledger.preferred.add(facts.key(after))
         return f"edits {facts.key(before)}: {facts.difference(before, after)}"

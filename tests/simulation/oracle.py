@@ -126,6 +126,19 @@ class Ledger:
         }
         self.standing -= gone
 
+    def labelled_unseen(self, after: Facts) -> None:
+        """Somebody edited labels where they are not seen: one of an address that somebody else had taken away
+        goes with it when that is told, as no card can say that it was set after that."""
+        who = key(after)
+        taken = {value for _, value in self.taken}
+        late = {
+            (who, "label", label)
+            for w, address, label in self.labels
+            if w == who and self.classed((who, "email", address)) in taken
+        }
+        self.standing -= late
+        self.maybe |= late
+
     def renamed(self, before: Facts, after: Facts, old: str) -> None:
         """Somebody gave a group another name on this card; whoever was out of it meanwhile stays out, but not
         where the group itself was deleted: a rename beats a deletion that had not seen it (L39). Where

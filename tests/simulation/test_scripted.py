@@ -64,6 +64,14 @@ def test_an_edit_stands_alone_where_a_file_makes_the_very_card_again_before_it_i
     assert _standing(_played("ab", *acts, *again), "phone") == standing
 
 
+@pytest.mark.law("L10", "P1")
+def test_a_label_that_no_card_shows_goes_with_its_address_which_somebody_took_away_before() -> None:
+    """Seed parallel 120083."""
+    acts = (Act("create", "a"), Act("sync", "a"), Act("sync", "b"), Act("edit", "b", edit="drop-email"))
+    label = (Act("edit", "a", edit="label"), Act("sync", "a"), Act("sync", "b"))
+    assert _standing(_played("ab", *acts, *label, remote="graph"), "label") == 0
+
+
 @pytest.mark.law("L40", "P7")
 @pytest.mark.parametrize("unit", ["photo", "title"])
 def test_an_undo_of_what_was_done_to_the_twin_before_a_merge_is_looked_for_in_the_survivor(unit: str) -> None:
@@ -87,9 +95,9 @@ def _numbers_that_stand(*, first: str) -> int:
     return _standing(_played("ab", *acts, Act("sync", first)), "phone")
 
 
-def _played(devices: str, *acts: Act) -> Stage:
+def _played(devices: str, *acts: Act, remote: str = "faithful") -> Stage:
     """A small world, in which all was well."""
-    stage = Stage(Plan(Shape(0, devices, (("faithful", 1),), "device", undone=0), acts))
+    stage = Stage(Plan(Shape(0, devices, ((remote, 1),), "device", undone=0), acts))
     stage.run()
     return stage
 
