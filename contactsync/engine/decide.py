@@ -51,13 +51,15 @@ class Spoke:
     """One card of a contact (or the place where it will be created) and what to do about it.
 
     ``absorbed``: the card of a contact that was merged into this one; its edits come in, and it is
-    deleted (L40). ``present`` is what a card means that was not read in this round.
+    deleted (L40). ``present`` is what a card means that was not read in this round, ``last`` the base of the
+    card in whose place this new one is: we deleted that one.
     """
 
     state: BookState
     link: StoredLink | None
     card: Card | None
     base: Base = NO_BASE
+    last: Base = NO_BASE
     gone: bool = False
     moved: bool = False
     absorbed: bool = False
@@ -248,6 +250,7 @@ class _Planner:
                 None,
                 m.card,
                 self._recovered.adopted.get(m.card.href) or _base_of_copy(stored, m, links),
+                m.state.without_ended(_last_base(m, links)),
                 absorbed=m.absorbed,
             )
             for m in meetings
@@ -325,7 +328,7 @@ class _Planner:
             return plan(spoke.base, outcome.hub, Live(spoke.view), project=project, rules=rules)
         remote = spoke.card.live(spoke.base.remote)
         if spoke.base is NO_BASE:
-            return first_meeting(outcome.hub, remote, project=project, rules=rules)
+            return first_meeting(outcome.hub, remote, project=project, rules=rules, last=spoke.last)
         return plan(spoke.base, outcome.hub, remote, project=project, rules=rules)
 
     def _as_read_last(self, spoke: Spoke) -> Contact | None:
@@ -401,6 +404,13 @@ def _base_of_copy(stored: StoredContact, meeting: Meeting, links: Iterable[Store
     own = (link for link in links if link.collection_id in meeting.state.account_books)
     same = (link.base for link in own if not differs(link.base.remote, meeting.card.view))
     return NO_BASE if stored.deleted else next(same, NO_BASE)
+
+
+def _last_base(meeting: Meeting, links: Iterable[StoredLink]) -> Base:
+    """Of the card with this UID that we deleted from the account, until the link lets go (L22)."""
+    own = (link for link in links if link.collection_id in meeting.state.account_books)
+    same = (k.base for k in own if k.state == "deleted" and k.card_uid == meeting.card.view.uid)
+    return next(same, NO_BASE)
 
 
 def _inherited(gone: Spoke, heir: Outcome) -> frozenset[str]:

@@ -77,11 +77,15 @@ def _deleted_here(base: Base, hub: Hub, remote: Live, project: Project, rules: R
     """L23: an edit there that the deletion had not seen brings the contact back, with the edit; but where
     the device is the source, it decides (L26)."""
     edits = differs(base.remote, remote.contact)
-    if base is not NO_BASE and not _real(edits, rules):
+    if not _real(edits, rules):
         return _delete_there(hub, rules)
     if rules.mode.source == "local":
-        lost = NoteConflict(Clash(WHOLE, base.local, None, remote.contact, "local"))
-        return [] if base is NO_BASE else [lost, DeleteRemote()]
+        return [NoteConflict(Clash(WHOLE, base.local, None, remote.contact, "local")), DeleteRemote()]
+    return _back(base, hub, remote, project, rules)
+
+
+def _back(base: Base, hub: Hub, remote: Live, project: Project, rules: Rules) -> list[Action]:
+    """Who was deleted here lives, with what the card says otherwise than ``base``."""
     merged = merge(base, hub, remote, project=project, policy=rules.policy, mode=rules.mode)
     note = NoteConflict(Clash(WHOLE, base.local, None, remote.contact, "remote"))
     clashes = [NoteConflict(clash) for clash in merged.clashes]
@@ -126,9 +130,19 @@ def _real(edits: Mapping[Path, Edit], rules: Rules) -> bool:
     )
 
 
-def first_meeting(hub: Hub, remote: Live, *, project: Project, rules: Rules) -> list[Action]:
-    """A matched pair without a link: the union of both (L28)."""
-    return plan(NO_BASE, hub, remote, project=project, rules=rules)
+def first_meeting(
+    hub: Hub, remote: Live, *, project: Project, rules: Rules, last: Base = NO_BASE
+) -> list[Action]:
+    """A matched pair without a link: the union of both (L28). A new card brings back who was deleted here
+    (L22). ``last`` is the base of the card that we deleted, if it is known still: then the new one is an edit
+    of that (L23). If not, an edit may be in it, which beats what it was deleted with."""
+    if not hub.deleted:
+        return plan(NO_BASE, hub, remote, project=project, rules=rules)
+    if rules.mode.source == "local":
+        return []
+    if last is NO_BASE and rules.policy is not Policy.ASK:
+        rules = replace(rules, policy=Policy.REMOTE)
+    return _back(last, hub, remote, project, rules)
 
 
 def new_card(remote: Live, uid: str) -> tuple[SaveLocal, Rebase]:

@@ -277,8 +277,8 @@ MISTAKES = (
         "deletions win",
         "L23",
         "sync/plan.py",
-        "    if base is not NO_BASE and not _real(edits, rules):\n",
-        "    if base is not NO_BASE:\n",
+        "    if not _real(edits, rules):\n        return _delete_there(hub, rules)\n",
+        "    if edits is not None:\n        return _delete_there(hub, rules)\n",
     ),
     _mistake(
         "a deletion there wins over an edit here",

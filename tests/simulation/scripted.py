@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 
-from contactsync.model.contact import Email, Phone
+from contactsync.model.contact import Email, Phone, Title
 from contactsync.sync.brakes import Limits
 from tests.simulation import facts, people
 from tests.simulation.script import Script, World, addresses, group, note, photo, title
@@ -477,6 +477,57 @@ def an_edit_here_beats_a_deletion_there(s: Script) -> None:
     s.edit("Anna", title("T1"))
     s.sync()
     s.everywhere("L23", "Anna", title="T1", note="N1")
+
+
+@each("L23", "faithful", "google")
+def an_edit_that_is_told_after_the_deletion_was_confirmed_is_an_edit_too(s: Script) -> None:
+    """Seed parallel 211080: what another device had replaced came back, and its surname was lost."""
+    anna = s.put(s.person("Anna", title("T1")))
+    s.sync()
+    s.edit("Anna", note("N1"))
+    s.delete("Anna")
+    s.sync()
+    edited = replace(anna, name=people.named("Anna", "F2"), emails=(Email("new@x.org"),))
+    s.client_puts(edited)
+    s.sync()
+    s.everywhere("L23", "Anna", surname="F2", email="new@x.org", title="T1", note="N1")
+    s.conflicts("L23", 1)
+
+
+@each("L23", "faithful", others=("cutting",), policy="device")
+def an_edit_beats_a_deletion_that_is_long_over(s: Script) -> None:
+    """Nobody knows what it was made of: the values of lists are united, of others it wins, on record."""
+    anna = s.put(s.person("Anna", title("T1")))
+    s.sync()
+    s.delete("Anna")
+    s.sync()
+    s.sync()
+    s.client_puts(replace(anna, name=people.named("Anna", "F2"), titles=(Title("T2"),)))
+    s.sync()
+    s.everywhere("L23", "Anna", surname="F2", title=("T1", "T2"))
+    _on_record(s, anna.name.part("surname"))
+
+
+@world("L23", "faithful")
+def an_old_card_that_is_put_back_overwrites_nothing_without_a_record(s: Script) -> None:
+    s.put(s.person("Anna", title("T1")))
+    s.sync()
+    _, old = s.card("Anna")
+    s.edit("Anna", lambda c: note("N2")(title("T2")(c)))
+    s.sync()
+    s.edit("Anna", group("G3"))
+    s.delete("Anna")
+    s.sync()
+    s.remotes["r0"].server.put("/contacts/old.vcf", old)
+    s.ledger.brought_back(facts.of_card(old))
+    s.sync()
+    s.everywhere("L23", "Anna", title="T1", note=(), group="G3")
+    _on_record(s, "T2", "N2")
+
+
+def _on_record(s: Script, *words: str) -> None:
+    (device,) = s.device_states()
+    s.equal("L16", "what is on record", [word for word in words if f'"{word}"' in device.records], [*words])
 
 
 @world("L23", "faithful", judged=False)

@@ -330,7 +330,7 @@ class Stage:
         self.rounds(self._rounds + len(self.devices), backwards=backwards)
         conflicts = sum(len(engine.conflicts()) for engine in self.devices.values()) - before
         state = [
-            f"{place.name}: {facts.shown(one)}"
+            f"{place.name}: {facts.shown(self._but_replaced(one))}"
             for place in (*self.device_states(), *self.remote_states())
             for one in (place.contacts if isinstance(place, DeviceState) else place.cards)
             if self.ledger.is_one(facts.key(one))  # whom a twin is held for depends on who came first
@@ -339,6 +339,18 @@ class Stage:
         del self.story[told:]
         restore()
         return sorted(state), conflicts
+
+    def _but_replaced(self, one: Facts) -> Facts:
+        """Without what an edit took away of somebody who was deleted elsewhere: it comes back with them where
+        the deletion is over before the edit is told (L22)."""
+        ledger = self.ledger
+        if ledger.people.of(facts.key(one)) not in map(ledger.people.of, ledger.deleted):
+            return one
+        gone = {value for _, value in ledger.taken} - set(map(ledger.classed, ledger.standing))
+        return {
+            unit: frozenset(text for text in some if ledger.classed((facts.key(one), unit, text)) not in gone)
+            for unit, some in one.items()
+        }
 
     def _strangers(self) -> set[str]:
         """Persons that some device will meet at several remotes for the first time, or at one where another

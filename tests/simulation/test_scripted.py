@@ -89,15 +89,27 @@ def test_an_undo_brings_nothing_back_that_was_removed_since(unit: str) -> None:
     assert "a takes back run 3: nothing is left of it" in stage.story
 
 
+@pytest.mark.law("L22", "L23", "P5")
+@pytest.mark.parametrize("edit", ["surname", "change-email"])
+@pytest.mark.parametrize(("deletes", "edits"), ["ab", "ba"])
+def test_an_edit_beats_a_deletion_whenever_that_is_told(deletes: str, edits: str, edit: str) -> None:
+    """Seed parallel 211080. What the edit replaced may come back: the device that deleted is first, and knows
+    nothing more of the card when it sees the edit."""
+    acts = (Act("create", "a"), Act("sync", "a"), Act("sync", "b"), Act("delete", deletes))
+    dies = Act("sync", deletes, fault="die", at="decided")
+    stage = _played("ab", *acts, Act("edit", edits, edit=edit), dies, forks=True)
+    assert stage.reached["fork crash"]
+
+
 def _numbers_that_stand(*, first: str) -> int:
     """Of a contact that a device imports after another has imported, sent and edited it."""
     acts = (Act("import", "b"), Act("sync", "b"), Act("edit", "b", edit="phone"), Act("import", "a"))
     return _standing(_played("ab", *acts, Act("sync", first)), "phone")
 
 
-def _played(devices: str, *acts: Act, remote: str = "faithful") -> Stage:
+def _played(devices: str, *acts: Act, remote: str = "faithful", forks: bool = False) -> Stage:
     """A small world, in which all was well."""
-    stage = Stage(Plan(Shape(0, devices, ((remote, 1),), "device", undone=0), acts))
+    stage = Stage(Plan(Shape(0, devices, ((remote, 1),), "device", forks=forks, undone=0), acts))
     stage.run()
     return stage
 

@@ -10,7 +10,6 @@ import pytest
 from contactsync.model.contact import Contact, Email, Name, Note, Title
 from contactsync.sync.plan import WHOLE, Rules, first_meeting, new_card, plan
 from contactsync.sync.types import (
-    NO_BASE,
     Action,
     Base,
     Clash,
@@ -162,15 +161,47 @@ def test_an_open_question_is_asked_again_and_changes_nothing() -> None:
 
 @pytest.mark.law("L27", "L28")
 def test_a_trashed_contact_whose_card_comes_up_again_lives_again() -> None:
-    actions = plan(NO_BASE, Hub(ADA, deleted=True), Live(ADA), project=lambda c: c, rules=Rules())
+    actions = first_meeting(Hub(ADA, deleted=True), Live(ADA), project=lambda c: c, rules=Rules())
     assert kinds(actions) == [NoteConflict, SaveLocal, Rebase]
+
+
+@pytest.mark.law("L22", "L23")
+def test_a_card_that_comes_after_our_deletion_is_an_edit_of_the_one_that_we_deleted() -> None:
+    trashed = Hub(MAILED, deleted=True)
+    card = replace(POET, emails=(Email("other@x.example"),))
+    note = NoteConflict(Clash(WHOLE, ADA, None, card, "remote"))
+    known = first_meeting(trashed, Live(card), project=lambda c: c, rules=Rules(), last=BASE)
+    wanted = replace(card, emails=(*card.emails, *MAILED.emails[1:]))
+    assert known[0] == note
+    assert [a.contact for a in known if isinstance(a, SaveLocal)] == [wanted]
+    as_it_was = first_meeting(trashed, Live(ADA), project=lambda c: c, rules=Rules(), last=BASE)
+    assert kinds(as_it_was) == [NoteConflict, SaveLocal, UpdateRemote]
+
+
+@pytest.mark.law("L16", "L22", "L23")
+@pytest.mark.parametrize("policy", [Policy.NEWEST, Policy.DEVICE, Policy.REMOTE])
+def test_a_card_that_comes_long_after_our_deletion_wins_with_a_record(policy: Policy) -> None:
+    renamed = replace(ADA, name=Name(full="Augusta"))
+    rules = Rules(policy=policy)
+    actions = first_meeting(Hub(ADA, deleted=True), Live(renamed), project=lambda c: c, rules=rules)
+    notes = [a.clash for a in actions if isinstance(a, NoteConflict)]
+    assert [a.contact for a in actions if isinstance(a, SaveLocal)] == [renamed]
+    assert [clash.local for clash in notes if clash.path == ("name",)] == [ADA.name]
+
+
+@pytest.mark.law("L18", "L22")
+def test_a_person_who_wants_to_be_asked_is_asked_of_a_card_that_comes_back_too() -> None:
+    renamed = replace(ADA, name=Name(full="Augusta"))
+    rules = Rules(policy=Policy.ASK)
+    actions = first_meeting(Hub(ADA, deleted=True), Live(renamed), project=lambda c: c, rules=rules)
+    assert [a.clash.winner for a in actions if isinstance(a, NoteConflict)] == ["remote", None]
 
 
 @pytest.mark.law("L26")
 @pytest.mark.parametrize("mode", [Mode.PUSH, Mode.MIRROR_PUSH])
 def test_a_card_of_a_trashed_contact_brings_nobody_back_where_nothing_comes_in(mode: Mode) -> None:
     rules = Rules(mode=mode)
-    assert plan(NO_BASE, Hub(ADA, deleted=True), Live(ADA), project=lambda c: c, rules=rules) == []
+    assert first_meeting(Hub(ADA, deleted=True), Live(ADA), project=lambda c: c, rules=rules) == []
 
 
 @pytest.mark.law("L6", "L7")
