@@ -37,7 +37,7 @@ from contactsync.engine.idle import idle_round
 from contactsync.engine.lock import sync_lock
 from contactsync.engine.report import AccountReport, CalendarReport, RunReport
 from contactsync.engine.resolving import Answered, one_of, present, resolve, resolve_all
-from contactsync.engine.selecting import Places
+from contactsync.engine.selecting import pending
 from contactsync.engine.undo import Undone, restore, take_sent, undo
 from contactsync.engine.upkeep import tidy
 from contactsync.engine.where import Where, where
@@ -154,7 +154,8 @@ class Engine:
         limits: Limits | None = None,
         wait_seconds: float = 60.0,
     ) -> RunReport:
-        """One full round over these accounts (default: all that are not paused).
+        """One full round over these accounts (default: all that are not paused). Those that had their turn
+        before another one brought news for them have a second one at the end.
 
         What goes wrong with one account is in its report and never stops another one. ``stopped`` in the
         report says that the round was asked to end (`Hooks.stopping`) before it was through. Raises
@@ -168,10 +169,17 @@ class Engine:
                     "sync", self.hooks.now(), " ".join(a.name for a in accounts)
                 )
             log.set_run(report.run)
+            turns, newest = [], self.store.journal.newest_here
             try:
                 for account in accounts:
                     self._leave_if_asked()
-                    report.accounts.append(self._told_round(account, report.run, dry_run, limits))
+                    part = AccountReport(account.name, account.connector)
+                    report.accounts.append(self._told_round(account, part, report.run, dry_run, limits))
+                    turns.append((account, part, newest()))
+                for account, part, step in turns:
+                    if not dry_run and part.state == "ok" and newest() > step and self.pending(account.name):
+                        self._leave_if_asked()
+                        self._told_round(account, part, report.run, dry_run, limits)
             except Stopped:
                 self._break_off(report.run)
                 report.stopped = True
@@ -203,16 +211,7 @@ class Engine:
 
     def pending(self, name: str) -> int:
         """How many contacts and groups wait on the device for a round of this account."""
-        account = self.config.account(name)
-        books = self.store.books.of_account(name)
-        account_id = self.store.books.account_id(name)
-        places = Places(account, books, self.store.groups.all())
-        waiting = self.store.links.out_of_step(book.id for book in books) | set(places.moving(self.store))
-        if account_id is not None and books:
-            waiting |= places.waiting(self.store, account_id)
-        elif account_id is not None:  # nobody knows yet what books there are
-            waiting |= self.store.links.homeless(account_id)
-        return len(waiting) + len(set(places.renamed(self.store)))
+        return pending(self.store, self.config.account(name))
 
     def _wanted(self, names: Sequence[str]) -> list[AccountConfig]:
         if names:
@@ -232,15 +231,16 @@ class Engine:
         self.events.tell(Progress(what, done, of))
 
     def _told_round(
-        self, account: AccountConfig, run: int, dry_run: bool, limits: Limits | None
+        self, account: AccountConfig, report: AccountReport, run: int, dry_run: bool, limits: Limits | None
     ) -> AccountReport:
         self.events.tell(RoundStarted(account.name, run))
-        report = self._round(account, run, dry_run, limits)
+        self._round(account, report, run, dry_run, limits)
         self.events.tell(RoundEnded(run, report))
         return report
 
-    def _round(self, account: AccountConfig, run: int, dry_run: bool, limits: Limits | None) -> AccountReport:
-        report = AccountReport(account.name, account.connector)
+    def _round(
+        self, account: AccountConfig, report: AccountReport, run: int, dry_run: bool, limits: Limits | None
+    ) -> None:
         try:
             round_ = self._open_round(account, run, report, dry_run=dry_run, limits=limits)
         except Exception as error:
@@ -248,14 +248,13 @@ class Engine:
                 raise
             report.fail(error)
             self._note_trouble(report, dry_run)
-            return report
+            return
         from contactsync.engine.run import run_account
 
         try:
             run_account(round_)
         finally:
             round_.connector.close()
-        return report
 
     def _note_trouble(self, report: AccountReport, dry_run: bool) -> None:
         """What kept a round from beginning is in `status` too."""
@@ -345,10 +344,11 @@ class Engine:
     def first_sync(self, name: str) -> tuple[int, int]:
         """(contacts that the first round would send, cards that it would fetch)."""
         account = self.config.account(name)
+        report = AccountReport(name, account.connector)
         with self.store.transaction():
             run = self.store.journal.start_run("preview", self.hooks.now(), name)
         try:
-            report = self._round(account, run, True, Limits(enabled=False))
+            self._round(account, report, run, True, Limits(enabled=False))
         finally:
             with self.store.transaction():
                 self.store.journal.drop_run(run)

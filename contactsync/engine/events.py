@@ -30,7 +30,8 @@ class Progress:
 
 @frozen
 class RoundEnded:
-    """A round of an account is over, well or not."""
+    """A round of an account is over, well or not. Where the account has a second turn in a run, the report is
+    the same one, of both."""
 
     run: int
     report: AccountReport

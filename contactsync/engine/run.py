@@ -56,6 +56,7 @@ def run_account(round_: Round) -> None:
 
 def _attempt(round_: Round, books: Sequence[Book], attempt: int) -> _After:
     """Pull, decide, push once."""
+    newest_here = round_.store.journal.newest_here()
     pulled = [part for book in books if (part := _pull(round_, book)) is not None]
     pulled = _after_moves(round_, pulled)
     if not pulled:
@@ -65,6 +66,8 @@ def _attempt(round_: Round, books: Sequence[Book], attempt: int) -> _After:
         return _After.QUIET
     with round_.store.trial() if round_.dry_run else round_.store.transaction():
         again = apply(round_, decide(round_, pulled))
+        if round_.store.journal.newest_here() > newest_here:
+            round_.store.books.wake_others(round_.account.name)
     if round_.dry_run:
         return _After.DONE
     round_.step("committed")

@@ -116,6 +116,19 @@ class Places:
                 yield from (link.contact_id for link in returning(store, place.book, place.selection))
 
 
+def pending(store: Store, account: AccountConfig) -> int:
+    """How many contacts and groups wait on the device for a round of this account."""
+    books = store.books.of_account(account.name)
+    account_id = store.books.account_id(account.name)
+    places = Places(account, books, store.groups.all())
+    waiting = store.links.out_of_step(book.id for book in books) | set(places.moving(store))
+    if account_id is not None and books:
+        waiting |= places.waiting(store, account_id)
+    elif account_id is not None:  # nobody knows yet what books there are
+        waiting |= store.links.homeless(account_id)
+    return len(waiting) + len(set(places.renamed(store)))
+
+
 def leaving(store: Store, book: Book, selection: Selection) -> set[int]:
     """Live contacts with a card in the book that its filter does not take any more."""
     found = store.contacts.many(store.links.contacts_in(book.id, *ALIVE))

@@ -70,6 +70,10 @@ class Books:
             {**values, "account_name": name},
         )
 
+    def wake_others(self, name: str) -> None:
+        """Something came in from this account, of which the others are to be told: none is quiet any more."""
+        self._db.execute("UPDATE account SET quiet_run = NULL WHERE name <> :name", {"name": name})
+
     def remove_account(self, name: str) -> None:
         """Forget the account with its books and links; contacts stay."""
         for book in self.of_account(name, selected_only=False):

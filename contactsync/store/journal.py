@@ -145,6 +145,11 @@ class Journal:
         newest = rows[-1][0] if rows else step
         return newest, list(dict.fromkeys(uid for _, uid in rows if uid is not None))
 
+    def newest_here(self) -> int:
+        """The number of the newest step on the device, 0 where there is none."""
+        row = self._db.row("SELECT id FROM journal WHERE side = 'local' ORDER BY id DESC LIMIT 1", {})
+        return int(row[0]) if row else 0
+
     def run(self, run_id: int) -> StoredRun | None:
         row = self._db.row(f"{_RUNS} WHERE id = :run", {"run": run_id})
         return _run(row) if row else None

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from contactsync.api import AccountConfig, Config, Engine, Hooks
+from contactsync.connectors.memory import MemoryConnector, MemoryServer
 from contactsync.engine.connect import connect
 from contactsync.engine.idle import idle_round
 from contactsync.engine.report import RunReport
 from contactsync.model.contact import Title
+from contactsync.vcard.codec import VCardCodec
 from tests.e2e.devices import Device, account_for, person
 from tests.servers import Server
 
@@ -86,6 +89,30 @@ def test_a_server_that_is_in_trouble_is_left_to_the_full_round(quiet: Device) ->
     gone = replace(quiet.account, url="http://127.0.0.1:9/")
     database = quiet.folder / "contacts.db"
     assert idle_round(database, [gone], lambda a: connect(a, lambda _: "x")) is None
+
+
+@pytest.mark.law("P3")
+def test_an_account_is_not_idle_while_it_waits_for_what_another_brought_in_a_run_that_was_left(
+    tmp_path: Path,
+) -> None:
+    """The first had nothing to do in that run, and would have told the second's news at its end."""
+    servers = {"one": MemoryServer(), "two": MemoryServer()}
+    codec, steps = VCardCodec(), list[str]()
+    hooks = Hooks(connect=lambda s: MemoryConnector(servers[s.name], codec), step=steps.append)
+    accounts = tuple(AccountConfig(name, "memory") for name in servers)
+    with Engine(Config(accounts=accounts), tmp_path, hooks=hooks) as engine:
+        servers["one"].put("/contacts/a.vcf", codec.write(person(1), None))
+        for _ in range(3):
+            engine.sync()
+        servers["two"].put("/contacts/b.vcf", codec.write(person(2), None))
+        assert engine.idle_round(["one"]) is not None
+        steps.clear()
+        hooks.stopping = lambda: "committed" in steps
+        assert engine.sync().stopped and engine.pending("one") == 1
+        assert engine.idle_round(["one"]) is None
+        hooks.stopping = lambda: False
+        engine.sync()
+        assert [len(server.books["/contacts/"].cards) for server in servers.values()] == [2, 2]
 
 
 def test_it_loads_no_database_layer_no_codec_and_no_calendars(quiet: Device) -> None:

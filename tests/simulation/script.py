@@ -38,15 +38,17 @@ class World:
     mode: str = "two-way"
     judged: bool = True
     under_way: bool = False
+    devices: str = "a"
 
     @property
     def plan(self) -> Plan:
-        return Plan(Shape(0, "a", self.remotes, self.policy, mode=self.mode, under_way=self.under_way))
+        shape = Shape(0, self.devices, self.remotes, self.policy, mode=self.mode, under_way=self.under_way)
+        return Plan(shape)
 
 
 class Script(Stage):
-    """Plays one `World` on device a. A place is a device or a remote, by its name; people go by their
-    given names. ``guard`` is what stopped the last round, if anything did."""
+    """Plays one `World` on device a, beside others where it has them. A place is a device or a remote, by its
+    name; people go by their given names. ``guard`` is what stopped the last round, if anything did."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world.plan)
@@ -89,6 +91,11 @@ class Script(Stage):
     def _tell(self, act: Act, account: AccountReport) -> None:
         self.guard = account.guard.kind if account.guard else ""
         super()._tell(act, account)
+
+    def sync_only(self, device: str, at: str) -> None:
+        """A round of a device with one of its remotes."""
+        self.devices[device].sync([at], limits=self.limits, wait_seconds=0)
+        self.say(f"{device} syncs with {at} only")
 
     def passes(self, days: float) -> None:
         self.now += timedelta(days=days)

@@ -29,11 +29,23 @@ def world(
     mode: str = "two-way",
     books: int = 1,
     judged: bool = True,
+    devices: str = "a",
 ) -> Callable[[Callable[[Script], None]], Callable[[Script], None]]:
     """Registers a world; its remotes have one book each, or ``books``."""
 
     def register(play: Callable[[Script], None]) -> Callable[[Script], None]:
-        add(play.__name__, law, *remotes, play=play, policy=policy, mode=mode, books=books, judged=judged)
+        name = play.__name__
+        add(
+            name,
+            law,
+            *remotes,
+            play=play,
+            policy=policy,
+            mode=mode,
+            books=books,
+            judged=judged,
+            devices=devices,
+        )
         return play
 
     return register
@@ -49,9 +61,10 @@ def add(
     books: int = 1,
     judged: bool = True,
     under_way: bool = False,
+    devices: str = "a",
 ) -> None:
     places = tuple((kind, books) for kind in remotes)
-    WORLDS[name] = World(name, law, places, play, policy, mode, judged, under_way)
+    WORLDS[name] = World(name, law, places, play, policy, mode, judged, under_way, devices)
 
 
 def each(
@@ -1183,6 +1196,33 @@ def a_book_that_is_only_written(s: Script) -> None:
     s.shows("L26", "a", "Anna", title="T2", note=())
     s.shows("L26", "r0", "Anna", title="T2", note="N1")
     s.people_at("L26", "a", "Anna")
+
+
+@world("P4", "faithful", "faithful", devices="ab")
+def an_edit_and_its_opposite_do_not_chase_each_other(s: Script) -> None:
+    """Seed any 221789: they went from b by r1 to a by r0 to b for ever."""
+    s.put(s.person("Anna"))
+    s.rounds(2)
+    s.client_edits("Anna", title("T1"))
+    s.sync_only("b", "r0")
+    s.client_edits("Anna", lambda anna: replace(anna, titles=()))
+    s.sync_only("b", "r1")
+    for _ in range(2):
+        s.round(Act("sync", "a"))
+        s.round(Act("sync", "b"))
+    s.quiet()
+
+
+@world("P3", "faithful", "faithful", "faithful")
+def what_the_last_account_brings_is_at_the_first_after_one_round(s: Script) -> None:
+    s.put(s.person("Anna"))
+    s.sync()
+    s.client_edits("Anna", title("T1"), "r2")
+    s.client_puts(s.person("Ben"), "r1")
+    s.sync()
+    s.everywhere("P3", "Anna", title="T1")
+    for place in ("a", "r0", "r1", "r2"):
+        s.people_at("P3", place, "Anna", "Ben")
 
 
 # ---- taking back ---------------------------------------------------------------------------------
