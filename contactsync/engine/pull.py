@@ -26,13 +26,16 @@ from contactsync.sync.brakes import check_deletions
 class Pulled:
     """One book as it was read. ``settled`` are hrefs of links that we deleted and that a listing
     does not show any more: they can be let go of (L22). ``elsewhere`` are hrefs of cards that are in another
-    book of the account now, read or not. ``first``: it was the book's first reading."""
+    book of the account now, read or not. ``vanished`` are hrefs that this very listing named and a direct
+    read did not find: what became of these cards, the next listing says. ``first``: it was the book's first
+    reading."""
 
     book: Book
     cursor: str | None
     began_at: datetime
     settled: tuple[str, ...] = ()
     elsewhere: frozenset[str] = frozenset()
+    vanished: frozenset[str] = frozenset()
     first: bool = False
 
 
@@ -70,8 +73,8 @@ def pull(round_: Round, book: Book, take: Taking | None = None) -> Pulled:
     direct = [*absent, *old, *_unsettled(round_, book)]
     if not full:
         direct += [href for href in _untold(round_, book) if href not in changes]
-    elsewhere = _stage(round_, book, news, direct, doubted, take)
-    return Pulled(book, cursor, began_at, gone_by_us, elsewhere, first=take is not None)
+    elsewhere, vanished = _stage(round_, book, news, direct, doubted, take)
+    return Pulled(book, cursor, began_at, gone_by_us, elsewhere, vanished, first=take is not None)
 
 
 def _known(round_: Round, book: Book, listed: Iterable[str], full: bool) -> dict[str, tuple[str | None, str]]:
@@ -203,9 +206,9 @@ def _stage(
     direct: list[str],
     doubted: Container[str],
     take: Taking | None,
-) -> frozenset[str]:
+) -> tuple[frozenset[str], frozenset[str]]:
     """Stage ``news``, fetching what the listing did not carry, and ``direct`` by direct reads; the hrefs of
-    those that turned out to be elsewhere.
+    those that turned out to be elsewhere, and of those that vanished since they were listed.
 
     ``doubted`` are cards that listings which lag do not report gone: that a direct read does not find
     them may also mean that they have another id now, which a later listing says (L20). So it is with a card
@@ -236,9 +239,12 @@ def _stage(
     of = len(partial) + len(wanted)
     direct_reads = read_cards(round_, book, wanted) if wanted else ()
     elsewhere = {href for href, change in news.items() if change.elsewhere}
-    unsure = {*fetch, *partial, *(href for href in wanted if href in doubted)}
+    listed = {*fetch, *partial}
+    unsure = {*listed, *(href for href in wanted if href in doubted)}
+    vanished: set[str] = set()
     for done, changes in _in_batches(chain(incomplete, direct_reads)):
         elsewhere |= {change.href for change in changes if change.elsewhere}
+        vanished |= {change.href for change in changes if change.gone and change.href in listed}
         with store.transaction():
             if take is not None:
                 before = [change for change in changes if change.href in staged]
@@ -257,7 +263,7 @@ def _stage(
                     _set_aside(round_, book, news.get(change.href, change), change.error)
         round_.step("page-staged")
         round_.progress(f"reading {book.name}", done, of)
-    return frozenset(elsewhere)
+    return frozenset(elsewhere), frozenset(vanished)
 
 
 def _set_aside(round_: Round, book: Book, change: Change, error: RemoteError) -> None:

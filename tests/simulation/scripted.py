@@ -430,6 +430,31 @@ def a_create_in_doubt_waits_until_a_listing_can_show_it(s: Script) -> None:
     s.people_at("L33", "r0", "Anna")
 
 
+@each("L33", "faithful", "sabre", under_way=True)
+def a_create_in_doubt_waits_for_a_card_that_moves_while_it_is_read(s: Script) -> None:
+    """Seed parallel 120027: it was made again, beside the card that somebody moved after it was listed."""
+    s.put(s.person("Anna"))
+    s.sync(at="answered", fault="die")
+    href, payload = s.card("Anna")
+    s.sync(at="reading", meanwhile=lambda: s.remotes["r0"].move(href, "/contacts/moved.vcf", payload))
+    s.equal("L33", "in doubt", s.devices["a"].status()["in_doubt"], 1)
+    s.sync()
+    s.equal("L33", "in doubt", s.devices["a"].status()["in_doubt"], 0)
+    for place in ("a", "r0"):
+        s.people_at("L33", place, "Anna")
+
+
+@each("L33", "faithful", "sabre", judged=False, under_way=True)
+def a_create_in_doubt_waits_no_longer_than_the_next_listing(s: Script) -> None:
+    s.put(s.person("Anna"))
+    s.sync(at="answered", fault="die")
+    s.sync(at="reading", meanwhile=lambda: s.client_deletes("Anna"))
+    s.people_at("L33", "r0")
+    s.sync()
+    for place in ("a", "r0"):
+        s.people_at("L33", place, "Anna")
+
+
 # ---- deletion ------------------------------------------------------------------------------------
 
 
