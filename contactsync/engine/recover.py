@@ -49,7 +49,7 @@ def recover(round_: Round, states: Iterable[BookState]) -> Recovered:
 def _create(round_: Round, state: BookState, row: OutboxRow, found: Recovered) -> None:
     """L33: adopt the card if it is there; repeat only under the same name, or after a listing that
     is new enough to prove that it is not. A card that vanished between the listing and its reading may be
-    it, and have another href now: then nothing is proven yet."""
+    it (under our name, where we chose one), and have another href now: then nothing is proven yet."""
     card = _ours(state, row)
     capabilities = round_.connector.capabilities
     if card is not None:
@@ -60,7 +60,7 @@ def _create(round_: Round, state: BookState, row: OutboxRow, found: Recovered) -
         found.done.append(row.id)
         # it may be another client's card of the same person: what it says otherwise is on record (L12)
         found.rewritten += [(row.contact_id, row.collection_id, *unit) for unit in settled.rewritten]
-    elif state.pulled.vanished:
+    elif any(not capabilities.names_href or row.href in href for href in state.pulled.vanished):
         found.in_doubt.add(row.contact_id)
     elif row.sent_at is not None and state.pulled.began_at >= row.sent_at + capabilities.settles_after:
         found.dropped.append(row.id)
