@@ -341,7 +341,7 @@ class _Applier:
                 payload,
                 before,
                 target,
-                action.base.local,
+                spoke.state.without_ended(action.base).local,
             ),
         )
         self._plan_line(spoke.state.book.name, outcome, "remote", "update", before, target)
@@ -387,7 +387,7 @@ class _Applier:
                 payload,
                 Contact(),
                 target,
-                contact,
+                spoke.state.without_ended(Base(contact, target)).local,
             ),
         )
         self._plan_line(spoke.state.book.name, outcome, "remote", "create", None, contact)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from contactsync.connectors.base import Codec
 from contactsync.engine.context import Round
 from contactsync.engine.groupnames import GroupNames, believed_renames
 from contactsync.engine.pull import Pulled
+from contactsync.engine.selecting import Places
 from contactsync.errors import CodecError
 from contactsync.frozen import frozen
 from contactsync.model.contact import Contact
@@ -57,6 +58,7 @@ class BookState:
     ``refused`` are (contact, hash of its document) that the book did not take (L35); ``tried``
     (contact, name) of creates that came to nothing, once they were looked up. ``selection`` is what the book
     takes (L26), ``returning`` are links that it takes again, and ``outside`` the cards that it leaves out.
+    ``joined`` are groups that are gone from it, into which somebody was put here since.
     """
 
     book: Book
@@ -77,6 +79,7 @@ class BookState:
     selection: Selection = EVERYBODY
     returning: frozenset[int] = frozenset()
     outside: dict[str, Card] = field(default_factory=dict)
+    joined: frozenset[str] = frozenset()
 
     def strangers(self) -> Iterable[Card]:
         """Cards that no link knows (a link of our own deletion knows nothing any more, L22), and those that
@@ -129,6 +132,7 @@ def read_books(round_: Round, pulled: Iterable[Pulled]) -> list[BookState]:
     for state in states:
         state.names.learn(fresh)
         state.selection = places.of(state.book).selection
+        state.joined = frozenset(_joined_here(round_, state, places))
         if not state.selection.takes_all or round_.rules_changed:
             waits = bool(places.waiting(round_.store, round_.account_id))
             _look_outside(round_, state, known=waits)
@@ -154,6 +158,25 @@ def _look_outside(round_: Round, state: BookState, *, known: bool) -> None:
         if href not in state.cards and href not in state.gone:
             view = state.names.to_ids(round_.connector.codec.read(payload))
             state.cards[href] = Card(href, etag, payload, view, None)
+
+
+def _joined_here(round_: Round, state: BookState, places: Places) -> Iterator[str]:
+    """Groups that are gone from a book, with a member of whom no card there was ever seen to be in them: who
+    deleted them there did not know (L23). Where a group has a card, that one tells of all but newcomers."""
+    store, book = round_.store, state.book
+    rows = store.group_cards.of_book(book.id)
+    gone = {row.group_id for row in rows if row.original and row.href in state.gone}
+    members = store.group_cards.members(gone) if gone else {}
+    waiting = places.waiting(store, round_.account_id) if gone else set()
+    for group_id, inside in members.items():
+        newcomers = store.contacts.many(inside & waiting).values()
+        homes = (places.home_for(stored.contact) for stored in newcomers)
+        if any(home is not None and home.id == book.id for home in homes):
+            yield group_id
+    if gone and state.names.labels is not None:
+        for link in store.links.in_state(book.id, *ALIVE):
+            told = link.base.local.groups | link.base.remote.groups
+            yield from (g for g in gone - told if link.contact_id in members[g])
 
 
 def _is_taken(people: Mapping[int, StoredContact], link: StoredLink, state: BookState) -> bool:

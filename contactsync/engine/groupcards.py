@@ -237,10 +237,10 @@ class _TakeIn:
             for other in self._store.group_cards.of_book(book_id)
             if other.group_id == row.group_id and other.original
         ]
-        group = self._hub.groups[row.group_id]
+        group, joined = self._hub.groups[row.group_id], row.group_id in self._state.joined
         if group.deleted_at is not None or elsewhere:
             self._remove(row)
-        elif self._state.rules.mode.inwards and self._hub.says(row) == row.base:
+        elif self._state.rules.mode.inwards and self._hub.says(row) == row.base and not joined:
             self._change_members(row.group_id, set(), set(self._hub.members[row.group_id]))
             self._set_group(row.group_id, group.name, live=False)
             self._plan(row.group_id, group.name, "device", "delete", ())

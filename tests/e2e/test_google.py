@@ -252,6 +252,7 @@ def test_a_label_that_was_renamed_here_and_deleted_there_lives(server: Google, p
     rest(server, phone)
     (label,) = [group for group in server.account.groups.values() if not group.is_system]
     phone.engine.rename_group("Chess", "Chess club")
+    phone.edit("uid-000", lambda c: replace(c, titles=(Title("Knight"),)))
     server.account.delete_group(label.resource_name)
     rest(server, phone)
     (label,) = [group for group in server.account.groups.values() if not group.is_system]
@@ -280,6 +281,43 @@ def test_a_label_that_somebody_was_put_into_lives_though_it_was_deleted_here(
     for device in devices:
         assert {uid for uid, c in device.everyone().items() if c.groups} == {"uid-002"}
     assert server.account.members(label) == [at_google(server, "Person002").resource_name]
+
+
+def put_in(phone: Device, server: Google) -> None:
+    phone.edit("uid-002", lambda c: replace(c, groups=frozenset({"Chess"})))
+
+
+def put_in_with_a_title(phone: Device, server: Google) -> None:
+    phone.edit("uid-002", lambda c: replace(c, groups=frozenset({"Chess"}), titles=(Title("Knight"),)))
+
+
+def made_in_it(phone: Device, server: Google) -> None:
+    phone.engine.put([person(3, groups=frozenset({"Chess"}))])
+
+
+def put_in_and_deleted_there(phone: Device, server: Google) -> None:
+    put_in(phone, server)
+    server.account.delete(at_google(server, "Person002").resource_name)
+
+
+@pytest.mark.law("P1", "L23", "L39")
+@pytest.mark.parametrize("edit", [put_in, put_in_with_a_title, made_in_it, put_in_and_deleted_there])
+def test_a_label_that_somebody_was_put_into_here_lives_though_it_was_deleted_there(
+    server: Google, devices: tuple[Device, Device], edit: Callable[[Device, Google], None]
+) -> None:
+    phone, laptop = devices
+    labelled(phone, 2)
+    phone.engine.put([person(2)])
+    rest(server, phone, laptop)
+    (label,) = [group for group in server.account.groups.values() if not group.is_system]
+    edit(phone, server)
+    server.account.delete_group(label.resource_name)
+    wanted = {uid for uid, c in phone.everyone().items() if c.groups}
+    rest(server, phone, laptop)
+    for device in devices:
+        assert {uid for uid, c in device.everyone().items() if c.groups} == wanted
+    (label,) = [group for group in server.account.groups.values() if not group.is_system]
+    assert label.name == "Chess" and len(server.account.members(label)) == 3
 
 
 @pytest.mark.law("P1", "L39")

@@ -239,6 +239,16 @@ def test_an_edit_of_a_group_beats_its_deletion_on_either_side(carded: Setting) -
     assert members(phone, "Friends") == set(UIDS)
 
 
+@pytest.mark.law("L23", "L39")
+def test_a_newcomer_in_a_group_beats_its_deletion_there(carded: Setting) -> None:
+    server, book, phone, laptop = carded
+    server.delete(f"{book}group-1.vcf")
+    phone.engine.put([person(4, groups=frozenset({"Friends"}))])
+    calm(phone, laptop)
+    assert groups_there(server, book) == {"Friends": {*UIDS[:2], "uid-004"}}
+    assert members(laptop, "Friends") == {*UIDS[:2], "uid-004"}
+
+
 @pytest.mark.law("L26", "L39")
 def test_a_book_that_is_only_read_has_its_group_cards_read(
     server: Server, new_book: NewBook, open_device: OpenDevice
