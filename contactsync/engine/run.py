@@ -100,7 +100,9 @@ def _after_moves(round_: Round, pulled: list[Pulled]) -> list[Pulled]:
 
 
 def _missing(round_: Round, part: Pulled) -> set[str]:
-    return round_.store.links.missing(part.book.id) - part.elsewhere
+    """Of a create in doubt, nobody knows whether its card was there: it may be gone as well (L33)."""
+    doubts = {row.href for row in round_.store.journal.outbox(part.book.id, "sent") if row.action == "create"}
+    return (round_.store.links.missing(part.book.id) - part.elsewhere) | doubts
 
 
 def _push(round_: Round, book: Book) -> Iterator[Pushed]:

@@ -1082,6 +1082,24 @@ def who_moves_while_the_books_are_read_is_not_made_again(s: Script) -> None:
     s.everywhere("L24", "Anna", note="N1")
 
 
+@world("L24", "faithful", books=2)
+def a_create_in_doubt_that_moves_while_the_books_are_read_is_not_sent_again(s: Script) -> None:
+    """The card was made in the book that is read second, and comes into the first one after that was read."""
+    remote = s.remotes["r0"]
+    first, second = remote.books
+    remote.server.book(first).writable = False
+    s.put(s.person("Anna"))
+    s.client_puts(s.person("Ben"))
+    s.sync(at="answered", fault="die")
+    href, payload = s.card("Anna", book=1)
+    s.client_edits("Ben", note("N1"))
+    s.sync(at="page-staged", meanwhile=lambda: remote.move(href, href.replace(second, first), payload))
+    s.people_at("L24", "r0", "Anna", "Ben")
+    s.sync()
+    for place in ("a", "r0"):
+        s.people_at("L24", place, "Anna", "Ben")
+
+
 @world("L33", "vdir-folder")
 def a_card_that_is_half_written_under_our_name_is_waited_for(s: Script) -> None:
     """Seed vdir 60045: two devices had imported the same file."""
