@@ -277,7 +277,10 @@ class _Planner:
 
     def _spoke(self, link: StoredLink, move: Meeting | None) -> Spoke:
         if move is not None:
-            return Spoke(move.state, link, move.card, link.base, moved=True, absorbed=move.absorbed)
+            base = link.base
+            if link.state == "written":
+                base = read_back_base(self._round, move.state, link, move.card)
+            return Spoke(move.state, link, move.card, base, moved=True, absorbed=move.absorbed)
         state = self._states[link.collection_id]
         card = state.cards.get(link.href)
         base = self._recovered.bases.get(link.id, link.base)

@@ -430,6 +430,17 @@ def a_create_in_doubt_waits_until_a_listing_can_show_it(s: Script) -> None:
     s.people_at("L33", "r0", "Anna")
 
 
+@each("L12", "forgetful", under_way=True)
+def what_a_remote_did_not_keep_of_a_card_that_moved_is_not_deleted(s: Script) -> None:
+    """Seed parallel 141068: the process died before it read back what it wrote, and somebody moved that."""
+    s.put(s.person("Anna", note("N1")))
+    s.sync(at="read-back", fault="die")
+    href, payload = s.card("Anna")
+    s.remotes["r0"].move(href, "/contacts/moved.vcf", payload)
+    s.sync()
+    s.shows("L12", "a", "Anna", note="N1")
+
+
 @each("L33", "faithful", "sabre", under_way=True)
 def a_create_in_doubt_waits_for_a_card_that_moves_while_it_is_read(s: Script) -> None:
     """Seed parallel 120027: it was made again, beside the card that somebody moved after it was listed."""
