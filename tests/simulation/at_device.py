@@ -139,6 +139,8 @@ class AtDevice:
         for uid, now in after.items():
             if uid not in before and len(self._stage.versions(facts.key(now))) > 1:
                 self._stage.ledger.apart.add(facts.key(now))
+            if uid not in before and facts.key(now) in self._stage.ledger.merged:
+                self._stage.ledger.several.add(facts.key(now))  # nobody told this device of that merge
             if before.get(uid) != now:
                 self._stage.ledger.imported(before.get(uid, NOTHING), now, device=act.who)
         return "imports the file again" if known else "imports a file of 2"
