@@ -46,7 +46,10 @@ def settle(
         return Settled(False, before)
     lost = tuple(p for p in written if _is_loss(p, target.values.get(p), now.values.get(p), holds))
     as_it_was = tuple(p for p in written if same_unit(p, now.values.get(p), old.values.get(p)))
-    untaken = as_it_was if not confirmed and not set(lost).issuperset(as_it_was) else ()
+    if set(lost).issuperset(as_it_was):
+        # where there was nothing, there may be no room; what there was is no shortened form of what was sent
+        as_it_was = tuple(p for p in as_it_was if old.values.get(p) is not None)
+    untaken = () if confirmed else as_it_was
     lost = tuple(p for p in lost if p not in untaken)  # not there yet: no limit of the remote
     values: dict[Path, Any] = {}
     rewritten = []

@@ -401,6 +401,9 @@ def test_a_unit_that_still_shows_the_old_value_is_an_edit_only_after_a_confirmed
     assert settle(ADA, sent, seen) == Settled(True, seen, untaken=(TITLE,)), "it is sent again"
     rewritten = ((TITLE, Title("Poet"), Title("Countess")),)
     assert settle(ADA, sent, seen, confirmed=True) == Settled(True, sent, (), rewritten)
+    longer = replace(sent, titles=(Title("Countess of Lovelace"),))
+    assert settle(ADA, longer, seen) == Settled(True, seen, untaken=(TITLE,)), "it may be no cut of that"
+    assert settle(ADA, longer, seen, confirmed=True).lost == (TITLE,)
 
 
 @pytest.mark.law("L12")
