@@ -210,6 +210,7 @@ class AtRemote:
     def _delete_label(self, act: Act, remote: Remote, cards: Sequence[tuple[str, bytes]]) -> str:
         """Who deletes it sees all its members."""
         old = remote.change_label(act.pick, "")
+        self._stage.labels.discard((remote.name, old))
         members = [one for _, payload in cards if old in (one := facts.of_card(payload))["group"]]
         for before in members:
             after = {**before, "group": before["group"] - {old}}
@@ -220,7 +221,7 @@ class AtRemote:
     def _names_labels(self, remote: Remote, names: Set[str]) -> None:
         """Groups that are something of their own at a remote because somebody made them so there."""
         if remote.kind.has_labels:
-            self._stage.labels |= names
+            self._stage.labels |= {(remote.name, name) for name in names}
 
 
 def _uid(payload: bytes) -> bytes:

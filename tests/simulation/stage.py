@@ -61,7 +61,7 @@ class Stage:
         self.ledger = Ledger()
         self.album = facts.Album()
         self.words = people.Words(self.album)
-        self.labels: set[str] = set()
+        self.labels: set[tuple[str, str]] = set()
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.remotes = {
             f"r{i}": remote_of(f"r{i}", kind, books, lambda: self.now)

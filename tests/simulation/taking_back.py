@@ -74,7 +74,8 @@ def picture(stage: Stage, who: str) -> Picture:
     groups = {group.id: group.name for group in engine.groups()}
     books = [book for account in engine.config.accounts for book in engine.books(account.name, refresh=False)]
     there = frozenset().union(*(engine.store.group_cards.hrefs(book.id) for book in books))
-    carded = frozenset(group_id for group_id in there if groups.get(group_id) in stage.labels)
+    labels = {name for _, name in stage.labels}
+    carded = frozenset(group_id for group_id in there if groups.get(group_id) in labels)
     media = {stored.uid: [medium.sha256 for medium in stored.contact.media] for stored in live}
     return Picture(seen, inside, held, groups, carded, media)
 
