@@ -174,7 +174,8 @@ class Engine:
                 for account in accounts:
                     self._leave_if_asked()
                     part = AccountReport(account.name, account.connector)
-                    report.accounts.append(self._told_round(account, part, report.run, dry_run, limits))
+                    self._told_round(account, part, report.run, dry_run, limits)
+                    report.accounts.append(part)
                     turns.append((account, part, newest()))
                 for account, part, step in turns:
                     if not dry_run and part.state == "ok" and newest() > step and self.pending(account.name):
@@ -232,11 +233,10 @@ class Engine:
 
     def _told_round(
         self, account: AccountConfig, report: AccountReport, run: int, dry_run: bool, limits: Limits | None
-    ) -> AccountReport:
+    ) -> None:
         self.events.tell(RoundStarted(account.name, run))
         self._round(account, report, run, dry_run, limits)
         self.events.tell(RoundEnded(run, report))
-        return report
 
     def _round(
         self, account: AccountConfig, report: AccountReport, run: int, dry_run: bool, limits: Limits | None

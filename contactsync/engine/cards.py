@@ -166,14 +166,16 @@ def _joined_here(round_: Round, state: BookState, places: Places) -> Iterator[st
     store, book = round_.store, state.book
     rows = store.group_cards.of_book(book.id)
     gone = {row.group_id for row in rows if row.original and row.href in state.gone}
-    members = store.group_cards.members(gone) if gone else {}
-    waiting = places.waiting(store, round_.account_id) if gone else set()
+    if not gone:
+        return
+    members = store.group_cards.members(gone)
+    waiting = places.waiting(store, round_.account_id)
     for group_id, inside in members.items():
         newcomers = store.contacts.many(inside & waiting).values()
         homes = (places.home_for(stored.contact) for stored in newcomers)
         if any(home is not None and home.id == book.id for home in homes):
             yield group_id
-    if gone and state.names.labels is not None:
+    if state.names.labels is not None:
         for link in store.links.in_state(book.id, *ALIVE):
             told = link.base.local.groups | link.base.remote.groups
             yield from (g for g in gone - told if link.contact_id in members[g])

@@ -276,16 +276,13 @@ class _Planner:
         return state is not None and (link.state in ALIVE or link.id in state.returning)
 
     def _spoke(self, link: StoredLink, move: Meeting | None) -> Spoke:
-        if move is not None:
-            base = link.base
-            if link.state == "written":
-                base = read_back_base(self._round, move.state, link, move.card)
-            return Spoke(move.state, link, move.card, base, moved=True, absorbed=move.absorbed)
-        state = self._states[link.collection_id]
-        card = state.cards.get(link.href)
-        base = self._recovered.bases.get(link.id, link.base)
+        state = move.state if move else self._states[link.collection_id]
+        card = move.card if move else state.cards.get(link.href)
+        base = link.base if move else self._recovered.bases.get(link.id, link.base)
         if card is not None and link.state == "written":
             base = read_back_base(self._round, state, link, card)
+        if move is not None:
+            return Spoke(state, link, card, base, moved=True, absorbed=move.absorbed)
         return Spoke(state, link, card, state.without_ended(base), gone=state.is_gone(link))
 
     def _fold(self, outcome: Outcome) -> None:

@@ -136,8 +136,7 @@ class Ledger:
             for w, address, label in self.labels
             if w == who and self.classed((who, "email", address)) in taken
         }
-        self.standing -= late
-        self.maybe |= late
+        self._leave_open(late)
 
     def renamed(self, before: Facts, after: Facts, old: str) -> None:
         """Somebody gave a group another name on this card; whoever was out of it meanwhile stays out, but not
@@ -204,9 +203,7 @@ class Ledger:
         elsewhere = {value for there, value in self.taken if there not in ("", place)}
         self.saw(before, after, place=place)
         added = {(key(after), unit, value) for unit, value in values(after) - values(before) - seen}
-        undecided = {value for value in added if self.classed(value) in elsewhere}
-        self.standing -= undecided
-        self.maybe |= undecided
+        self._leave_open({value for value in added if self.classed(value) in elsewhere})
 
     def imported(self, before: Facts, after: Facts, *, device: str) -> None:
         """A file gave a device values, maybe some that somebody elsewhere took away, who had them too. If the
@@ -235,9 +232,11 @@ class Ledger:
 
     def _depends(self, some: Set[tuple[str, str, str]]) -> None:
         """These, by class, may go or stay."""
-        undecided = {value for value in self.standing if self.classed(value) in some}
-        self.standing -= undecided
-        self.maybe |= undecided
+        self._leave_open({value for value in self.standing if self.classed(value) in some})
+
+    def _leave_open(self, some: Set[tuple[str, str, str]]) -> None:
+        self.standing -= some
+        self.maybe |= some
 
     def forgot(self, before: Facts, place: str = "", *, device: str = "") -> None:
         """Somebody who saw ``before`` deleted the contact. What was edited on that very card before, and
