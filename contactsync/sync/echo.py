@@ -46,11 +46,8 @@ def settle(
         return Settled(False, before)
     lost = tuple(p for p in written if _is_loss(p, target.values.get(p), now.values.get(p), holds))
     as_it_was = tuple(p for p in written if same_unit(p, now.values.get(p), old.values.get(p)))
-    if set(lost).issuperset(as_it_was):
-        # where there was nothing, there may be no room; what there was is no shortened form of what was sent
-        as_it_was = tuple(p for p in as_it_was if old.values.get(p) is not None)
     untaken = () if confirmed else as_it_was
-    lost = tuple(p for p in lost if p not in untaken)  # not there yet: no limit of the remote
+    lost = tuple(p for p in lost if p not in untaken)  # no limit of the remote is proven
     values: dict[Path, Any] = {}
     rewritten = []
     for path in _paths(now, target):

@@ -604,6 +604,19 @@ def what_somebody_else_removed_too_does_not_prove_that_our_write_arrived(s: Scri
     s.everywhere("L13", "Anna", email=(), title="T2", note="N1")
 
 
+@each("L13", "faithful", "cutting-blind")
+def what_was_nowhere_before_is_no_loss_of_the_remote_while_the_write_is_in_doubt(s: Script) -> None:
+    """Seed parallel 150058: of a note that was sent beside what somebody else removed too, it was
+    believed that the remote has no room for it."""
+    s.put(s.person("Anna", title("T1")))
+    s.sync()
+    s.edit("Anna", lambda c: note("N1")(addresses()(c)))
+    s.sync(at="sent", fault="die")
+    s.client_edits("Anna", addresses())
+    s.sync()
+    s.everywhere("L13", "Anna", email=(), title="T1", note="N1")
+
+
 @each("L32", "faithful", "graph")
 def an_edit_just_before_our_delete_beats_it(s: Script) -> None:
     s.put(s.person("Anna"))

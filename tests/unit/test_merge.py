@@ -406,6 +406,17 @@ def test_a_unit_that_still_shows_the_old_value_is_an_edit_only_after_a_confirmed
     assert settle(ADA, longer, seen, confirmed=True).lost == (TITLE,)
 
 
+@pytest.mark.law("L12", "L13")
+def test_what_was_absent_and_is_absent_is_sent_again_until_a_write_is_confirmed() -> None:
+    """Somebody made one half of our edit, by which the write seems to have arrived."""
+    bare = replace(ADA, titles=())
+    sent = replace(POET, kind="org")
+    seen = replace(bare, kind="org")
+    untaken = ("titles", "title:poet")
+    assert settle(bare, sent, seen) == Settled(True, seen, untaken=(untaken,))
+    assert settle(bare, sent, seen, confirmed=True) == Settled(True, seen, lost=(untaken,))
+
+
 @pytest.mark.law("L12")
 def test_a_value_that_is_absent_is_lost_unless_the_book_shows_such_values_elsewhere() -> None:
     bare = replace(ADA, titles=(), notes=())
