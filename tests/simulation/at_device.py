@@ -78,16 +78,14 @@ class AtDevice:
         self._stage.ledger.brought_back(after)
         return f"restores {facts.key(after)}"
 
-    def _rename_group(self, act: Act, engine: Engine, live: Sequence[StoredContact]) -> str:
+    def _rename_group(self, act: Act, engine: Engine, _live: Sequence[StoredContact]) -> str:
         groups = sorted(engine.groups(), key=lambda g: g.name)
         if not groups:
             return ""
         group, new = choose(groups, act.pick), self._stage.words.new("R")
-        members = [self._stage.facts(act.who, s.contact) for s in live if group.id in s.contact.groups]
         engine.rename_group(group.name, new)
         self._stage.ledger.groups.unite(group.name, new)
-        for before in members:
-            self._stage.ledger.renamed_here(before, group.name, new)
+        self._stage.ledger.renamed_here(group.name, new)
         return f"renames group {group.name} to {new}"
 
     def _delete_group(self, act: Act, engine: Engine, live: Sequence[StoredContact]) -> str:

@@ -162,11 +162,12 @@ class Ledger:
         self.anew |= fresh
         self._depends(self._doubted())
 
-    def renamed_here(self, before: Facts, old: str, new: str) -> None:
-        """A device gave a group of this member another name. Was it deleted by somebody else, it depends on
-        who is first at the remote: a card that lost the old name has no group that could get the new one."""
-        if self.classed((key(before), "group", old)) in set(map(self.classed, self.ended)):
-            self.maybe.add((key(before), "group", new))
+    def renamed_here(self, old: str, new: str) -> None:
+        """A device gave a group another name. Was it deleted by somebody else, it depends on who is first at
+        the remote: a card that lost the old name has no group that could get the new one. One that still
+        has the old name may be fetched by that device only after this (L39)."""
+        ended = {who for who, _, text in self.ended if self.groups.of(text) == self.groups.of(old)}
+        self.maybe |= {(who, "group", new) for who in ended}
 
     def ungrouped(
         self, before: Facts, name: str, device: str, cards: Iterable[Facts], others: Iterable[Facts]
