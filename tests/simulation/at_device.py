@@ -104,6 +104,8 @@ class AtDevice:
         who = facts.key(before)
         cards, others = self._stage.cards_of(who), self._stage.on_devices(who)
         self._stage.ledger.ungrouped(before, name, device, cards, others)
+        late = [remote for remote in self._stage.remotes.values() if remote.kind.has_labels]
+        self._stage.ledger.late_members([facts.of_card(p) for r in late for _, p in r.cards()], name)
 
     def _merge(self, act: Act, engine: Engine, live: Sequence[StoredContact]) -> str:
         first, second = choose(live, act.pick), choose(live, act.also)

@@ -73,6 +73,8 @@ class AtRemote:
         kept = facts.of_card(self._put(remote, href, edited, payload))
         self._stage.ledger.saw(before, written, kept=kept, place=remote.name)
         self._names_labels(remote, kept["group"] - before["group"])
+        if remote.kind.has_labels:
+            self._stage.ledger.late_members([kept])
         if "label" in remote.kind.unseen:
             self._stage.ledger.without_label(before, kept)
         remote.was_taken_away(before, kept)

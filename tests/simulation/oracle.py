@@ -181,6 +181,15 @@ class Ledger:
             texts = {text for one in places for text in one["group"] - self.known[device]}
             seen |= {v for text in texts if self.classed(v := (key(before), "group", text)) == mine}
 
+    def late_members(self, cards: Iterable[Facts], name: str = "") -> None:
+        """Of a group that a device deleted, or any such: where a remote's lists show late who was put into
+        it there, they may go with its label (docs/guarantees.md), or bring it back."""
+        gone = {self.groups.of(name)} if name else {self.groups.of(text) for _, _, text in self.ended}
+        late = {self.classed((key(one), "group", text)) for one in cards for text in one["group"]}
+        late = {value for value in late if value[2] in gone}
+        self.anew |= {group for _, _, group in late}
+        self._depends(late | self._doubted())
+
     def is_unsure(self, who: str, unit: str) -> bool:
         return any((self.people.of(name), what) == (who, unit) for name, what in self.unsure)
 
