@@ -13,7 +13,7 @@ from contactsync.engine.context import Round
 from contactsync.engine.decide import Decision, Outcome, Spoke
 from contactsync.engine.groupcards import take_in
 from contactsync.engine.groupnames import keep_groups
-from contactsync.engine.merging import become_one, become_two, twin_inside
+from contactsync.engine.merging import become_one, become_two, end_hold, twin_inside
 from contactsync.engine.recover import Recovered
 from contactsync.engine.report import PlannedChange
 from contactsync.engine.steps import set_group
@@ -151,6 +151,7 @@ class _Applier:
         """L40: it was made part of another contact at the remote."""
         if outcome.stored is None or outcome.survivor is None:
             return None
+        end_hold(self._store, self._round.run_id, self._at, outcome.survivor, outcome.stored)
         return {"merged": become_one(self._store, outcome.stored, outcome.survivor, self._round.new_id())}
 
     def _new_contacts(self, outcomes: Sequence[Outcome]) -> list[int]:

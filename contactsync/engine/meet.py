@@ -223,11 +223,14 @@ class _Meetings:
         return found is not None and found.id == contact.id and uid != contact.uid
 
     def _by_content(self, state: BookState, cards: list[Card]) -> None:
-        """By score, among contacts that have no card in this book; doubles of those that have one."""
+        """By score, among contacts that have no card in this book, or whose card is gone in this very pull,
+        as it was made anew (L24); doubles of those that have one."""
         cards = [card for card in cards if not self._copy_of_new(state, card)]
         store = self._round.store
         new = {m.uid: m for m in self._new.values() if not m.is_in(state)}
-        linked = {link.contact_id for link in store.links.in_state(state.book.id, *ALIVE)}
+        alive = store.links.in_state(state.book.id, *ALIVE)
+        gone = {link.contact_id: link for link in alive if link.id in self._gone - self._moved}
+        linked = {link.contact_id for link in alive} - gone.keys()
         people = {c.uid: c for c in store.contacts.live()}
         paired = {contact_id for book_id, contact_id in self._taken if book_id == state.book.id}
         free = [(c.uid, c.contact) for c in people.values() if c.id not in linked and c.id not in paired]
@@ -247,8 +250,10 @@ class _Meetings:
             if sure.get(href) in new:
                 new[sure[href]].copies.append((state, by_href[href]))
             elif href in sure:
-                self._taken[state.book.id, people[sure[href]].id] = by_href[href].view.uid
-                self._found.append(Meeting(state, by_href[href], people[sure[href]]))
+                contact = people[sure[href]]
+                self._taken[state.book.id, contact.id] = by_href[href].view.uid
+                self._moved |= {gone[contact.id].id} if contact.id in gone else set()
+                self._found.append(Meeting(state, by_href[href], contact, moved=gone.get(contact.id)))
             else:
                 uid = unsure.get(href, "")
                 held = f"may be the same as {known[uid].display}" if uid else ""

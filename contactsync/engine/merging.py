@@ -56,9 +56,14 @@ def merge_two(hub: HubEdits, run: int, at: datetime, first: StoredContact, secon
     hub.change(run, at, first, both, note=f"merged with {second.contact.display} ({second.uid})")
     for clash in clashes:
         store.journal.note_clash(first.id, None, clash, run, at)
-    if not (first.held and second.held) or first.held_for in ("", second.uid):
-        set_held(store, run, at, first)
+    end_hold(store, run, at, first, second)
     bury_into(hub, run, at, first, second)
+
+
+def end_hold(store: Store, run: int, at: datetime, survivor: StoredContact, other: StoredContact) -> None:
+    """Who takes another one in is held no longer, but where both are, and it for a third (L27)."""
+    if not (survivor.held and other.held) or survivor.held_for in ("", other.uid):
+        set_held(store, run, at, survivor)
 
 
 def bury_into(hub: HubEdits, run: int, at: datetime, first: StoredContact, second: StoredContact) -> None:

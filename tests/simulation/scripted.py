@@ -1074,6 +1074,23 @@ def who_was_merged_is_back_with_all_that_was_part_of_them(s: Script) -> None:
     s.everywhere("L40", "Ben", title="T1")
 
 
+@world("L40", "faithful", "faithful", judged=False)
+def who_is_held_for_somebody_is_held_no_longer_when_the_two_are_merged_there(s: Script) -> None:
+    """Seed parallel 120137: the twin's card was deleted everywhere, and the one that remains made nowhere."""
+    anna = s.put(s.person("Anna"))
+    s.sync()
+    first, card = s.card("Anna")
+    copy = s.client_puts(replace(s.remotes["r0"].codec.read(card), phones=()))
+    s.sync()
+    s.equal("L27", "held back", s.devices["a"].status()["held"], 1)
+    s.remotes["r0"].server.put(copy, card)
+    s.remotes["r0"].server.delete(first)
+    s.sync()
+    for place in ("a", "r0", "r1"):
+        s.people_at("L40", place, "Anna")
+        s.shows("L40", place, "Anna", phone=anna.phones[0].number.removeprefix("+"))
+
+
 @world("L24", "faithful")
 def a_card_takes_the_name_of_one_that_was_deleted(s: Script) -> None:
     s.put(s.person("Anna", title("T1")))
@@ -1087,6 +1104,23 @@ def a_card_takes_the_name_of_one_that_was_deleted(s: Script) -> None:
     s.people_at("L24", "a", "Anna")
     s.people_at("L24", "r0", "Anna")
     s.everywhere("L24", "Anna", title="T1")
+
+
+@each("L24", "faithful", "cutting", "google", "graph", judged=False)
+def a_card_that_another_program_makes_anew_is_the_same_contact(s: Script) -> None:
+    """Programs that edit by deleting and creating give the new card another name and another UID."""
+    whole = "N111 N112 N113 N114"
+    anna = s.put(s.person("Anna", note(whole)))
+    s.sync()
+    stored = s.stored("Anna").id
+    there = s.remotes["r0"].codec.read(s.card("Anna")[1])
+    s.client_deletes("Anna")
+    s.client_puts(title("T1")(replace(there, uid=s.new_id("x"))))
+    s.sync()
+    s.equal("L24", "the contact on the device", s.stored("Anna").id, stored)
+    s.shows("L24", "a", "Anna", title="T1", note=whole, email=anna.emails[0].address)
+    s.people_at("L24", "r0", "Anna")
+    s.equal("L24", "in the trash", s.devices["a"].trash(), [])
 
 
 @world("L24", "faithful", books=2)
