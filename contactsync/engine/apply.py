@@ -509,12 +509,12 @@ class _Applier:
         self._store.books.update(state.book.id, cursor=state.pulled.cursor, cursor_at=state.pulled.began_at)
 
     def _finish_renames(self, state: BookState) -> None:
-        """Once no card waits for a group's new name, both sides agree on it; once none waits at all, no card
-        has a name of a group that was deleted."""
+        """Once no card waits for a group's new name, not even one that is to be deleted and may live on, both
+        sides agree on it; once none waits at all, no card has a name of a group that was deleted."""
         pending, buried = state.names.pending(), state.names.buried()
         waiting = self._store.journal.outbox(state.book.id) if pending or buried else []
         for group_id, name in pending.items():
-            if not any(group_id in row.target.groups for row in waiting):
+            if not any(group_id in row.target.groups | row.before.groups for row in waiting):
                 self._store.groups.link(group_id, state.book.id, name)
         for group_id, name in buried.items() if not waiting else ():
             self._store.groups.link(group_id, state.book.id, name)

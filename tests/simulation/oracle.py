@@ -268,8 +268,8 @@ class Ledger:
         for before in (survivor, other):
             self._take_away(before, after)
         self.people.unite(key(survivor), key(other))
-        if key(other) in self.merged:
-            self.several.add(key(survivor))  # it was made part of two persons
+        if key(other) in self.merged or self.absorbed & {key(survivor), key(other)}:
+            self.several.add(key(survivor))  # it was made part of two persons, or edited as one who lives
         if key(other) != key(survivor):
             self.merged.add(key(other))
         self.maybe |= {(key(survivor), unit, value) for unit, value in values(after)}

@@ -1074,6 +1074,21 @@ def who_was_merged_is_back_with_all_that_was_part_of_them(s: Script) -> None:
     s.everywhere("L40", "Ben", title="T1")
 
 
+@each("L39", "faithful", "radicale")
+def a_group_has_its_new_name_at_who_comes_back_while_the_deletion_is_in_doubt(s: Script) -> None:
+    """Seed parallel 160312: the book was thought to call the group so already, and the old name on the card
+    to be a new one."""
+    s.put(s.person("Anna", group("G1")))
+    s.sync()
+    s.play(Act("rename-group", "a"))
+    (renamed,) = s.devices["a"].groups()
+    s.delete("Anna")
+    s.sync(at="sent", fault="die")
+    s.restore("Anna")
+    s.sync()
+    s.everywhere("L39", "Anna", group=renamed.name)
+
+
 @world("L40", "faithful", "faithful", judged=False)
 def who_is_held_for_somebody_is_held_no_longer_when_the_two_are_merged_there(s: Script) -> None:
     """Seed parallel 120137: the twin's card was deleted everywhere, and the one that remains made nowhere."""
