@@ -96,10 +96,21 @@ class GroupNames:
             groups = frozenset(id_ for id_, href in self.labels.items() if href in view.groups)
             return replace(view, groups=(groups - self.carded) | self.standing)
         own = self._own(known, {fold(name) for name in view.groups}) if known else {}
-        named = [name for name in sorted(view.groups) if name.strip()]
-        pairs = {own.get(fold(name)) or self.id_of(name): name for name in named}
+        pairs: dict[str, str] = {}
+        for name in sorted(filter(str.strip, view.groups)):
+            group_id = own.get(fold(name)) or self.id_of(name)
+            if group_id in pairs:  # by its present name and a former one: somebody made a group of that
+                present = fold(self.name_of(group_id))
+                mine, other = sorted((name, pairs[group_id]), key=lambda one: fold(one) != present)
+                pairs[group_id], name, group_id = mine, other, self._another(other)
+            pairs[group_id] = name
         self.seen.update(pairs)
         return replace(view, groups=frozenset(pairs) | self.standing)
+
+    def _another(self, name: str) -> str:
+        """The id of a group of its own with this name, which was another group's."""
+        self._ids.pop(fold(name))
+        return self.id_of(name)
 
     def _own(self, known: Set[str], there: Set[str]) -> dict[str, str]:
         """The names of these groups on a card that has the names ``there``."""

@@ -82,8 +82,11 @@ class _Meetings:
         self._found: list[Meeting] = []
 
     def all(self) -> list[Meeting]:
-        # the card with a contact's own UID comes before that of a twin which was merged into it
-        strangers = sorted(self._strangers, key=lambda pair: self._is_twin(pair[1]))
+        # the card with a contact's own UID comes before that of a twin which was merged into it, and where
+        # several may be the one that moved, the one that is as it was comes before the others
+        strangers = sorted(
+            self._strangers, key=lambda pair: (self._is_twin(pair[1]), not self._is_as_it_was(pair[1]))
+        )
         rest = [
             (state, card)
             for state, card in strangers
@@ -119,6 +122,11 @@ class _Meetings:
     def _is_twin(self, card: Card) -> bool:
         contact = self._by_uid.get(card.view.uid)
         return contact is not None and contact.uid != card.view.uid
+
+    def _is_as_it_was(self, card: Card) -> bool:
+        contact = self._by_uid.get(card.view.uid)
+        links = self._links.get(contact.id, []) if contact else []
+        return any(one.id in self._gone and not differs(one.base.remote, card.view) for one in links)
 
     def _same_uid(self, state: BookState, card: Card) -> bool:
         contact = self._by_uid.get(card.view.uid) if card.view.uid else None

@@ -85,7 +85,7 @@ class AtRemote:
         remote.server.delete(href)
         remote.gone.append(payload)
         who = facts.key(facts.of_card(payload))
-        self._stage.ledger.forgot(facts.of_card(payload), remote.name)
+        self._stage.ledger.forgot(facts.of_card(payload), remote.name, others=self._stage.everybody())
         if remote.was_deleted(who):
             self._stage.ledger.apart.add(who)  # it is made again (L33)
         if self._stage.let_go(who, remote.name):

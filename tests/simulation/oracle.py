@@ -232,13 +232,16 @@ class Ledger:
         untold = {value for there, value in self.lately if there == device}
         self._depends(untold & self.brought)
         self.brought -= untold
-        self.lately = {row for row in self.lately if row[0] != device}
         mine = {(there, value) for there, value in self.again if there == device}
         if mine:
             self.again -= mine
             told = {self.classed(value) for _, value in mine}
             self.brought |= told
             self._depends(told & _classed(self, cards))
+
+    def told(self, device: str) -> None:
+        """A round of a device is over, and did not die: what it took away is not in doubt any more."""
+        self.lately = {row for row in self.lately if row[0] != device}
 
     def _depends(self, some: Set[tuple[str, str, str]]) -> None:
         """These, by class, may go or stay."""
@@ -248,13 +251,18 @@ class Ledger:
         self.standing -= some
         self.maybe |= some
 
-    def forgot(self, before: Facts, place: str = "", *, device: str = "") -> None:
+    def forgot(
+        self, before: Facts, place: str = "", *, device: str = "", others: Iterable[Facts] | None = None
+    ) -> None:
         """Somebody who saw ``before`` deleted the contact. What was edited on that very card before, and
-        nobody had fetched, went with it; what a merge had made part of another lives on there (L40)."""
+        nobody had fetched, went with it; what a merge had made part of another lives on there (L40): at these
+        ``others``, if it is said who there are."""
         self.deleted.add(key(before))
         who = self.people.of(key(before))
         self.taken = {row for row in self.taken if not place or row[0] != place or row[1][0] != who}
         kept = {self.classed(v) for v in self.maybe} if key(before) in self.merged else set()
+        if others is not None:
+            kept &= _classed(self, others)
         self.lately |= {(device, value) for value in self._take_away(before, NOTHING, kept)}
 
     def untold(self, who: str) -> None:

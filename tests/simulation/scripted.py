@@ -1121,6 +1121,20 @@ def a_card_takes_the_name_of_one_that_was_deleted(s: Script) -> None:
     s.everywhere("L24", "Anna", title="T1")
 
 
+@world("L24", "faithful", judged=False)
+def of_two_cards_with_one_uid_the_one_that_is_as_it_was_has_moved(s: Script) -> None:
+    """Seed vdir 162046: the other one was an old copy, which had not met a group."""
+    anna = s.put(s.person("Anna", group("G1")))
+    s.sync()
+    remote = s.remotes["r0"]
+    href, card = s.card("Anna")
+    copy = replace(remote.codec.read(card), groups=frozenset())
+    remote.server.put(f"{remote.books[0]}copy.vcf", remote.codec.write(copy, card))
+    remote.move(href, f"{remote.books[0]}moved.vcf", card)
+    s.sync()
+    s.equal("L24", "groups", len(s.devices["a"].contact(anna.uid).contact.groups), 1)
+
+
 @each("L24", "faithful", "cutting", "google", "graph", judged=False)
 def a_card_that_another_program_makes_anew_is_the_same_contact(s: Script) -> None:
     """Programs that edit by deleting and creating give the new card another name and another UID."""

@@ -192,8 +192,7 @@ class Stage:
         engine = self.devices[act.who]
         for remote in self.remotes.values():
             remote.begin(act.who)
-        cards = (facts.of_card(card) for remote in self.remotes.values() for _, card in remote.cards())
-        self.ledger.meets(act.who, cards)
+        self.ledger.meets(act.who, self._there())
         try:
             report = engine.sync(names, limits=self.limits, wait_seconds=0)
         except Died as end:
@@ -208,6 +207,7 @@ class Stage:
         finally:
             self._act = None
             self._disarm(act)
+        self.ledger.told(act.who)
         for account in report.accounts:
             self._tell(act, account)
         self._tell_run(act.who, engine, report.run)
@@ -355,10 +355,12 @@ class Stage:
     def _strangers(self) -> set[str]:
         """Persons that some device will meet at several remotes for the first time, or at one where another
         device made the card, or has met so that what somebody had taken away is back, which the others do not
-        know yet: what has come back in the end depends on who is first (L28)."""
+        know yet: what has come back in the end depends on who is first (L28). So does it whether a deletion
+        is told in time."""
         if len(self.devices) == 1 or len(self.remotes) == 1:
             return set()
         cards = {n: {facts.key(facts.of_card(p)) for _, p in r.cards()} for n, r in self.remotes.items()}
+        somewhere = set().union(*cards.values())
         found: set[str] = set()
         known = []
         standing = set(map(self.ledger.classed, self.ledger.standing))
@@ -368,6 +370,7 @@ class Stage:
             people = {contact_id: facts.key(one) for contact_id, one in shown.items()}
             found |= {people[i] for i, one in shown.items() if self.ledger.shows(one, taken)}
             known.append(set(people.values()))
+            found |= {facts.key(self.facts(name, one.contact)) for one in engine.trash()} & somewhere
             links = engine.store.links.of_contacts(people)
             for place, remote in self.remotes.items():
                 books = {book.id for book in engine.books(place, refresh=False)}
@@ -493,12 +496,20 @@ class Stage:
         return False
 
     def on_devices(self, who: str) -> list[Facts]:
-        here = [self.facts(name, s.contact) for name, e in self.devices.items() for s in e.contacts()]
-        return [one for one in here if facts.key(one) == who]
+        return [one for one in self._here() if facts.key(one) == who]
 
     def cards_of(self, who: str) -> list[Facts]:
-        there = [facts.of_card(payload) for r in self.remotes.values() for _, payload in r.cards()]
-        return [one for one in there if facts.key(one) == who]
+        return [one for one in self._there() if facts.key(one) == who]
+
+    def everybody(self) -> list[Facts]:
+        """All contacts of all devices, and all cards."""
+        return [*self._here(), *self._there()]
+
+    def _here(self) -> list[Facts]:
+        return [self.facts(name, s.contact) for name, e in self.devices.items() for s in e.contacts()]
+
+    def _there(self) -> list[Facts]:
+        return [facts.of_card(payload) for r in self.remotes.values() for _, payload in r.cards()]
 
 
 def _copied(book: Any) -> Any:

@@ -34,6 +34,19 @@ def test_names_become_ids_and_back_and_unknown_ones_become_groups() -> None:
 
 
 @pytest.mark.law("L39")
+@pytest.mark.parametrize("new", ["Best friends", "Zoo"])
+def test_a_former_name_beside_the_present_one_is_a_group_of_its_own(new: str) -> None:
+    """Somebody made a group of the name that was free (seed parallel 163464)."""
+    for group in (StoredGroup("f", new, None), StoredGroup("f", new, DEAD.deleted_at)):
+        book = names(group, base={"f": "Friends"})
+        both = Contact(groups=names_of("Friends", new))
+        assert book.to_ids(both).groups == {"f", "new1"} and book.new == {"new1": "Friends"}
+        assert book.seen == {"f": new, "new1": "Friends"}
+        assert book.to_ids(both, {"f"}).groups == {"f", "new1"}
+        assert book.to_ids(Contact(groups=names_of("Friends")), {"f"}).groups == {"f"}, "not renamed there yet"
+
+
+@pytest.mark.law("L39")
 def test_a_book_keeps_its_older_name_for_a_group_until_all_cards_have_the_new_one() -> None:
     book = names(StoredGroup("f", "Best friends", None), base={"f": "Friends"})
     assert book.to_ids(Contact(groups=names_of("Friends"))).groups == {"f"}
