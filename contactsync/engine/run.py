@@ -85,15 +85,17 @@ def _attempt(round_: Round, books: Sequence[Book], attempt: int) -> _After:
 
 def _after_moves(round_: Round, pulled: list[Pulled]) -> list[Pulled]:
     """A card that is gone from one book may have come into another one that was read before (L24): the others
-    are read again, until nothing more is gone. Else who was edited here would be made a second time."""
+    are read again, until nothing more is gone. Else who was edited here would be made a second time. So is
+    the book itself if a card vanished from it while it was read, which may have been the same one."""
     known: dict[int, set[str]] = {}
-    while len(pulled) > 1:
+    while len(pulled) > 1 or any(part.vanished for part in pulled):
         gone = {part.book.id: _missing(round_, part) - known.get(part.book.id, set()) for part in pulled}
         fresh = {book for book, hrefs in gone.items() if hrefs}
         if not fresh:
             break
         known = {book: known.get(book, set()) | hrefs for book, hrefs in gone.items()}
-        stays = fresh if len(fresh) == 1 else set()
+        moved_on = {part.book.id for part in pulled if part.vanished and _lost(round_, part)}
+        stays = fresh - moved_on if len(fresh) == 1 else set()
         again = [part if part.first or part.book.id in stays else _pull(round_, part.book) for part in pulled]
         pulled = [part for part in again if part is not None]
     return pulled
@@ -102,7 +104,12 @@ def _after_moves(round_: Round, pulled: list[Pulled]) -> list[Pulled]:
 def _missing(round_: Round, part: Pulled) -> set[str]:
     """Of a create in doubt, nobody knows whether its card was there: it may be gone as well (L33)."""
     doubts = {row.href for row in round_.store.journal.outbox(part.book.id, "sent") if row.action == "create"}
-    return (round_.store.links.missing(part.book.id) - part.elsewhere) | doubts
+    lost = _lost(round_, part)
+    return lost | doubts | part.vanished if lost else doubts
+
+
+def _lost(round_: Round, part: Pulled) -> set[str]:
+    return round_.store.links.missing(part.book.id) - part.elsewhere
 
 
 def _push(round_: Round, book: Book) -> Iterator[Pushed]:

@@ -1169,6 +1169,21 @@ def who_moves_while_the_books_are_read_is_not_made_again(s: Script) -> None:
     s.everywhere("L24", "Anna", note="N1")
 
 
+@each("L24", "faithful", "cyrus", under_way=True)
+def who_moves_again_while_the_book_is_read_is_not_made_again(s: Script) -> None:
+    """Seed parallel 163911: the card was listed under a name that it had not any more when it was read."""
+    remote = s.remotes["r0"]
+    s.put(s.person("Anna"))
+    s.sync()
+    href, card = s.card("Anna")
+    remote.move(href, "/contacts/x1.vcf", card)
+    s.edit("Anna", note("N1"))
+    s.sync(at="reading", meanwhile=lambda: remote.move("/contacts/x1.vcf", "/contacts/x2.vcf", card))
+    s.people_at("L24", "r0", "Anna")
+    s.sync()
+    s.everywhere("L24", "Anna", note="N1")
+
+
 @world("L24", "faithful", books=2)
 def a_create_in_doubt_that_moves_while_the_books_are_read_is_not_sent_again(s: Script) -> None:
     """The card was made in the book that is read second, and comes into the first one after that was read."""

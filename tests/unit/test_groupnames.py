@@ -43,7 +43,9 @@ def test_a_former_name_beside_the_present_one_is_a_group_of_its_own(new: str) ->
         assert book.to_ids(both).groups == {"f", "new1"} and book.new == {"new1": "Friends"}
         assert book.seen == {"f": new, "new1": "Friends"}
         assert book.to_ids(both, {"f"}).groups == {"f", "new1"}
-        assert book.to_ids(Contact(groups=names_of("Friends")), {"f"}).groups == {"f"}, "not renamed there yet"
+        assert book.to_ids(Contact(groups=names_of("Friends")), {"f"}).groups == {"f"}, (
+            "not renamed there yet"
+        )
 
 
 @pytest.mark.law("L39")
