@@ -48,6 +48,20 @@ def test_the_next_requests_are_under_way_before_the_first_answer_is_used() -> No
     assert next(read_ahead(HREFS, read)).href == HREFS[0]
 
 
+def test_two_requests_are_under_way_while_an_answer_is_used() -> None:
+    begun = threading.Barrier(UNDER_WAY + 1)
+
+    def read(hrefs: Sequence[str]) -> list[Change]:
+        if hrefs[0] in (HREFS[FIRST], HREFS[2 * FIRST]):
+            begun.wait(timeout=30)
+        return _read(hrefs)
+
+    source = read_ahead(HREFS, read)
+    assert next(source).href == HREFS[0]
+    begun.wait(timeout=30)  # breaks where the third waits until all of the first were taken
+    source.close()
+
+
 def test_what_fails_is_raised_where_its_cards_would_have_come() -> None:
     def read(hrefs: Sequence[str]) -> list[Change]:
         if HREFS[FIRST] in hrefs:
@@ -71,7 +85,7 @@ def test_a_reader_that_stops_leaves_no_request_to_come() -> None:
     source = read_ahead(HREFS, read)
     next(source)
     source.close()
-    assert len(asked) <= UNDER_WAY * FIRST
+    assert len(asked) <= (UNDER_WAY + 2) * FIRST, "the third asks for twice as many"
 
 
 def test_a_page_is_asked_for_while_the_one_before_it_is_used() -> None:
