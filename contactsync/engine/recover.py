@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -37,24 +37,27 @@ class Recovered:
 def recover(round_: Round, states: Iterable[BookState]) -> Recovered:
     """Settle every row in state ``sent`` that this pull can settle; call before planning."""
     found = Recovered()
-    for state in states:
+    books = list(states)
+    for state in books:
         for row in round_.store.journal.outbox(state.book.id, "sent"):
             if row.action == "create":
-                _create(round_, state, row, found)
+                _create(round_, state, books, row, found)
             else:
                 _change(round_, state, row, found)
     return found
 
 
-def _create(round_: Round, state: BookState, row: OutboxRow, found: Recovered) -> None:
-    """L33: adopt the card if it is there; repeat only under the same name, or after a listing that
-    is new enough to prove that it is not. A card that vanished between the listing and its reading may be
-    it (under our name, where we chose one), and have another href now: then nothing is proven yet."""
-    card = _ours(state, row)
+def _create(
+    round_: Round, state: BookState, books: Iterable[BookState], row: OutboxRow, found: Recovered
+) -> None:
+    """L33: adopt the card if it is there, or was moved to another book of the account since (L24); repeat
+    only under the same name, or after a listing that is new enough to prove that it is not. A card that
+    vanished between the listing and its reading may be it (under our name, where we chose one), and have
+    another href now: then nothing is proven yet."""
+    place, card = _ours(sorted(books, key=lambda book: book is not state), row)
     capabilities = round_.connector.capabilities
     if card is not None:
-        holds = state.holds(round_.store)
-        settled = settle(Contact(), row.target, card.view, holds=holds)
+        settled = settle(Contact(), row.target, card.view, holds=place.holds(round_.store))
         local = without_absent(row.sent_local, row.target, card.view)
         found.adopted[card.href] = Base(local, settled.remote)
         found.done.append(row.id)
@@ -70,11 +73,13 @@ def _create(round_: Round, state: BookState, row: OutboxRow, found: Recovered) -
         found.in_doubt.add(row.contact_id)
 
 
-def _ours(state: BookState, row: OutboxRow) -> Card | None:
-    for card in state.strangers():
-        if row.target.uid and card.view.uid == row.target.uid:
-            return card
-    return None
+def _ours(books: Sequence[BookState], row: OutboxRow) -> tuple[BookState, Card | None]:
+    """The card of a create, and the book that it is in, which is the first of these if it is in none."""
+    for book in books:
+        for card in book.strangers():
+            if row.target.uid and card.view.uid == row.target.uid:
+                return book, card
+    return books[0], None
 
 
 def _change(round_: Round, state: BookState, row: OutboxRow, found: Recovered) -> None:

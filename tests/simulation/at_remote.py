@@ -123,7 +123,10 @@ class AtRemote:
     def _move(self, remote: Remote, href: str, new: str, payload: bytes) -> str:
         if not remote.move(href, new, payload):
             return ""
-        return f"moves {facts.key(facts.of_card(payload))} from {href} to {new}"
+        who = facts.key(facts.of_card(payload))
+        if self._stage.busy and who in self._stage.ledger.absorbed:
+            self._stage.ledger.several.add(who)  # it looks like one that was put back (L22)
+        return f"moves {who} from {href} to {new}"
 
     def _touch(self, act: Act, remote: Remote, cards: Sequence[tuple[str, bytes]]) -> str:
         href, payload = choose(cards, act.pick)

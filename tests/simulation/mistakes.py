@@ -203,8 +203,8 @@ MISTAKES = (
         "its marker is ignored",
         "L33",
         "engine/recover.py",
-        "    for card in state.strangers():\n",
-        "    for card in ():\n",
+        "        for card in book.strangers():\n",
+        "        for card in ():\n",
     ),
     _mistake(
         "the repetition of a create comes too early",

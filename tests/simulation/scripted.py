@@ -1184,6 +1184,23 @@ def who_moves_again_while_the_book_is_read_is_not_made_again(s: Script) -> None:
     s.everywhere("L24", "Anna", note="N1")
 
 
+@world("L33", "faithful", books=2)
+def a_create_in_doubt_is_found_in_the_book_that_it_was_moved_to(s: Script) -> None:
+    """Seed parallel 167456: it counted as somebody else's card of the same person, and what had been taken
+    away since came back."""
+    remote = s.remotes["r0"]
+    first, second = remote.books
+    s.put(s.person("Anna"))
+    s.sync(at="answered", fault="die")
+    href, payload = next(iter(remote.cards()))
+    remote.move(
+        href, href.replace(first, second) if href.startswith(first) else href.replace(second, first), payload
+    )
+    s.edit("Anna", addresses())
+    s.sync()
+    s.everywhere("L33", "Anna", email=())
+
+
 @world("L24", "faithful", books=2)
 def a_create_in_doubt_that_moves_while_the_books_are_read_is_not_sent_again(s: Script) -> None:
     """The card was made in the book that is read second, and comes into the first one after that was read."""
