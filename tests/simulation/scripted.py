@@ -1152,6 +1152,25 @@ def a_card_that_another_program_makes_anew_is_the_same_contact(s: Script) -> Non
     s.equal("L24", "in the trash", s.devices["a"].trash(), [])
 
 
+@each("L24", "faithful", "cutting", "google", judged=False)
+def a_whole_book_that_is_named_anew_is_the_same_book(s: Script) -> None:
+    """A server that was moved gave new names and UIDs to all cards: neither deletions nor copies."""
+    remote, whole = s.remotes["r0"], "N111 N112 N113 N114"
+    for given in CROWD:
+        s.put(s.person(given, note(whole)))
+    s.sync()
+    known = {stored.id for stored in s.devices["a"].contacts()}
+    for href, payload in remote.cards():
+        remote.server.delete(href)
+        s.client_puts(replace(remote.codec.read(payload), uid=s.new_id("x")))
+    s.sync()
+    s.equal("L24", "what stopped the round", s.guard, "")
+    s.equal("L24", "the contacts", {stored.id for stored in s.devices["a"].contacts()}, known)
+    for given in CROWD:
+        s.shows("L24", "a", given, note=whole)
+    s.people_at("L24", "r0", *sorted(CROWD))
+
+
 @world("L24", "faithful", books=2)
 def who_moves_while_the_books_are_read_is_not_made_again(s: Script) -> None:
     """Seed parallel 220356: the card was in neither book as they were read, and a contact that was edited
