@@ -278,7 +278,9 @@ class _Planner:
     def _spoke(self, link: StoredLink, move: Meeting | None) -> Spoke:
         state = move.state if move else self._states[link.collection_id]
         card = move.card if move else state.cards.get(link.href)
-        base = link.base if move else self._recovered.bases.get(link.id, link.base)
+        base = self._recovered.bases.get(link.id, link.base)
+        if move is not None and base is NO_BASE:
+            base = link.base  # our deletion found nothing, since the card had moved
         if card is not None and link.state == "written":
             base = read_back_base(self._round, state, link, card)
         if move is not None:

@@ -26,9 +26,9 @@ from contactsync.sync.brakes import check_deletions
 class Pulled:
     """One book as it was read. ``settled`` are hrefs of links that we deleted and that a listing
     does not show any more: they can be let go of (L22). ``elsewhere`` are hrefs of cards that are in another
-    book of the account now, read or not. ``vanished`` are hrefs that this very listing named and a direct
-    read did not find: what became of these cards, the next listing says. ``first``: it was the book's first
-    reading."""
+    book of the account now, read or not. ``vanished`` are hrefs that this very listing did not say to
+    be gone and a direct read did not find: what became of these cards, the next listing says. ``first``: it
+    was the book's first reading."""
 
     book: Book
     cursor: str | None
@@ -73,7 +73,9 @@ def pull(round_: Round, book: Book, take: Taking | None = None) -> Pulled:
     direct = [*absent, *old, *_unsettled(round_, book)]
     if not full:
         direct += [href for href in _untold(round_, book) if href not in changes]
-    elsewhere, vanished = _stage(round_, book, news, direct, doubted, take)
+    # what moved between two pages is on none of them
+    there = set(direct) - (gone if len(pages) == 1 else gone - set(absent))
+    elsewhere, vanished = _stage(round_, book, news, direct, doubted, there, take)
     return Pulled(book, cursor, began_at, gone_by_us, elsewhere, vanished, first=take is not None)
 
 
@@ -205,10 +207,12 @@ def _stage(
     news: dict[str, Change],
     direct: list[str],
     doubted: Container[str],
+    there: Container[str],
     take: Taking | None,
 ) -> tuple[frozenset[str], frozenset[str]]:
     """Stage ``news``, fetching what the listing did not carry, and ``direct`` by direct reads; the hrefs of
-    those that turned out to be elsewhere, and of those that vanished since they were listed.
+    those that turned out to be elsewhere, and of those that vanished since they were listed, or were
+    ``there`` as far as the listing says.
 
     ``doubted`` are cards that listings which lag do not report gone: that a direct read does not find
     them may also mean that they have another id now, which a later listing says (L20). So it is with a card
@@ -244,7 +248,8 @@ def _stage(
     vanished: set[str] = set()
     for done, changes in _in_batches(chain(incomplete, direct_reads)):
         elsewhere |= {change.href for change in changes if change.elsewhere}
-        vanished |= {change.href for change in changes if change.gone and change.href in listed}
+        gone = (change.href for change in changes if change.gone)
+        vanished |= {href for href in gone if href in listed or href in there}
         with store.transaction():
             if take is not None:
                 before = [change for change in changes if change.href in staged]

@@ -43,12 +43,12 @@ def recover(round_: Round, states: Iterable[BookState]) -> Recovered:
             if row.action == "create":
                 _create(round_, state, books, row, found)
             else:
-                _change(round_, state, row, found)
+                _change(round_, state, books, row, found)
     return found
 
 
 def _create(
-    round_: Round, state: BookState, books: Iterable[BookState], row: OutboxRow, found: Recovered
+    round_: Round, state: BookState, books: Sequence[BookState], row: OutboxRow, found: Recovered
 ) -> None:
     """L33: adopt the card if it is there, or was moved to another book of the account since (L24); repeat
     only under the same name, or after a listing that is new enough to prove that it is not. A card that
@@ -82,8 +82,11 @@ def _ours(books: Sequence[BookState], row: OutboxRow) -> tuple[BookState, Card |
     return books[0], None
 
 
-def _change(round_: Round, state: BookState, row: OutboxRow, found: Recovered) -> None:
-    """An update or delete: what the direct read of the card shows decides."""
+def _change(
+    round_: Round, state: BookState, books: Sequence[BookState], row: OutboxRow, found: Recovered
+) -> None:
+    """An update or delete: what the direct read of the card shows decides, also under the name that it has
+    now (L24)."""
     link = next((link for link in state.links.values() if link.id == row.link_id), None)
     if link is None:
         return  # the card was not read in this pull: the doubt stays
@@ -92,6 +95,9 @@ def _change(round_: Round, state: BookState, row: OutboxRow, found: Recovered) -
         found.done.append(row.id)
         found.bases[link.id] = NO_BASE  # that it is gone tells nothing of who was brought back here since
         return
+    if card is None and link.card_uid:
+        moved = [card for book in books for card in book.strangers() if card.view.uid == link.card_uid]
+        card = moved[0] if len(moved) == 1 else None
     if row.action == "delete" or card is None:
         found.dropped.append(row.id)
         return

@@ -76,6 +76,10 @@ class AtDevice:
         engine.restore([stored.uid])
         after = self._stage.facts(act.who, engine.contact(stored.uid).contact)
         self._stage.ledger.brought_back(after)
+        if any(
+            facts.key(facts.of_card(payload)) == facts.key(after) for payload in self._stage.half_written()
+        ):
+            self._stage.ledger.several.add(facts.key(after))  # it is made again before that can be read (L29)
         return f"restores {facts.key(after)}"
 
     def _rename_group(self, act: Act, engine: Engine, _live: Sequence[StoredContact]) -> str:

@@ -207,6 +207,9 @@ class FolderRemote(Remote):
     def move(self, href: str, new: str, payload: bytes) -> bool:
         return self.files.move(href, new)
 
+    def half_written(self) -> list[bytes]:
+        return list(self.files.half.values())
+
     def settle(self) -> None:
         self.files.finish()
 

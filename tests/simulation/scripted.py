@@ -1188,6 +1188,20 @@ def who_moves_while_the_books_are_read_is_not_made_again(s: Script) -> None:
     s.everywhere("L24", "Anna", note="N1")
 
 
+@each("L13", "faithful", "cyrus")
+def an_update_in_doubt_is_found_on_the_card_that_moved(s: Script) -> None:
+    """Seed parallel 170138: our own write counted as an edit of somebody else, and what was undone meanwhile
+    was taken away again."""
+    anna = s.put(s.person("Anna"))
+    s.sync()
+    s.edit("Anna", addresses())
+    s.sync(at="answered", fault="die")
+    s.edit("Anna", addresses(anna.emails[0].address))
+    s.remotes["r0"].move(s.card("Anna")[0], "/contacts/moved.vcf", s.card("Anna")[1])
+    s.sync()
+    s.everywhere("L13", "Anna", email=anna.emails[0].address)
+
+
 @each("L24", "faithful", "cyrus", under_way=True)
 def who_moves_again_while_the_book_is_read_is_not_made_again(s: Script) -> None:
     """Seed parallel 163911: the card was listed under a name that it had not any more when it was read."""

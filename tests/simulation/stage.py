@@ -355,13 +355,15 @@ class Stage:
     def _strangers(self) -> set[str]:
         """Persons that some device will meet at several remotes for the first time, or at one where another
         device made the card, or has met so that what somebody had taken away is back, which the others do not
-        know yet: what has come back in the end depends on who is first (L28). So does it whether a deletion
-        is told in time."""
-        if len(self.devices) == 1 or len(self.remotes) == 1:
+        know yet: what has come back in the end depends on who is first (L28). So it does with those whom
+        somebody deleted while another device carries them to a remote, or waits to read them there."""
+        if len(self.devices) == 1:
             return set()
+        dead = {facts.key(self.facts(n, one.contact)) for n, e in self.devices.items() for one in e.trash()}
+        if len(self.remotes) == 1:
+            return self.ledger.apart | dead & set().union(*(r.unread for r in self.remotes.values()))
         cards = {n: {facts.key(facts.of_card(p)) for _, p in r.cards()} for n, r in self.remotes.items()}
-        somewhere = set().union(*cards.values())
-        found: set[str] = set()
+        found = self.ledger.apart | dead & set().union(*cards.values())
         known = []
         standing = set(map(self.ledger.classed, self.ledger.standing))
         taken = {value for _, value in self.ledger.taken} - standing
@@ -370,7 +372,6 @@ class Stage:
             people = {contact_id: facts.key(one) for contact_id, one in shown.items()}
             found |= {people[i] for i, one in shown.items() if self.ledger.shows(one, taken)}
             known.append(set(people.values()))
-            found |= {facts.key(self.facts(name, one.contact)) for one in engine.trash()} & somewhere
             links = engine.store.links.of_contacts(people)
             for place, remote in self.remotes.items():
                 books = {book.id for book in engine.books(place, refresh=False)}
@@ -504,6 +505,10 @@ class Stage:
     def everybody(self) -> list[Facts]:
         """All contacts of all devices, and all cards."""
         return [*self._here(), *self._there()]
+
+    def half_written(self) -> list[bytes]:
+        """Cards that another program brought and that no device can read yet."""
+        return [payload for r in self.remotes.values() for payload in r.half_written()]
 
     def _here(self) -> list[Facts]:
         return [self.facts(name, s.contact) for name, e in self.devices.items() for s in e.contacts()]
