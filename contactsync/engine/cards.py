@@ -298,9 +298,14 @@ def _believe_renames(round_: Round, state: BookState, views: Mapping[str, Contac
     base = state.names.base
     if round_.connector.capabilities.labels:
         return
-    changes = [(_names_before(state, href), view.groups) for href, view in views.items()]
-    if not any(before - now and now - before for before, now in changes):
+    before = {href: _names_before(state, href) for href in views}
+    if not any(before[href] - view.groups and view.groups - before[href] for href, view in views.items()):
         return
+    for row in round_.store.journal.outbox(state.book.id, "sent"):
+        if row.href in before:  # what our own write in doubt took away, nobody has given another name
+            left = row.before.groups - row.target.groups
+            before[row.href] -= {base.get(g, state.names.name_of(g)) for g in left}
+    changes = [(before[href], view.groups) for href, view in views.items()]
     counts = Counter(
         base.get(g, state.names.name_of(g)) for g in round_.store.links.group_members(state.book.id)
     )

@@ -152,6 +152,7 @@ class AtRemote:
         after = facts.of_card(self._put(remote, self._fresh_href(remote, act.where), twin, None))
         self._stage.ledger.several.add(facts.key(after))
         self._stage.ledger.saw(NOTHING, after)
+        self._stage.ledger.made_anew(after)
         return f"creates another {facts.shown(after)}"
 
     def _take_over(self, act: Act, remote: Remote, cards: Sequence[tuple[str, bytes]]) -> str:

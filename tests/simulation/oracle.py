@@ -90,6 +90,10 @@ class Ledger:
         self.maybe |= {value for value in self.twice if self.classed(value) in gone}
         self.ended = {value for value in self.ended if self.classed(value) not in came}
         self.taken -= {(place, value) for value in came}
+        if any(value[1] == "group" and value in gone and there != place for there, value in self.taken):
+            # a card that leaves one group for another may look as if that had a new name (L39)
+            who = self.people.of(key(after or before))
+            self._depends({v for v in map(self.classed, self.standing) if v[:2] == (who, "group")})
         self.taken |= {(place, value) for value in gone}
         self.lately |= {(place, value) for value in gone}
 
@@ -242,6 +246,12 @@ class Ledger:
     def told(self, device: str) -> None:
         """A round of a device is over, and did not die: what it took away is not in doubt any more."""
         self.lately = {row for row in self.lately if row[0] != device}
+
+    def made_anew(self, after: Facts) -> None:
+        """Somebody made a card of a person whom others know, and that may be one card with theirs (L24): what
+        one of these took away and told nobody may stay away."""
+        taken = {value for _, value in self.taken}
+        self._depends(taken & _classed(self, [after]))
 
     def _depends(self, some: Set[tuple[str, str, str]]) -> None:
         """These, by class, may go or stay."""

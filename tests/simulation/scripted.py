@@ -1074,6 +1074,22 @@ def who_was_merged_is_back_with_all_that_was_part_of_them(s: Script) -> None:
     s.everywhere("L40", "Ben", title="T1")
 
 
+@world("L39", "faithful")
+def what_our_write_in_doubt_took_away_has_no_new_name(s: Script) -> None:
+    """Seed parallel 181399: the group that was made again here had the new name of another one."""
+    s.put(s.person("Anna", lambda anna: replace(anna, groups=frozenset({"G1", "G2"}))))
+    s.put(s.person("Ben"))
+    s.sync()
+    s.play(Act("delete-group", "a"))
+    s.sync(at="answered", fault="die")
+    s.edit("Ben", group("G1"))
+    s.play(Act("rename-group", "x"))
+    s.sync()
+    (renamed,) = next(iter(s.cards_of("Anna")))["group"]
+    s.everywhere("L39", "Anna", group=renamed)
+    s.everywhere("L39", "Ben", group="G1")
+
+
 @each("L39", "faithful", "radicale")
 def a_group_has_its_new_name_at_who_comes_back_while_the_deletion_is_in_doubt(s: Script) -> None:
     """Seed parallel 160312: the book was thought to call the group so already, and the old name on the card
