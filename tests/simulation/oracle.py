@@ -269,6 +269,10 @@ class Ledger:
         ``others``, if it is said who there are."""
         self.deleted.add(key(before))
         who = self.people.of(key(before))
+        groups = {self.classed((who, "group", text)) for text in before["group"]}
+        if device and any(there != device and value in groups for there, value in self.taken):
+            # a card that leaves one group for another looks as if that had a new name, which saves nobody
+            self._depends({v for v in map(self.classed, self.standing) if v[:2] == (who, "group")})
         self.taken = {row for row in self.taken if not place or row[0] != place or row[1][0] != who}
         kept = {self.classed(v) for v in self.maybe} if key(before) in self.merged else set()
         if others is not None:

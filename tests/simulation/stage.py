@@ -356,14 +356,16 @@ class Stage:
         """Persons that some device will meet at several remotes for the first time, or at one where another
         device made the card, or has met so that what somebody had taken away is back, which the others do not
         know yet: what has come back in the end depends on who is first (L28). So it does with those whom
-        somebody deleted while another device carries them to a remote, or waits to read them there."""
+        somebody deleted while another device carries them to a remote, or waits to read them there, and with
+        those whom one device has merged and another one has not."""
         if len(self.devices) == 1:
             return set()
         dead = {facts.key(self.facts(n, one.contact)) for n, e in self.devices.items() for one in e.trash()}
+        untold = self.ledger.apart | self._half_merged()
         if len(self.remotes) == 1:
-            return self.ledger.apart | dead & set().union(*(r.unread for r in self.remotes.values()))
+            return untold | dead & set().union(*(r.unread for r in self.remotes.values()))
         cards = {n: {facts.key(facts.of_card(p)) for _, p in r.cards()} for n, r in self.remotes.items()}
-        found = self.ledger.apart | dead & set().union(*cards.values())
+        found = untold | dead & set().union(*cards.values())
         known = []
         standing = set(map(self.ledger.classed, self.ledger.standing))
         taken = {value for _, value in self.ledger.taken} - standing
@@ -379,6 +381,14 @@ class Stage:
                 met |= {who for who, devices in remote.waits.items() if name in devices}
                 found |= (cards[place] & known[-1]) - met
         return found | set.union(*known) - set.intersection(*known)
+
+    def _half_merged(self) -> set[str]:
+        found: set[str] = set()
+        for name, engine in self.devices.items():
+            people = [facts.key(self.facts(name, stored.contact)) for stored in engine.contacts()]
+            counts = Counter(map(self.ledger.people.of, people))
+            found |= {who for who in people if counts[self.ledger.people.of(who)] > 1}
+        return found
 
     def _compare(self, law: str, what: str, one: list[str], other: list[str]) -> None:
         only = [[line for line in a if line not in b] for a, b in ((one, other), (other, one))]
