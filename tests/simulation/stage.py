@@ -383,12 +383,10 @@ class Stage:
         return found | set.union(*known) - set.intersection(*known)
 
     def _half_merged(self) -> set[str]:
-        found: set[str] = set()
-        for name, engine in self.devices.items():
-            people = [facts.key(self.facts(name, stored.contact)) for stored in engine.contacts()]
-            counts = Counter(map(self.ledger.people.of, people))
-            found |= {who for who in people if counts[self.ledger.people.of(who)] > 1}
-        return found
+        """Who is still somewhere as before being made part of another, and that other one."""
+        people = {facts.key(one) for one in self.everybody()}
+        classes = {self.ledger.people.of(who) for who in people & self.ledger.merged}
+        return {who for who in people if self.ledger.people.of(who) in classes}
 
     def _compare(self, law: str, what: str, one: list[str], other: list[str]) -> None:
         only = [[line for line in a if line not in b] for a, b in ((one, other), (other, one))]
