@@ -73,9 +73,7 @@ def pull(round_: Round, book: Book, take: Taking | None = None) -> Pulled:
     direct = [*absent, *old, *_unsettled(round_, book)]
     if not full:
         direct += [href for href in _untold(round_, book) if href not in changes]
-    # what moved between two pages is on none of them
-    there = set(direct) - (gone if len(pages) == 1 else gone - set(absent))
-    elsewhere, vanished = _stage(round_, book, news, direct, doubted, there, take)
+    elsewhere, vanished = _stage(round_, book, news, direct, doubted, set(direct) - gone, take)
     return Pulled(book, cursor, began_at, gone_by_us, elsewhere, vanished, first=take is not None)
 
 
