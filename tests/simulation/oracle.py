@@ -90,10 +90,7 @@ class Ledger:
         self.maybe |= {value for value in self.twice if self.classed(value) in gone}
         self.ended = {value for value in self.ended if self.classed(value) not in came}
         self.taken -= {(place, value) for value in came}
-        if any(value[1] == "group" and value in gone and there != place for there, value in self.taken):
-            # a card that leaves one group for another may look as if that had a new name (L39)
-            who = self.people.of(key(after or before))
-            self._depends({v for v in map(self.classed, self.standing) if v[:2] == (who, "group")})
+        self._may_be_renamed(self.people.of(key(after or before)), gone, place)
         self.taken |= {(place, value) for value in gone}
         self.lately |= {(place, value) for value in gone}
 
@@ -253,6 +250,12 @@ class Ledger:
         taken = {value for _, value in self.taken}
         self._depends(taken & _classed(self, [after]))
 
+    def _may_be_renamed(self, who: str, lost: Set[tuple[str, str, str]], place: str) -> None:
+        """This person left groups (by class) at a place, and one of them at another place too: a card that
+        goes from one group into another looks as if that had a new name (L39), which saves nobody."""
+        if any(value[1] == "group" and value in lost and there != place for there, value in self.taken):
+            self._depends({v for v in map(self.classed, self.standing) if v[:2] == (who, "group")})
+
     def _depends(self, some: Set[tuple[str, str, str]]) -> None:
         """These, by class, may go or stay."""
         self._leave_open({value for value in self.standing if self.classed(value) in some})
@@ -269,10 +272,9 @@ class Ledger:
         ``others``, if it is said who there are."""
         self.deleted.add(key(before))
         who = self.people.of(key(before))
-        groups = {self.classed((who, "group", text)) for text in before["group"]}
-        if device and any(there != device and value in groups for there, value in self.taken):
-            # a card that leaves one group for another looks as if that had a new name, which saves nobody
-            self._depends({v for v in map(self.classed, self.standing) if v[:2] == (who, "group")})
+        if device:
+            groups = {self.classed((who, "group", text)) for text in before["group"]}
+            self._may_be_renamed(who, groups, device)
         self.taken = {row for row in self.taken if not place or row[0] != place or row[1][0] != who}
         kept = {self.classed(v) for v in self.maybe} if key(before) in self.merged else set()
         if others is not None:
