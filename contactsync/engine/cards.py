@@ -290,7 +290,7 @@ def _groups_before(state: BookState, href: str) -> frozenset[str]:
 def _names_before(state: BookState, href: str) -> frozenset[str]:
     """What it called them."""
     groups, names = _groups_before(state, href), state.names
-    return frozenset(names.base.get(g, names.name_of(g)) for g in groups - names.standing)
+    return frozenset(map(names.called_there, groups - names.standing))
 
 
 def _believe_renames(round_: Round, state: BookState, views: Mapping[str, Contact]) -> None:
@@ -304,11 +304,10 @@ def _believe_renames(round_: Round, state: BookState, views: Mapping[str, Contac
     for row in round_.store.journal.outbox(state.book.id, "sent"):
         if row.href in before:  # what our own write in doubt took away, nobody has given another name
             left = row.before.groups - row.target.groups
-            before[row.href] -= {base.get(g, state.names.name_of(g)) for g in left}
+            before[row.href] -= set(map(state.names.called_there, left))
     changes = [(before[href], view.groups) for href, view in views.items()]
-    counts = Counter(
-        base.get(g, state.names.name_of(g)) for g in round_.store.links.group_members(state.book.id)
-    )
+    members = round_.store.links.group_members(state.book.id)
+    counts = Counter(map(state.names.called_there, members))
     for old, new in believed_renames(changes, counts).items():
         group_id = state.names.id_of(old)
         if state.names.knows(new) or group_id in state.names.dead:

@@ -78,7 +78,7 @@ class GroupNames:
     def as_called_there(self, contact: Contact) -> Contact:
         """Like `to_names`, with the names that the book itself still uses."""
         ids = contact.groups - self.dead
-        return replace(contact, groups=frozenset(self.base.get(g, self.name_of(g)) for g in ids))
+        return replace(contact, groups=frozenset(map(self.called_there, ids)))
 
     def ids(self) -> set[str]:
         return set(self._names)
@@ -133,6 +133,10 @@ class GroupNames:
     def revive(self, group_id: str) -> None:
         """The group lives again: it is written from now on."""
         self.dead -= {group_id}
+
+    def called_there(self, group_id: str) -> str:
+        """The name that the book itself still uses for a group."""
+        return self.base.get(group_id, self.name_of(group_id))
 
     def name_of(self, group_id: str) -> str:
         return self._names.get(group_id, group_id)
