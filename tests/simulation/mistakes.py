@@ -96,7 +96,7 @@ MISTAKES = (
     _mistake(
         "a push happens whenever the view differs",
         "a push happens whenever the view differs",
-        "P4",
+        "L12",
         "sync/merge.py",
         "_go_out(crossing, diff(shown_before, shown), theirs, shown, far, new_local, held)",
         "_go_out(crossing, diff(far, shown), theirs, shown, far, new_local, held)",

@@ -226,16 +226,17 @@ class Ledger:
         self.again |= {(device, value) for value in added}
         self._depends({v for v in map(self.classed, added) if (device, v) in self.lately})
 
-    def meets(self, device: str, cards: Iterable[Facts]) -> None:
-        """A round of a device begins. Where a card still shows what a file gave it, the two agree (L15), and
-        whoever took that away before has his way when it is told; so he has where the file made the very card
-        again from which he took it (L7)."""
+    def meets(self, device: str, cards: Iterable[Facts], *, midway: bool = False) -> None:
+        """A round of a device begins, or a file comes ``midway``, before it decides or after that. Where a
+        card still shows what a file gave it, the two agree (L15), and whoever took that away before has his
+        way when it is told; so he has where the file made the very card again from which he took it (L7)."""
         untold = {value for there, value in self.lately if there == device}
         self._depends(untold & self.brought)
         self.brought -= untold
         mine = {(there, value) for there, value in self.again if there == device}
         if mine:
-            self.again -= mine
+            if not midway:
+                self.again -= mine
             told = {self.classed(value) for _, value in mine}
             self.brought |= told
             self._depends(told & _classed(self, cards))

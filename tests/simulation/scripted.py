@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -291,6 +292,20 @@ def a_remote_that_rewrites_costs_one_more_write_at_most(s: Script) -> None:
     for _ in range(3):
         s.sync()
     s.equal("L12", "writes after a touch", s.writes() - before, 0)
+
+
+@world("L12", "faithful", judged=False)
+def an_address_that_a_remote_dropped_is_not_sent_again_for_an_edit_of_another(s: Script) -> None:
+    s.remotes["r0"].server.habits.on_store = lambda payload: re.sub(rb"EMAIL[^\r]*:b@x.org\r\n", b"", payload)
+    s.put(s.person("Anna", addresses("a@x.org", "b@x.org")))
+    for _ in range(2):
+        s.sync()
+    s.shows("L12", "r0", "Anna", email="a@x.org")
+    before = s.writes()
+    s.client_edits("Anna", addresses("new@x.org"))
+    s.sync()
+    s.shows("L12", "a", "Anna", email=("new@x.org", "b@x.org"))
+    s.equal("L12", "writes after an edit there", s.writes() - before, 0)
 
 
 @each("L11", "photo", "photo-blind", others=("faithful",))

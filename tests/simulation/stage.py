@@ -252,6 +252,8 @@ class Stage:
             self.reached[f"meanwhile {step}"] += 1
             self.say(f"  meanwhile, at {step}:")
             self.play(other)
+            if other.who == device and other.what == "import":
+                self.ledger.meets(device, self._there(), midway=True)
         if act.fault == "die" and self._passed[step] > act.number:
             self.reached[f"die {step}"] += 1
             raise Died(step)
@@ -303,10 +305,16 @@ class Stage:
         return ROUNDS + 2 * unproven
 
     def _any_crash(self, act: Act) -> None:
-        """P5: a round that dies, and the next one, lead to where a round leads that does not die."""
+        """P5: a round that dies, and the next one, lead to where a round leads that does not die. The next
+        one takes the accounts in the same order: of two remotes that differ, the order may choose (P6)."""
         self.reached["fork crash"] += 1
+
+        def and_the_next() -> None:
+            self._round(act)
+            self._round(replace(act, fault="", meanwhile=()))
+
         whole, _ = self._other_course(lambda: self._round(replace(act, fault="")))
-        died, _ = self._other_course(lambda: self._round(act))
+        died, _ = self._other_course(and_the_next)
         self._compare("P5", f"a round that died at {act.at} ({act.number})", whole, died)
 
     def _any_order(self) -> None:
