@@ -64,9 +64,13 @@ class Transport:
         """Any answer but 401, which raises `AuthError`; network trouble raises as well."""
         return self._request(method, self.origin + dav.request_path(path), body, headers or {})
 
-    def multistatus(self, method: str, path: str, body: bytes, depth: int = 0) -> dav.Multistatus:
-        """PROPFIND or REPORT; raises what `classify` makes of everything that is not a 207."""
-        answer = self.request(method, path, body, {**_XML, "Depth": str(depth)})
+    def multistatus(
+        self, method: str, path: str, body: bytes, depth: int = 0, *, packed: bool = True
+    ) -> dav.Multistatus:
+        """PROPFIND or REPORT; raises what `classify` makes of everything that is not a 207. The answer may
+        come compressed, but for ``packed`` False."""
+        plain = {} if packed else {"Accept-Encoding": "identity"}
+        answer = self.request(method, path, body, {**_XML, **plain, "Depth": str(depth)})
         return self._read(answer, path)
 
     def discover(self, path: str, body: bytes) -> tuple[str, dav.Multistatus]:

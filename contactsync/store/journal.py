@@ -15,7 +15,6 @@ from contactsync.model.contact import Contact
 from contactsync.model.fields import path_text
 from contactsync.store.contacts import chunks
 from contactsync.store.database import Database, assigned
-from contactsync.store.links import pack
 from contactsync.store.times import moment
 from contactsync.store.values import JournalRow, OutboxRow, StepSum, StoredConflict, StoredRun
 from contactsync.sync.types import Clash
@@ -194,7 +193,7 @@ class Journal:
             sent_local=jsonform.dumps(step.sent_local),
             href=step.href,
             etag=step.etag,
-            payload=pack(step.payload),
+            payload=zlib.compress(step.payload, 0),  # it is gone once it was sent: packing does not pay
             state="queued",
             note="",
             detail="",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,8 @@ class Stage:
                     self._measure(cell, run, peer, front, "upload")
                     self._check(peer, book, n)
                 finally:
-                    self.server.delete_book(book.path)
+                    with suppress(OSError):  # it would hide what went wrong before
+                        self.server.delete_book(book.path)
 
             self._turns([cell], turn)
 

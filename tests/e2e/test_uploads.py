@@ -123,6 +123,8 @@ def test_photos_are_sent_once_and_read_back_a_few_at_a_time(radicale: Server, tm
         assert len(puts) == n
         assert sum(answers) > n * size, "all of them were read back"
         assert max(answers) < 2 * READ_BACK_BYTES
+        asked = [s.headers["Accept-Encoding"] for s in front.seen if b"addressbook-multiget" in s.body]
+        assert "gzip" in asked[0] and set(asked[1:]) == {"identity"}, "packing a photo takes longer"
         assert device.quiet()
         photos = {
             media.sha256 for n in range(3) for media in device.engine.contact(person(n).uid).contact.media
