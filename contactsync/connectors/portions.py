@@ -34,35 +34,46 @@ class Portion:
         self.size = max(1, min(self.size * 2, round(cards / strain), MOST))
 
 
-def read_ahead(
-    hrefs: Sequence[str], read: Callable[[Sequence[str]], list[Change]]
-) -> Generator[Change, None, None]:
+def read_ahead(hrefs: Sequence[str], read: Callable[[Sequence[str]], list[Change]]) -> Iterator[Change]:
     """What ``read`` says of these cards, in their order.
 
-    It is called in other threads, for the portions to come; what it raises is raised where its cards
-    would have come.
+    It is called in other threads, for the portions to come, the first of which are under way once this
+    returns; what it raises is raised where its cards would have come.
     """
-    portion, at = Portion(), 0
-    waiting: deque[Future[tuple[list[Change], float]]] = deque()
+    portions = _Portions(hrefs, read)
+    portions.begin()
+    return portions.changes()
 
-    def timed(wanted: Sequence[str]) -> tuple[list[Change], float]:
+
+class _Portions:
+    def __init__(self, hrefs: Sequence[str], read: Callable[[Sequence[str]], list[Change]]) -> None:
+        self._hrefs = hrefs
+        self._read = read
+        self._at = 0
+        self._portion = Portion()
+        self._pool = ThreadPoolExecutor(UNDER_WAY, thread_name_prefix="read")
+        self._waiting: deque[Future[tuple[list[Change], float]]] = deque()
+
+    def begin(self) -> None:
+        while self._at < len(self._hrefs) and len(self._waiting) < UNDER_WAY:
+            wanted = self._hrefs[self._at : self._at + self._portion.size]
+            self._waiting.append(self._pool.submit(self._timed, wanted))
+            self._at += len(wanted)
+
+    def _timed(self, wanted: Sequence[str]) -> tuple[list[Change], float]:
         began = time.monotonic()
-        return read(wanted), time.monotonic() - began
+        return self._read(wanted), time.monotonic() - began
 
-    pool = ThreadPoolExecutor(UNDER_WAY, thread_name_prefix="read")
-    changes: list[Change] = []
-    try:
-        while True:
-            while at < len(hrefs) and len(waiting) < UNDER_WAY:
-                waiting.append(pool.submit(timed, hrefs[at : at + portion.size]))
-                at += portion.size
-            yield from changes
-            if not waiting:
-                return
-            changes, seconds = waiting.popleft().result()
-            portion.learn(len(changes), sum(len(change.payload or b"") for change in changes), seconds)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    def changes(self) -> Generator[Change, None, None]:
+        try:
+            while self._waiting:
+                changes, seconds = self._waiting.popleft().result()
+                size = sum(len(change.payload or b"") for change in changes)
+                self._portion.learn(len(changes), size, seconds)
+                self.begin()
+                yield from changes
+        finally:
+            self._pool.shutdown(cancel_futures=True)
 
 
 def ahead(pages: Iterator[_Part]) -> Generator[_Part, None, None]:

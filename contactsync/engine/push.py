@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -28,7 +29,7 @@ from contactsync.engine.aside import set_aside
 from contactsync.engine.backup import write
 from contactsync.engine.context import Round
 from contactsync.engine.groupnames import GroupNames, keep_groups
-from contactsync.engine.reading import BATCH, read_cards
+from contactsync.engine.reading import BATCH, completed
 from contactsync.errors import CodecError, PreconditionFailed, Recovery, RemoteError
 from contactsync.model.contact import Contact
 from contactsync.model.fields import FIELD, path_text
@@ -71,8 +72,9 @@ def push(round_: Round, book: Book) -> Pushed:
 
 class _Push:
     """``_ahead`` are rows that are marked as sent and not handed out, ``_sent`` those without an answer,
-    ``_answers`` are not recorded yet, and ``_written``, by href, not read back. ``_aside`` are the contacts
-    that the book had refused: looking once spares a query for each answer."""
+    ``_answers`` are not recorded yet, and ``_written``, by href, not read back, though ``_asked`` for, which
+    is ``_coming``. ``_aside`` are the contacts that the book had refused: looking once spares a query for
+    each answer."""
 
     def __init__(self, round_: Round, book: Book) -> None:
         self._round = round_
@@ -87,6 +89,8 @@ class _Push:
         self._all_out = False
         self._answers: list[tuple[OutboxRow, Outcome]] = []
         self._written: dict[str, _Written] = {}
+        self._asked: dict[str, _Written] = {}
+        self._coming: Iterator[Change] = iter(())
         self._reads = True
 
     def run(self, queued: Sequence[int]) -> Pushed:
@@ -104,6 +108,9 @@ class _Push:
             raise
         self._end()
         if self._result.stop is None:
+            with suppress(RemoteError):  # what did not come is asked for once more
+                self._read_back()
+            self._ask()
             self._read_back()
         return self._result
 
@@ -216,24 +223,33 @@ class _Push:
         return None
 
     def _read_back_early(self) -> None:
-        """As soon as it is worth a request, and as long as reading works: in the end it is told if not."""
-        bytes_ = sum(len(card.row.payload) for card in self._written.values())
+        """As soon as it is worth a request, and as long as reading works: in the end it is told if not. It
+        comes while the next ones are written."""
+        new = [card for href, card in self._written.items() if href not in self._asked]
         enough = max(BATCH, self._round.connector.capabilities.batch_size)
-        if self._reads and (len(self._written) >= enough or bytes_ >= READ_BACK_BYTES):
+        if self._reads and (
+            len(new) >= enough or sum(len(card.row.payload) for card in new) >= READ_BACK_BYTES
+        ):
             try:
-                self._read_back(enough)
+                self._read_back()
+                self._ask(enough)
             except RemoteError:
                 self._reads = False
 
-    def _read_back(self, most: int | None = None) -> None:
-        """Read what the remote made of our writes, so many of them at most, where no answer has shown it."""
-        written, store = dict(islice(self._written.items(), most)), self._store
+    def _ask(self, most: int | None = None) -> None:
+        """What did the remote make of our writes, so many of them at most, where no answer has shown it?"""
+        asked = dict(islice(self._written.items(), most))
+        hrefs = [href for href, card in asked.items() if card.shown is None]
+        self._coming = self._round.connector.fetch(self._book.href, hrefs)
+        self._asked = asked
+
+    def _read_back(self) -> None:
+        written, self._asked = self._asked, {}
+        store = self._store
         if not written:
             return
         changes = [card.shown for card in written.values() if card.shown is not None]
-        changes += read_cards(
-            self._round, self._book, [href for href, card in written.items() if card.shown is None]
-        )
+        changes += completed(self._round, self._book, self._coming)
         self._round.step("read-back")
         as_sent: list[str] = []
         other: dict[str, Change] = {}

@@ -38,15 +38,27 @@ def in_memory(folder: Path, server: MemoryServer | None = None) -> Device:
     return Device(folder, server, account_for(server, book))
 
 
-def test_what_was_written_is_read_back_while_the_rest_is_sent(tmp_path: Path) -> None:
+def test_what_was_written_is_read_back_while_the_rest_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked for as soon as it is worth a request, and taken in when the next one is."""
     device = in_memory(tmp_path)
-    device.engine.put([person(n) for n in range(BATCH + 20)])
+    device.engine.put([person(n) for n in range(2 * BATCH + 20)])
     steps: list[str] = []
     device.engine.hooks.step = steps.append
+    fetch = MemoryConnector.fetch
+
+    def noted(self: MemoryConnector, collection: str, hrefs: Sequence[str]) -> Iterator[Change]:
+        steps.append(f"asked for {len(hrefs)}")
+        return fetch(self, collection, hrefs)
+
+    monkeypatch.setattr(MemoryConnector, "fetch", noted)
     device.sync()
-    first = steps.index("read-back")
-    assert BATCH <= steps[:first].count("answered") < BATCH + 20
-    assert steps.count("read-back") == 2
+    told = [step for step in steps if step.startswith(("asked", "read-back"))]
+    once = f"asked for {BATCH}"
+    assert told == [once, "read-back", once, "read-back", "asked for 20", "read-back"]
+    assert BATCH <= steps[: steps.index(once)].count("answered") < 2 * BATCH
+    assert 2 * BATCH <= steps[: steps.index("read-back")].count("answered") < 2 * BATCH + 20
     assert device.quiet()
 
 
