@@ -37,6 +37,18 @@ def test_each_card_comes_once_and_in_its_order() -> None:
     assert list(read_ahead([], _read)) == []
 
 
+def test_the_first_request_is_under_way_before_any_card_is_asked_for() -> None:
+    begun = threading.Event()
+
+    def read(hrefs: Sequence[str]) -> list[Change]:
+        begun.set()
+        return _read(hrefs)
+
+    source = read_ahead(HREFS[:1], read)
+    assert begun.wait(timeout=30)
+    assert len(list(source)) == 1
+
+
 def test_the_next_requests_are_under_way_before_the_first_answer_is_used() -> None:
     begun = threading.Barrier(UNDER_WAY)
 
