@@ -111,8 +111,7 @@ class _TakeIn:
         self._changed = False
 
     def run(self) -> bool:
-        for href in sorted(self._state.group_cards):
-            self._note_seen(href)
+        later = [href for href in sorted(self._state.group_cards) if not self._note_seen(href)]
         self._hub = _hub(self._round, self._state.book)
         for row in list(self._rows.values()):
             if row.original and row.href in self._state.gone:
@@ -121,29 +120,54 @@ class _TakeIn:
                 self._merge(row)
             elif row.shown != row.base and self._state.rules.mode.inwards:
                 self._revive(row)
+        for href in later:
+            self._note_another(href)
         if self._round.dry_run:
             self._plan_outwards()
         return self._changed
 
-    def _note_seen(self, href: str) -> None:
+    def _note_seen(self, href: str) -> bool:
+        """False where another card has had the name."""
         card = self._state.group_cards[href]
         group = _codec(self._round).read_group(card.payload)
         if group is None:
-            return
+            return True
         row = next((row for row in self._rows.values() if row.is_of(href, card.view.uid)), None)
         if row is None:
             group_id = self._state.names.id_of(group.name)
             there = self._rows.get(group_id)
             if there is not None and there.original and there.href not in self._state.gone:
-                self._second(href, group)
-                return
-            base = GroupCard(group.name)
-            row = StoredGroupCard(group_id, self._state.book.id, href, card.view.uid, base=base)
-            self._live(group_id, group.name)
+                return False
+            self._note_new(href, group, group_id)
+            return True
         lost = row.lost if row.shown == group else frozenset()
         self._put(
             replace(row, href=href, etag=card.etag, shown=group, original=card.payload, lost=lost, refused="")
         )
+        return True
+
+    def _note_new(self, href: str, group: GroupCard, group_id: str) -> None:
+        card = self._state.group_cards[href]
+        place = (group_id, self._state.book.id, href, card.view.uid)
+        self._live(group_id, group.name)
+        self._put(
+            StoredGroupCard(
+                *place, etag=card.etag, base=GroupCard(group.name), shown=group, original=card.payload
+            )
+        )
+
+    def _note_another(self, href: str) -> None:
+        """A group of its own, if the one that had the name before is called otherwise by now."""
+        group = _codec(self._round).read_group(self._state.group_cards[href].payload)
+        assert group is not None, "it has a name"
+        if squeeze(group.name) in {squeeze(g.name) for g in self._hub.groups.values() if not g.deleted_at}:
+            self._second(href, group)
+            return
+        group_id = self._state.names.another(group.name)
+        self._note_new(href, group, group_id)
+        self._hub.groups[group_id] = StoredGroup(group_id, group.name, None)
+        self._hub.members[group_id] = set()
+        self._merge(self._rows[group_id])
 
     def _live(self, group_id: str, name: str) -> None:
         """Somebody made a group, or one by the name of one that was deleted here."""

@@ -102,12 +102,12 @@ class GroupNames:
             if group_id in pairs:  # by its present name and a former one: somebody made a group of that
                 present = fold(self.name_of(group_id))
                 mine, other = sorted((name, pairs[group_id]), key=lambda one: fold(one) != present)
-                pairs[group_id], name, group_id = mine, other, self._another(other)
+                pairs[group_id], name, group_id = mine, other, self.another(other)
             pairs[group_id] = name
         self.seen.update(pairs)
         return replace(view, groups=frozenset(pairs) | self.standing)
 
-    def _another(self, name: str) -> str:
+    def another(self, name: str) -> str:
         """The id of a group of its own with this name, which was another group's."""
         self._ids.pop(fold(name))
         return self.id_of(name)

@@ -225,6 +225,25 @@ def test_a_label_is_renamed_on_either_side_by_one_request(
     assert sum(asked.path.endswith("updateContact") for asked in server.requests) == 0
 
 
+@pytest.mark.law("L39")
+def test_a_new_label_by_a_name_that_became_free_is_a_label_of_its_own(
+    server: Google, devices: tuple[Device, Device]
+) -> None:
+    """Seed google 400159: it was reported as a second one of that name."""
+    phone, laptop = devices
+    phone.engine.put([person(0, groups=frozenset({"Chess"}))])
+    rest(server, phone, laptop)
+    (label,) = [group for group in server.account.groups.values() if not group.is_system]
+    server.account.update_group(label.resource_name, {"name": "Chess club"}, {"name"})
+    another = server.account.create_group("Chess")
+    server.account.modify_members(another.resource_name, [only(server).resource_name], [])
+    server.pass_time(400)
+    assert not phone.report().books[0].errors
+    rest(server, phone, laptop)
+    for device in devices:
+        assert device.contact("uid-000").groups == {"Chess club", "Chess"}
+
+
 @pytest.mark.law("L25", "L39")
 def test_a_label_that_is_deleted_takes_nothing_else_with_it(
     server: Google, devices: tuple[Device, Device]

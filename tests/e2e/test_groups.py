@@ -283,6 +283,19 @@ def test_a_second_group_of_one_name_is_set_aside(carded: Setting) -> None:
     assert members(phone, "Chess") == {UIDS[3]}
 
 
+@pytest.mark.law("L39")
+def test_a_new_group_by_a_name_that_became_free_is_a_group_of_its_own(carded: Setting) -> None:
+    server, book, phone, laptop = carded
+    put_group(server, book, "Old friends", UIDS[:2])
+    put_group(server, book, "Friends", [UIDS[3]], "group-2")
+    assert not phone.report().books[0].errors
+    calm(phone, laptop)
+    for device in (phone, laptop):
+        assert members(device, "Old friends") == set(UIDS[:2])
+        assert members(device, "Friends") == {UIDS[3]}
+    everybody_is_a_person(phone, laptop)
+
+
 @pytest.mark.law("L25", "L39")
 def test_a_group_card_that_lost_its_members_all_at_once_is_held_by_the_brake(
     server: Server, new_book: NewBook, open_device: OpenDevice

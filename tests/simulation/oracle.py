@@ -56,7 +56,8 @@ class Ledger:
     into since, and ``known`` the names by which a device ever knew groups; ``preferred`` are persons of whom
     a device was told which address they prefer, which is an edit that no fact shows; ``again`` are (device,
     value) that a file gave a device after somebody else had taken it away, ``brought`` those of them that a
-    round of the device told, ``lately`` are (place, value) that were taken away there since its last round.
+    round of the device told, ``lately`` are (place, value) that were taken away there since its last round;
+    ``bound`` are the addresses and numbers by which whom somebody merged can be known to be part of another.
     """
 
     standing: set[tuple[str, str, str]] = field(default_factory=set)
@@ -80,6 +81,7 @@ class Ledger:
     again: set[tuple[str, tuple[str, str, str]]] = field(default_factory=set)
     brought: set[tuple[str, str, str]] = field(default_factory=set)
     lately: set[tuple[str, tuple[str, str, str]]] = field(default_factory=set)
+    bound: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
 
     def saw(self, before: Facts, after: Facts, *, kept: Facts | None = None, place: str = "") -> None:
         """Somebody who saw ``before`` made it ``after``; of this ``kept`` is what the remote took."""
@@ -88,11 +90,21 @@ class Ledger:
         self.twice |= came & {self.classed(value) for value in self.standing}
         gone = self._set(before, after, after if kept is None else kept)
         self.maybe |= {value for value in self.twice if self.classed(value) in gone}
+        self._part(gone)
         self.ended = {value for value in self.ended if self.classed(value) not in came}
         self.taken -= {(place, value) for value in came}
         self._may_be_renamed(self.people.of(key(after or before)), gone, place)
         self.taken |= {(place, value) for value in gone}
         self.lately |= {(place, value) for value in gone}
+
+    def _part(self, gone: Set[tuple[str, str, str]]) -> None:
+        """Once these (by class) are neither with the one who remains nor on the card of the other, edits of
+        that card by somebody who did not know of the merge are another person's (L40)."""
+        for who, strong in self.bound.items():
+            left = {value for value in strong if self.classed((who, *value)) not in gone}
+            if strong and not left:
+                self.several.add(who)
+            self.bound[who] = left
 
     def _set(self, before: Facts, after: Facts, kept: Facts) -> set[tuple[str, str, str]]:
         """What went, by class."""
@@ -297,6 +309,7 @@ class Ledger:
             self.several.add(key(survivor))  # it was made part of two persons, or edited as one who lives
         if key(other) != key(survivor):
             self.merged.add(key(other))
+            self.bound[key(other)] = {value for value in values(other) if value[0] in ("email", "phone")}
         self.maybe |= {(key(survivor), unit, value) for unit, value in values(after)}
         self.ever |= {(key(survivor), unit, value) for unit, value in values(after)}
 
