@@ -34,7 +34,9 @@ class Portion:
         self.size = max(1, min(self.size * 2, round(cards / strain), MOST))
 
 
-def read_ahead(hrefs: Sequence[str], read: Callable[[Sequence[str]], list[Change]]) -> Iterator[Change]:
+def read_ahead(
+    hrefs: Sequence[str], read: Callable[[Sequence[str]], list[Change]]
+) -> Generator[Change, None, None]:
     """What ``read`` says of these cards, in their order.
 
     It is called in other threads, for the portions to come, the first of which are under way once this

@@ -60,6 +60,11 @@ class _Hub:
         uids -= row.lost - row.shown.members
         return GroupCard(self.groups[row.group_id].name, frozenset(uids))
 
+    def has(self, name: str, but: str = "") -> bool:
+        """Is a live group called so, but for the one with this id?"""
+        live = (group for group in self.groups.values() if group.id != but and not group.deleted_at)
+        return squeeze(name) in {squeeze(group.name) for group in live}
+
     def is_deleted(self, row: StoredGroupCard) -> bool:
         return self.groups[row.group_id].deleted_at is not None
 
@@ -148,19 +153,15 @@ class _TakeIn:
 
     def _note_new(self, href: str, group: GroupCard, group_id: str) -> None:
         card = self._state.group_cards[href]
-        place = (group_id, self._state.book.id, href, card.view.uid)
+        row = StoredGroupCard(group_id, self._state.book.id, href, card.view.uid, card.etag)
         self._live(group_id, group.name)
-        self._put(
-            StoredGroupCard(
-                *place, etag=card.etag, base=GroupCard(group.name), shown=group, original=card.payload
-            )
-        )
+        self._put(replace(row, base=GroupCard(group.name), shown=group, original=card.payload))
 
     def _note_another(self, href: str) -> None:
         """A group of its own, if the one that had the name before is called otherwise by now."""
         group = _codec(self._round).read_group(self._state.group_cards[href].payload)
         assert group is not None, "it has a name"
-        if squeeze(group.name) in {squeeze(g.name) for g in self._hub.groups.values() if not g.deleted_at}:
+        if self._hub.has(group.name):
             self._second(href, group)
             return
         group_id = self._state.names.another(group.name)
@@ -208,10 +209,8 @@ class _TakeIn:
 
     def _rename(self, row: StoredGroupCard, name: str, lost: str) -> str:
         """The name that the hub has now. One that another group has stays where it was given."""
-        groups = self._hub.groups
-        old = groups[row.group_id].name
-        others = {squeeze(g.name) for g in groups.values() if g.id != row.group_id and not g.deleted_at}
-        if squeeze(name) == squeeze(old) or squeeze(name) in others:
+        old = self._hub.groups[row.group_id].name
+        if squeeze(name) == squeeze(old) or self._hub.has(name, but=row.group_id):
             return old
         self._set_group(row.group_id, name, f"{old} -> {name}; {lost!r} gave way" if lost else "")
         self._plan(row.group_id, name, "device", "update", (("name", old, name),))

@@ -240,7 +240,7 @@ class _Push:
         """What did the remote make of our writes, so many of them at most, where no answer has shown it?"""
         asked = dict(islice(self._written.items(), most))
         hrefs = [href for href, card in asked.items() if card.shown is None]
-        self._coming = self._round.connector.fetch(self._book.href, hrefs)
+        self._coming = self._round.connector.fetch(self._book.href, hrefs) if hrefs else iter(())
         self._asked = asked
 
     def _read_back(self) -> None:

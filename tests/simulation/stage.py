@@ -309,12 +309,15 @@ class Stage:
         one takes the accounts in the same order: of two remotes that differ, the order may choose (P6)."""
         self.reached["fork crash"] += 1
 
-        def and_the_next() -> None:
-            self._round(act)
-            self._round(replace(act, fault="", meanwhile=()))
+        def lives() -> None:
+            self._round(replace(act, fault=""))
 
-        whole, _ = self._other_course(lambda: self._round(replace(act, fault="")))
-        died, _ = self._other_course(and_the_next)
+        def dies_first() -> None:
+            self._round(act)
+            lives()
+
+        whole, _ = self._other_course(lives)
+        died, _ = self._other_course(dies_first)
         self._compare("P5", f"a round that died at {act.at} ({act.number})", whole, died)
 
     def _any_order(self) -> None:
